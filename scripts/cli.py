@@ -1,0 +1,86 @@
+"""What the programs of scripts/ share: errors made for users, files written whole, progress.
+
+A program ends with::
+
+    if __name__ == "__main__":
+        cli.run(main)
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
+TERMINAL_INTERVAL = 0.2
+
+
+class UserError(Exception):
+    """A fault the user can mend: one line that names the file, the place in it and the way out."""
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a program and exit: 0 when done, 2 with one line on stderr for a fault that a user can mend.
+
+    SIGTERM, which SLURM sends before a time limit, and Ctrl-C unwind the program, so that temporary
+    files go and child processes end; the exit codes are 143 and 130.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_fail(str(error)))
+    except OSError as error:
+        if error.filename is None:
+            sys.exit(_fail(error.strerror or str(error)))
+        sys.exit(_fail(f"{error.filename}: {error.strerror}"))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(0)
+
+
+def _fail(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """Yield a temporary path beside each target; rename all when the block succeeds, else remove all.
+
+    A temporary path keeps the target's suffixes, so that libraries which choose a format by suffix work.
+
+    Raises:
+        UserError: the disk is full or a folder cannot be written; the message names the target.
+    """
+    temporaries = tuple(target.with_name(f".{os.getpid()}.{target.name}") for target in targets)
+    try:
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporaries
+        for temporary, target in zip(temporaries, targets, strict=True):
+            os.replace(temporary, target)
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) not in temporaries:
+            raise
+        names = ", ".join(map(str, targets))
+        raise UserError(f"{names}: cannot be written: {error.strerror or error}") from error
+    finally:
+        for temporary in temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+def progress(total: int, unit: str, description: str) -> tqdm:
+    """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
+    interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
+    return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval)
+
+
+def summary(text: str) -> None:
+    """Print a program's closing line (counts, bytes, seconds, rate) on stderr."""
+    print(text, file=sys.stderr)
