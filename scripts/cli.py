@@ -12,9 +12,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
 TERMINAL_INTERVAL = 0.2
@@ -34,17 +35,18 @@ def run(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except UserError as error:
-        sys.exit(_fail(str(error)))
+        sys.exit(fail(str(error)))
     except OSError as error:
         if error.filename is None:
-            sys.exit(_fail(error.strerror or str(error)))
-        sys.exit(_fail(f"{error.filename}: {error.strerror}"))
+            sys.exit(fail(error.strerror or str(error)))
+        sys.exit(fail(f"{error.filename}: {error.strerror}"))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)
 
 
-def _fail(message: str) -> int:
+def fail(message: str) -> int:
+    """Print the one line of a fault; returns the exit code."""
     print(f"error: {message}", file=sys.stderr)
     return 2
 
@@ -64,7 +66,7 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
             target.parent.mkdir(parents=True, exist_ok=True)
         yield temporaries
         for temporary, target in zip(temporaries, targets, strict=True):
-            os.replace(temporary, target)
+            temporary.replace(target)
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in temporaries:
             raise
@@ -75,8 +77,10 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
             temporary.unlink(missing_ok=True)
 
 
-def progress(total: int, unit: str, description: str) -> tqdm:
+def progress(total: int, unit: str, description: str) -> "tqdm":
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
+    from tqdm import tqdm  # noqa: PLC0415 - the environment of the workflow's driver need not have it
+
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
     return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval)
 

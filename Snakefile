@@ -1,0 +1,21 @@
+# Shelfmark: from a product catalog's dump to a submission, by an ensemble of CNNs.
+# Each rule file is a chapter; rules/common.smk holds paths, wildcards and look-ups.
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/predict.smk"
+include: "rules/ensemble.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        submissions(),
+        evaluations(),
+        tables(),

@@ -1,0 +1,247 @@
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import validate
+
+BASE = Path(workflow.basedir)
+sys.path.insert(0, str(BASE / "scripts"))
+
+import cli
+from workflow import catalogs, configuration, recipes, sources
+
+
+wildcard_constraints:
+    catalog="train|test",
+    part="train|valid",
+    seed=r"\d+",
+    dataset="[A-Z]",
+    model=r"M\d\d",
+    epoch=r"\d{4}",
+    images=r"test|valid-\d+",
+    shard=r"\d{4}",
+    ensemble="[A-Za-z0-9][A-Za-z0-9_-]*",
+
+
+def results(path):
+    return f"{config['results']}/{path}"
+
+
+def logs(path):
+    return results(f"logs/{path}.log")
+
+
+def benchmarks(path):
+    return results(f"benchmarks/{path}.tsv")
+
+
+# Commands name scripts from the working directory, so that a printed command can be copied and run by hand.
+SCRIPTS = os.path.relpath(BASE / "scripts")
+
+
+def checked_configuration():
+    """The configuration with its defaults; ends the workflow with one line where it is wrong."""
+    schema = BASE / "config.schema.yaml"
+    try:
+        checked = configuration.without_nulls(config)
+        configuration.check(checked, schema)
+        validate(checked, str(schema))
+        configuration.check_names(checked)
+        catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
+    except cli.UserError as error:
+        sys.exit(cli.fail(str(error)))
+    return checked
+
+
+config = checked_configuration()
+DATASETS = config["datasets"]
+MODELS = config["models"]
+ENSEMBLES = config["ensembles"]
+
+
+def catalog_file(name):
+    return f"{config['catalog']}/{name}"
+
+
+def category_names():
+    """category_names.csv, which a catalog may lack."""
+    names = catalog_file("category_names.csv")
+    return [names] if os.path.exists(names) or "generate_catalog" in config else []
+
+
+def seed_of(model):
+    """The seed of the split that a model trains on."""
+    return DATASETS[MODELS[model]["dataset"]]["seed"]
+
+
+def last_params(model):
+    return results(f"models/{model}/{recipes.epoch_count(MODELS[model]):04d}.params")
+
+
+def shards():
+    return [f"{shard:04d}" for shard in range(config["prediction"]["shards"])]
+
+
+def probabilities(images, model):
+    return expand(results("probabilities/{images}/{model}/{shard}.npy"), images=images, model=model, shard=shards())
+
+
+def known_index(wildcards):
+    """The index of the products whose pictures are known: never those of the image set itself."""
+    seed = wildcards.images.removeprefix("valid-")
+    return results("index/train.parquet" if seed == "test" else f"split/{seed}/train.parquet")
+
+
+def image_set_index(wildcards):
+    seed = wildcards.images.removeprefix("valid-")
+    return results("index/test.parquet" if seed == "test" else f"split/{seed}/valid.parquet")
+
+
+def image_set_catalog(wildcards):
+    seed = wildcards.images.removeprefix("valid-")
+    return catalog_file("test.bson") if seed == "test" else results(f"split/{seed}/valid.bson")
+
+
+def catalog_identity(name):
+    """What determines a catalog file: its state when it was indexed, or what it is drawn from."""
+    if "generate_catalog" in config:
+        return {**config["generate_catalog"], "code": sources.fingerprint("generate_catalog.py")}
+    return catalogs.identity(Path(catalog_file(f"{name}.bson")), Path(results(f"index/{name}.json")))
+
+
+def categories_identity():
+    if "generate_catalog" in config:
+        return catalog_identity("train")
+    return [catalogs.content_hash(Path(names)) for names in category_names()]
+
+
+# What costs GPU-days takes its big inputs as ancient and what determines them as a parameter, known before they
+# exist: a file that is made again with the same content leaves the models alone.
+
+
+def split_identity(seed):
+    return {
+        "catalog": catalog_identity("train"),
+        "on_bad_product": config["on_bad_product"],
+        "valid_fraction": config["valid_fraction"],
+        "seed": seed,
+    }
+
+
+def records_identity(dataset):
+    return {
+        "split": split_identity(DATASETS[dataset]["seed"]),
+        "categories": categories_identity(),
+        "first_copies_only": DATASETS[dataset]["first_copies_only"],
+        "drop_conflicts": DATASETS[dataset]["drop_conflicts"],
+        "revision": sources.revision("pack_records.py"),
+    }
+
+
+def image_set_identity(images):
+    seed = images.removeprefix("valid-")
+    known = split_identity(int(seed)) if seed != "test" else catalog_identity("train")
+    return {
+        "catalog": catalog_identity("test") if seed == "test" else None,
+        "known": known,
+        "picture_md5": config["postprocessing"]["picture_md5"] != "off",
+        "revision": sources.revision("list_images.py"),
+    }
+
+
+MXNET_ENV = "../envs/mxnet-cu112.yaml"
+
+
+def split_part(suffix):
+    """The input function for one file of the split that a dataset's part is packed from."""
+    return lambda wildcards: results(f"split/{DATASETS[wildcards.dataset]['seed']}/{wildcards.part}.{suffix}")
+
+
+def record_filters(wildcards):
+    """The options of pack_records; conflicts are dropped from what models learn, never from what measures them."""
+    dataset = DATASETS[wildcards.dataset]
+    filters = ["--first-copies-only"] * dataset["first_copies_only"]
+    filters += ["--drop-conflicts"] * (dataset["drop_conflicts"] and wildcards.part == "train")
+    return " ".join(filters)
+
+
+def listed_pictures():
+    """Which pictures are listed for a forward pass: unique and majority need the same."""
+    return "off" if config["postprocessing"]["picture_md5"] == "off" else "unique"
+
+
+def training_records(name):
+    """The input function for one file of a model's dataset."""
+    return lambda wildcards: results(f"records/{MODELS[wildcards.model]['dataset']}/{name}")
+
+
+def epoch_before(wildcards, suffix):
+    return results(f"models/{wildcards.model}/{int(wildcards.epoch) - 1:04d}.{suffix}")
+
+
+def epoch_start(wildcards):
+    """The weights that an epoch starts from: the epoch before, another model's last, a public checkpoint or none."""
+    if int(wildcards.epoch) > 1:
+        return epoch_before(wildcards, "params")
+    start = MODELS[wildcards.model]["start"]
+    if "model" in start:
+        return last_params(start["model"])
+    return pretrained_weights(wildcards.model)
+
+
+def epoch_states(wildcards):
+    """The optimizer states that an epoch goes on with; the first of a phase has a fresh optimizer."""
+    if recipes.starts_phase(MODELS[wildcards.model], int(wildcards.epoch)):
+        return []
+    return epoch_before(wildcards, "states")
+
+
+def superseded_states(wildcards):
+    """The option by which an epoch removes the optimizer states before it, once its own are written."""
+    epoch = int(wildcards.epoch)
+    if epoch == 1 or recipes.keeps_states(MODELS[wildcards.model], epoch - 1):
+        return ""
+    return f"--superseded-states {epoch_before(wildcards, 'states')}"
+
+
+def pretrained_weights(model):
+    """A model's public checkpoint. A plan may be made without it, a run ends with one line that says what to do."""
+    name = MODELS[model]["start"].get("pretrained")
+    if name is None:
+        return []
+    weights = Path(config["pretrained"]) / f"{name}-0000.params"
+    if weights.exists():
+        return str(weights)
+    message = (
+        f"{weights}: no such file, which {model} starts from; {catalogs.where_published(name)}, or train from"
+        f" random weights: set models.{model}.start.pretrained to null in config.yaml"
+    )
+    if workflow.dryrun:
+        print(f"warning: {message}", file=sys.stderr)
+        return []
+    sys.exit(cli.fail(message))
+
+
+def leg(wildcards):
+    """The cluster job that an epoch belongs to, together with its neighbours (training.epochs_per_job)."""
+    first = (int(wildcards.epoch) - 1) // config["training"]["epochs_per_job"]
+    return f"{wildcards.model}-{first}"
+
+
+def ensemble_weights(wildcards):
+    weights = ENSEMBLES[wildcards.ensemble].get("weights")
+    return f"--weights {' '.join(map(str, weights))}" if weights else ""
+
+
+def sample_submission():
+    sample = catalog_file("sample_submission.csv")
+    return [sample] if os.path.exists(sample) else []
+
+
+def submissions():
+    return expand(results("submission/{ensemble}.csv.gz"), ensemble=ENSEMBLES)
+
+
+def evaluations():
+    return expand(results("evaluation/{name}.json"), name=[*MODELS, *ENSEMBLES])

@@ -1,0 +1,56 @@
+# Ensembles, their submissions, and what models and ensembles reach on valid sets.
+
+
+rule average_models:
+    input:
+        members=lambda wildcards: expand(
+            results("probabilities/test/{model}/{{shard}}.npy"), model=ENSEMBLES[wildcards.ensemble]["models"]
+        ),
+    output:
+        probabilities=results("ensemble/test/{ensemble}/{shard}.npy"),
+    log:
+        logs("average_models/{ensemble}-{shard}"),
+    benchmark:
+        benchmarks("average_models/{ensemble}-{shard}")
+    params:
+        code=sources.fingerprint("average_models.py"),
+        mean=lambda wildcards: ENSEMBLES[wildcards.ensemble]["mean"],
+        weights=ensemble_weights,
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
+    shell:
+        "python {SCRIPTS}/average_models.py --mean {params.mean} {params.weights}"
+        " --output {output.probabilities:q} {input.members:q} 2> {log:q}"
+
+
+rule write_submission:
+    input:
+        index=results("index/test.parquet"),
+        rejects=results("index/test.rejects.csv"),
+        images=results("images/test.parquet"),
+        known=results("index/train.parquet"),
+        classes=results("classes.csv"),
+        sample=sample_submission(),
+        probabilities=expand(results("ensemble/test/{{ensemble}}/{shard}.npy"), shard=shards()),
+    output:
+        submission=results("submission/{ensemble}.csv.gz"),
+    log:
+        logs("write_submission/{ensemble}"),
+    benchmark:
+        benchmarks("write_submission/{ensemble}")
+    params:
+        code=sources.fingerprint("write_submission.py"),
+        picture_md5=config["postprocessing"]["picture_md5"],
+        product_md5="on" if config["postprocessing"]["product_md5"] else "off",
+        sample=lambda wildcards, input: f"--sample-submission {input.sample:q}" if input.sample else "",
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Write the submission of {wildcards.ensemble}"
+    shell:
+        "python {SCRIPTS}/write_submission.py --index {input.index:q} --rejects {input.rejects:q}"
+        " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
+        " --picture-md5 {params.picture_md5} --product-md5 {params.product_md5} {params.sample}"
+        " --probabilities {input.probabilities:q} --output {output.submission:q} 2> {log:q}"

@@ -1,0 +1,62 @@
+# A model's network and its epochs, one node each.
+
+
+rule build_network:
+    input:
+        classes=results("classes.csv"),
+    output:
+        symbol=results("models/{model}/symbol.json"),
+    log:
+        logs("build_network/{model}"),
+    benchmark:
+        benchmarks("build_network/{model}")
+    params:
+        code=sources.fingerprint("build_network.py"),
+        network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
+        size=config["image"]["size"],
+    conda:
+        MXNET_ENV
+    message:
+        "Build the network of {wildcards.model}"
+    shell:
+        "python {SCRIPTS}/build_network.py --network {params.network:q} --classes {input.classes:q}"
+        " --image-size {params.size} --output {output.symbol:q} 2> {log:q}"
+
+
+rule train_epochs:
+    input:
+        train=ancient(training_records("train.rec")),
+        train_offsets=ancient(training_records("train.idx")),
+        valid=ancient(training_records("valid.rec")),
+        classes=ancient(results("classes.csv")),
+        start=epoch_start,
+        states=epoch_states,
+    output:
+        params=results("models/{model}/{epoch}.params"),
+        states=results("models/{model}/{epoch}.states"),
+        metrics=results("models/{model}/{epoch}.json"),
+    log:
+        logs("train_epochs/{model}-{epoch}"),
+    benchmark:
+        benchmarks("train_epochs/{model}-{epoch}")
+    params:
+        recipe=lambda wildcards: json.dumps(recipes.epoch_recipe(config, wildcards.model, int(wildcards.epoch))),
+        records=lambda wildcards: records_identity(MODELS[wildcards.model]["dataset"]),
+        revision=sources.revision("train_epochs.py"),
+        start=lambda wildcards, input: f"--start {input.start:q}" if input.start else "",
+        states=lambda wildcards, input: f"--states {input.states:q}" if input.states else "",
+        superseded=superseded_states,
+    threads: config["training"]["threads"]
+    resources:
+        gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
+    group: leg
+    conda:
+        MXNET_ENV
+    message:
+        "Train {wildcards.model}, epoch {wildcards.epoch}"
+    shell:
+        "python {SCRIPTS}/train_epochs.py --recipe {params.recipe:q}"
+        " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
+        " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
+        " {params.start} {params.states} {params.superseded}"
+        " --output-folder $(dirname {output.params:q}) --threads {threads} 2> {log:q}"

@@ -1,0 +1,1 @@
+"""What the rules ask of the configuration: pure functions, without snakemake."""
