@@ -2,7 +2,7 @@
 # Each rule file is a chapter; rules/common.smk holds paths, wildcards and look-ups.
 
 
-configfile: "config.yaml"
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"

@@ -1,0 +1,51 @@
+# make demo and make test set everything up by themselves; make help lists the rest.
+
+PYTHON ?= python3.11
+PROFILE ?= profiles/demo
+VENV := .venv/.installed
+# The rules' programs run by the first python on PATH.
+ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
+SNAKEMAKE := $(ACTIVATE) snakemake
+DEMO := results/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format plan bench-data clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+
+$(VENV): requirements.txt
+	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
+	  echo "error: $(PYTHON): Shelfmark needs Python 3.11 with venv (MXNet 1.9.1 runs on no newer one);" \
+	       "on Debian: apt-get install python3.11-venv, or name another one: make PYTHON=..." >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
+	@$(SNAKEMAKE) --profile profiles/demo
+	@test $(DEMO)/report.html -nt $(DEMO)/evaluation/summary.txt \
+	  || $(SNAKEMAKE) --profile profiles/demo --report $(DEMO)/report.html
+	@cat $(DEMO)/evaluation/summary.txt
+	@echo "submissions: $(DEMO)/submission/"
+	@echo "report:      $(DEMO)/report.html"
+
+test: $(VENV)  ## the tests, under 5 minutes
+	$(ACTIVATE) pytest
+
+test-slow: $(VENV)  ## full-size networks and long fuzzing
+	$(ACTIVATE) pytest -m slow
+
+lint: $(VENV)  ## style of scripts and rules
+	$(ACTIVATE) ruff check .
+	$(ACTIVATE) ruff format --check .
+	$(ACTIVATE) snakefmt --check Snakefile rules
+	$(SNAKEMAKE) --lint --profile profiles/demo
+
+format: $(VENV)  ## put scripts and rules into that style
+	$(ACTIVATE) ruff format .
+	$(ACTIVATE) ruff check --fix .
+	$(ACTIVATE) snakefmt Snakefile rules
+
+clean:  ## the demo's results
+	rm -rf $(DEMO)

@@ -1,0 +1,48 @@
+"""The whole chain, from a catalog's dump to submissions, against the catalog's known truth."""
+
+import json
+
+import bson
+import pandas as pd
+from tiny_workflow import snakemake
+
+CATEGORIES = 24
+
+
+def catalog_ids(folder):
+    with (folder / "results/catalog/test.bson").open("rb") as catalog:
+        return [product["_id"] for product in bson.decode_file_iter(catalog)]
+
+
+def truth(folder):
+    return pd.read_csv(folder / "results/catalog/test_categories.csv", index_col="_id").category_id
+
+
+def test_a_submission_has_one_row_per_test_product_in_the_catalogs_order(finished_workflow):
+    for ensemble in ("ensemble-1", "ensemble-2", "ensemble-4"):
+        submission = pd.read_csv(finished_workflow / f"results/submission/{ensemble}.csv.gz")
+        assert list(submission.columns) == ["_id", "category_id"]
+        assert submission["_id"].tolist() == catalog_ids(finished_workflow)
+
+
+def test_a_submission_is_far_better_than_chance(finished_workflow):
+    submission = pd.read_csv(finished_workflow / "results/submission/ensemble-4.csv.gz", index_col="_id")
+    accuracy = (submission.category_id == truth(finished_workflow)).mean()
+    assert accuracy > 6 / CATEGORIES
+
+
+def test_every_epoch_leaves_its_parameters_and_metrics(finished_workflow):
+    models = finished_workflow / "results/models"
+    epochs = {"M01": 3, "M09": 3, "M10": 3, "M11": 2}
+    assert sorted(folder.name for folder in models.iterdir()) == sorted(epochs)
+    for model, count in epochs.items():
+        names = [f"{epoch:04d}" for epoch in range(1, count + 1)]
+        assert sorted(path.stem for path in (models / model).glob("*.params")) == names
+        last = json.loads((models / model / f"{names[-1]}.json").read_text())
+        assert last
+
+
+def test_a_second_run_has_nothing_to_do(finished_workflow):
+    run = snakemake(finished_workflow, "--dry-run")
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stdout + run.stderr

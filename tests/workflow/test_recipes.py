@@ -1,0 +1,66 @@
+"""workflow.recipes reads the published phases into one recipe per epoch, which holds what the epoch uses."""
+
+import pytest
+
+from workflow import recipes
+
+# Epochs per model: the README's table of the published solution.
+PUBLISHED_EPOCHS = {
+    **{"M01": 23, "M02": 13, "M03": 13, "M04": 20, "M05": 20, "M06": 11, "M07": 15},
+    **{"M08": 18, "M09": 15, "M10": 19, "M11": 15, "M12": 17, "M13": 13, "M14": 20},
+}
+
+
+def rates(config, model):
+    return [rate for _, rate, _ in recipes.epoch_settings(config["models"][model])]
+
+
+def test_every_model_has_its_published_epochs(config):
+    assert {name: recipes.epoch_count(model) for name, model in config["models"].items()} == PUBLISHED_EPOCHS
+
+
+@pytest.mark.parametrize(
+    ("model", "epoch", "rate"),
+    # The logs' epoch e is epoch e + 1 here.
+    [("M01", 8, 0.02), ("M01", 9, 0.004), ("M01", 23, 0.00016), ("M10", 12, 2e-5), ("M14", 18, 8e-7)],
+)
+def test_learning_rates_follow_the_logs(config, model, epoch, rate):
+    assert rates(config, model)[epoch - 1] == rate
+
+
+def test_a_phase_starts_where_a_published_process_did(config):
+    model = config["models"]["M11"]
+    starts = [epoch for epoch in range(1, 16) if recipes.starts_phase(model, epoch)]
+    assert starts == [1, 5, 11]
+
+
+def test_states_stay_where_the_rate_changes_and_at_the_end(config):
+    model = config["models"]["M07"]
+    assert [epoch for epoch in range(1, 16) if recipes.keeps_states(model, epoch)] == [6, 10, 13, 15]
+
+
+def test_a_later_change_leaves_earlier_recipes_alone(config):
+    before = [recipes.epoch_recipe(config, "M07", epoch) for epoch in range(1, 16)]
+    config["models"]["M07"]["phases"][0]["schedule"][2]["learning_rate"] = 5e-6
+    after = [recipes.epoch_recipe(config, "M07", epoch) for epoch in range(1, 16)]
+    assert [epoch for epoch in range(1, 16) if before[epoch - 1] != after[epoch - 1]] == [11, 12, 13]
+
+
+def test_momentum_and_weight_decay_belong_to_the_optimizers_that_use_them(config):
+    before = {name: recipes.epoch_recipe(config, name, 1) for name in config["models"]}
+    config["training"].update(momentum=0.5, weight_decay=0.1)
+    changed = {name for name in before if before[name] != recipes.epoch_recipe(config, name, 1)}
+    assert changed == {"M01", "M08"}
+
+
+def test_only_the_first_epoch_of_a_model_with_a_start_transfers(config):
+    config["models"]["M02"]["start"] = {}
+    assert recipes.epoch_recipe(config, "M11", 1)["transfer"] == {
+        "min_transfer": config["models"]["M11"]["min_transfer"]
+    }
+    assert recipes.epoch_recipe(config, "M11", 2)["transfer"] is None
+    assert recipes.epoch_recipe(config, "M02", 1)["transfer"] is None
+
+
+def test_the_published_speed_does_not_belong_to_a_network(config):
+    assert "published_images_per_second" not in recipes.network_spec(config, "M14")

@@ -1,0 +1,15 @@
+"""Runs of the smallest workflow: Shelfmark's own Snakefile with the overlay beside this file."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAY = Path(__file__).with_name("overlay.yaml")
+
+
+def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:
+    """Run Shelfmark in a working directory, with an overlay of config.yaml."""
+    program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command = [*program, "--configfile", overlay, "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
