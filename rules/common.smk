@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -58,6 +59,11 @@ config = checked_configuration()
 DATASETS = config["datasets"]
 MODELS = config["models"]
 ENSEMBLES = config["ensembles"]
+
+
+def option(name, item):
+    """The params function for an option whose value is an input file that may be absent."""
+    return lambda wildcards, input: f"{name} {shlex.quote(str(input[item]))}" if input[item] else ""
 
 
 def catalog_file(name):

@@ -60,7 +60,7 @@ rule label_categories:
         benchmarks("label_categories")
     params:
         code=sources.fingerprint("label_categories.py"),
-        names=lambda wildcards, input: f"--names {input.names:q}" if input.names else "",
+        names=option("--names", "names"),
     conda:
         "../envs/data.yaml"
     message:

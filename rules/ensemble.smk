@@ -44,7 +44,7 @@ rule write_submission:
         code=sources.fingerprint("write_submission.py"),
         picture_md5=config["postprocessing"]["picture_md5"],
         product_md5="on" if config["postprocessing"]["product_md5"] else "off",
-        sample=lambda wildcards, input: f"--sample-submission {input.sample:q}" if input.sample else "",
+        sample=option("--sample-submission", "sample"),
     conda:
         "../envs/data.yaml"
     message:

@@ -43,8 +43,8 @@ rule train_epochs:
         recipe=lambda wildcards: json.dumps(recipes.epoch_recipe(config, wildcards.model, int(wildcards.epoch))),
         records=lambda wildcards: records_identity(MODELS[wildcards.model]["dataset"]),
         revision=sources.revision("train_epochs.py"),
-        start=lambda wildcards, input: f"--start {input.start:q}" if input.start else "",
-        states=lambda wildcards, input: f"--states {input.states:q}" if input.states else "",
+        start=option("--start", "start"),
+        states=option("--states", "states"),
         superseded=superseded_states,
     threads: config["training"]["threads"]
     resources:
