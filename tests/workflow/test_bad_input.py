@@ -1,0 +1,101 @@
+"""What a user sees of bad input: one clear line, a non-zero exit, nothing half-written."""
+
+from pathlib import Path
+
+import bson
+import pytest
+from tiny_workflow import snakemake
+
+JPEG = Path(__file__).with_name("picture.jpg").read_bytes()
+NAMES = "category_id,category_level1,category_level2,category_level3\n10,A,B,C\n20,A,B,D\n"
+
+
+def product(number: int, category: int = 10, pictures: int = 1) -> dict:
+    return {"_id": number, "category_id": category, "imgs": [{"picture": JPEG}] * pictures}
+
+
+@pytest.fixture
+def catalog(tmp_path):
+    """A good catalog of a few products, for a test to spoil."""
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    (folder / "category_names.csv").write_text(NAMES)
+    write(folder / "train.bson", [product(number, 10 + 10 * (number % 2)) for number in range(1, 9)])
+    write(folder / "test.bson", [product(number) for number in range(20, 24)])
+    return folder
+
+
+def write(path: Path, products: list[dict]) -> None:
+    path.write_bytes(b"".join(map(bson.encode, products)))
+
+
+def run(catalog: Path, *targets: str) -> list[str]:
+    """Run up to the given targets and return the lines that name errors; the run must fail."""
+    folder = catalog.parent
+    overlay = folder / "overlay.yaml"
+    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25}}\n")
+    done = snakemake(folder, "--show-failed-logs", *targets, overlay=overlay)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0, output
+    assert "Traceback" not in output, output
+    return [line.strip() for line in output.splitlines() if line.strip().startswith("error: ")]
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Files below results/ other than logs and benchmarks."""
+    files = [path for path in (folder / "results").rglob("*") if path.is_file()]
+    return [path for path in files if not {"logs", "benchmarks"} & set(path.parts)]
+
+
+@pytest.mark.parametrize("name", ["train.bson", "test.bson"])
+def test_a_missing_catalog_file_is_named_before_anything_runs(catalog, name):
+    (catalog / name).unlink()
+    [error] = run(catalog)
+    assert str(catalog / name) in error
+    assert "config key catalog" in error
+
+
+def test_an_unknown_configuration_key_is_named(catalog):
+    [error] = run(catalog, "--config", "catalogue=x")
+    assert "catalogue" in error
+
+
+def test_an_empty_catalog_is_named(catalog):
+    (catalog / "train.bson").write_bytes(b"")
+    errors = run(catalog, "results/classes.csv")
+    assert any(str(catalog / "train.bson") in error for error in errors)
+    assert leftovers(catalog.parent) == []
+
+
+def test_a_truncated_catalog_is_named_with_the_offset(catalog):
+    whole = (catalog / "train.bson").read_bytes()
+    (catalog / "train.bson").write_bytes(whole[:-100])
+    errors = run(catalog, "results/classes.csv")
+    offset = len(whole) - len(bson.encode(product(8)))
+    assert any(str(catalog / "train.bson") in error and str(offset) in error for error in errors)
+    assert leftovers(catalog.parent) == []
+
+
+def test_a_product_without_pictures_is_named_with_its_id(catalog):
+    write(catalog / "train.bson", [product(1), product(2, pictures=0), product(3)])
+    errors = run(catalog, "results/classes.csv")
+    offset = len(bson.encode(product(1)))
+    assert any("product 2" in error and str(offset) in error for error in errors)
+    assert leftovers(catalog.parent) == []
+
+
+def test_a_category_without_a_name_is_named(catalog):
+    write(
+        catalog / "train.bson",
+        [product(number, category=99 if number == 5 else 10) for number in range(1, 9)],
+    )
+    errors = run(catalog, "results/classes.csv")
+    assert any("99" in error and "category_names.csv" in error for error in errors)
+    assert not (catalog.parent / "results" / "classes.csv").exists()
+
+
+def test_a_missing_pretrained_file_is_named_with_the_way_out(catalog):
+    errors = run(catalog, "results/models/M07/0001.params")
+    assert any("imagenet1k-resnext-101-64x4d-0000.params" in error and "M07" in error for error in errors)
+    assert any("set models.M07.start.pretrained to null" in error for error in errors)
+    assert leftovers(catalog.parent) == []
