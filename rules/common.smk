@@ -37,14 +37,15 @@ def benchmarks(path):
     return results(f"benchmarks/{path}.tsv")
 
 
-# Commands name scripts from the working directory, so that a printed command can be copied and run by hand.
-SCRIPTS = os.path.relpath(BASE / "scripts")
-
-
 def checked_configuration():
     """The configuration with its defaults; ends the workflow with one line where it is wrong."""
     schema = BASE / "config.schema.yaml"
     try:
+        # Commands name scripts/ from the working directory, so that a printed one can be run by hand.
+        if not Path("scripts").exists():
+            raise cli.UserError(
+                f"{Path.cwd()}: run snakemake in {BASE}; catalog and results may lie elsewhere (config keys)"
+            )
         checked = configuration.without_nulls(config)
         configuration.check(checked, schema)
         validate(checked, str(schema))
@@ -90,7 +91,9 @@ def shards():
 
 
 def probabilities(images, model):
-    return expand(results("probabilities/{images}/{model}/{shard}.npy"), images=images, model=model, shard=shards())
+    return expand(
+        results("probabilities/{images}/{model}/{shard}.npy"), images=images, model=model, shard=shards()
+    )
 
 
 def known_index(wildcards):

@@ -11,15 +11,15 @@ rule generate_catalog:
         logs("generate_catalog"),
     benchmark:
         benchmarks("generate_catalog")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("generate_catalog.py"),
         size=config.get("generate_catalog"),
-    conda:
-        "../envs/data.yaml"
     message:
         "Draw a catalog of products"
     shell:
-        "python {SCRIPTS}/generate_catalog.py --train-products {params.size[train_products]}"
+        "python scripts/generate_catalog.py --train-products {params.size[train_products]}"
         " --test-products {params.size[test_products]} --seed {params.size[seed]}"
         " --output-folder $(dirname {output.train:q}) 2> {log:q}"
 
@@ -34,17 +34,17 @@ rule index_catalog:
         logs("index_catalog/{catalog}"),
     benchmark:
         benchmarks("index_catalog/{catalog}")
+    conda:
+        "../envs/data.yaml"
+    threads: 2
     params:
         code=sources.fingerprint("index_catalog.py"),
         identity=lambda wildcards: catalog_identity(wildcards.catalog),
         on_bad_product=config["on_bad_product"],
-    threads: 2
-    conda:
-        "../envs/data.yaml"
     message:
         "Index the pictures of {input.catalog}"
     shell:
-        "python {SCRIPTS}/index_catalog.py {input.catalog:q} --on-bad-product {params.on_bad_product}"
+        "python scripts/index_catalog.py {input.catalog:q} --on-bad-product {params.on_bad_product}"
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 
@@ -58,15 +58,15 @@ rule label_categories:
         logs("label_categories"),
     benchmark:
         benchmarks("label_categories")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("label_categories.py"),
         names=option("--names", "names"),
-    conda:
-        "../envs/data.yaml"
     message:
         "Number the categories"
     shell:
-        "python {SCRIPTS}/label_categories.py {params.names} --index {input.index:q}"
+        "python scripts/label_categories.py {params.names} --index {input.index:q}"
         " --output {output.classes:q} 2> {log:q}"
 
 
@@ -83,15 +83,15 @@ rule split_catalog:
         logs("split_catalog/{seed}"),
     benchmark:
         benchmarks("split_catalog/{seed}")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("split_catalog.py"),
         valid_fraction=config["valid_fraction"],
-    conda:
-        "../envs/data.yaml"
     message:
         "Split the training products with seed {wildcards.seed}"
     shell:
-        "python {SCRIPTS}/split_catalog.py --catalog {input.catalog:q} --index {input.index:q}"
+        "python scripts/split_catalog.py --catalog {input.catalog:q} --index {input.index:q}"
         " --seed {wildcards.seed} --valid-fraction {params.valid_fraction}"
         " --output-folder $(dirname {output.train:q}) 2> {log:q}"
 
@@ -109,15 +109,15 @@ rule pack_records:
         logs("pack_records/{dataset}-{part}"),
     benchmark:
         benchmarks("pack_records/{dataset}-{part}")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("pack_records.py"),
         filters=record_filters,
-    conda:
-        "../envs/data.yaml"
     message:
         "Pack the records of dataset {wildcards.dataset}, part {wildcards.part}"
     shell:
-        "python {SCRIPTS}/pack_records.py --split {input.split:q} --index {input.index:q}"
+        "python scripts/pack_records.py --split {input.split:q} --index {input.index:q}"
         " --classes {input.classes:q} {params.filters} --output {output.records:q} 2> {log:q}"
 
 
@@ -131,13 +131,13 @@ rule list_images:
         logs("list_images/{images}"),
     benchmark:
         benchmarks("list_images/{images}")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("list_images.py"),
         picture_md5=listed_pictures(),
-    conda:
-        "../envs/data.yaml"
     message:
         "List the pictures of {wildcards.images} that need a forward pass"
     shell:
-        "python {SCRIPTS}/list_images.py --index {input.index:q} --known {input.known:q}"
+        "python scripts/list_images.py --index {input.index:q} --known {input.known:q}"
         " --picture-md5 {params.picture_md5} --output {output.images:q} 2> {log:q}"

@@ -4,7 +4,8 @@
 rule average_models:
     input:
         members=lambda wildcards: expand(
-            results("probabilities/test/{model}/{{shard}}.npy"), model=ENSEMBLES[wildcards.ensemble]["models"]
+            results("probabilities/test/{model}/{{shard}}.npy"),
+            model=ENSEMBLES[wildcards.ensemble]["models"],
         ),
     output:
         probabilities=results("ensemble/test/{ensemble}/{shard}.npy"),
@@ -12,16 +13,16 @@ rule average_models:
         logs("average_models/{ensemble}-{shard}"),
     benchmark:
         benchmarks("average_models/{ensemble}-{shard}")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("average_models.py"),
         mean=lambda wildcards: ENSEMBLES[wildcards.ensemble]["mean"],
         weights=ensemble_weights,
-    conda:
-        "../envs/data.yaml"
     message:
         "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
     shell:
-        "python {SCRIPTS}/average_models.py --mean {params.mean} {params.weights}"
+        "python scripts/average_models.py --mean {params.mean} {params.weights}"
         " --output {output.probabilities:q} {input.members:q} 2> {log:q}"
 
 
@@ -40,17 +41,17 @@ rule write_submission:
         logs("write_submission/{ensemble}"),
     benchmark:
         benchmarks("write_submission/{ensemble}")
+    conda:
+        "../envs/data.yaml"
     params:
         code=sources.fingerprint("write_submission.py"),
         picture_md5=config["postprocessing"]["picture_md5"],
         product_md5="on" if config["postprocessing"]["product_md5"] else "off",
         sample=option("--sample-submission", "sample"),
-    conda:
-        "../envs/data.yaml"
     message:
         "Write the submission of {wildcards.ensemble}"
     shell:
-        "python {SCRIPTS}/write_submission.py --index {input.index:q} --rejects {input.rejects:q}"
+        "python scripts/write_submission.py --index {input.index:q} --rejects {input.rejects:q}"
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
         " --picture-md5 {params.picture_md5} --product-md5 {params.product_md5} {params.sample}"
         " --probabilities {input.probabilities:q} --output {output.submission:q} 2> {log:q}"

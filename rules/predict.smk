@@ -14,6 +14,11 @@ rule predict_images:
         logs("predict_images/{images}-{model}-{shard}"),
     benchmark:
         benchmarks("predict_images/{images}-{model}-{shard}")
+    conda:
+        MXNET_ENV
+    threads: config["prediction"]["threads"]
+    resources:
+        gpu=config["prediction"]["gpus"],
     params:
         image=json.dumps(config["image"]),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
@@ -21,15 +26,10 @@ rule predict_images:
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
         revision=sources.revision("predict_images.py"),
-    threads: config["prediction"]["threads"]
-    resources:
-        gpu=config["prediction"]["gpus"],
-    conda:
-        MXNET_ENV
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:
-        "python {SCRIPTS}/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
+        "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
         " --symbol {input.symbol:q} --params {input.params:q} --image {params.image:q}"
         " --batch-size {params.batch_size} --decoders {threads}"

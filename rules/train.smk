@@ -10,16 +10,16 @@ rule build_network:
         logs("build_network/{model}"),
     benchmark:
         benchmarks("build_network/{model}")
+    conda:
+        MXNET_ENV
     params:
         code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
         size=config["image"]["size"],
-    conda:
-        MXNET_ENV
     message:
         "Build the network of {wildcards.model}"
     shell:
-        "python {SCRIPTS}/build_network.py --network {params.network:q} --classes {input.classes:q}"
+        "python scripts/build_network.py --network {params.network:q} --classes {input.classes:q}"
         " --image-size {params.size} --output {output.symbol:q} 2> {log:q}"
 
 
@@ -39,23 +39,26 @@ rule train_epochs:
         logs("train_epochs/{model}-{epoch}"),
     benchmark:
         benchmarks("train_epochs/{model}-{epoch}")
+    group:
+        leg
+    conda:
+        MXNET_ENV
+    threads: config["training"]["threads"]
+    resources:
+        gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
     params:
-        recipe=lambda wildcards: json.dumps(recipes.epoch_recipe(config, wildcards.model, int(wildcards.epoch))),
+        recipe=lambda wildcards: json.dumps(
+            recipes.epoch_recipe(config, wildcards.model, int(wildcards.epoch))
+        ),
         records=lambda wildcards: records_identity(MODELS[wildcards.model]["dataset"]),
         revision=sources.revision("train_epochs.py"),
         start=option("--start", "start"),
         states=option("--states", "states"),
         superseded=superseded_states,
-    threads: config["training"]["threads"]
-    resources:
-        gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
-    group: leg
-    conda:
-        MXNET_ENV
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
-        "python {SCRIPTS}/train_epochs.py --recipe {params.recipe:q}"
+        "python scripts/train_epochs.py --recipe {params.recipe:q}"
         " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.superseded}"

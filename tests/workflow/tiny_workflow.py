@@ -9,7 +9,10 @@ OVERLAY = Path(__file__).with_name("overlay.yaml")
 
 
 def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:
-    """Run Shelfmark in a working directory, with an overlay of config.yaml."""
+    """Run Shelfmark in a working directory of its own, with an overlay of config.yaml."""
+    scripts = folder / "scripts"
+    if not scripts.exists():
+        scripts.symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
     command = [*program, "--configfile", overlay, "--cores", "2", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
