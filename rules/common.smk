@@ -125,8 +125,8 @@ def categories_identity():
     return [catalogs.content_hash(Path(names)) for names in category_names()]
 
 
-# What costs GPU-days takes its big inputs as ancient and what determines them as a parameter, known before they
-# exist: a file that is made again with the same content leaves the models alone.
+# What costs GPU-days takes its big inputs as ancient, and a small file with what determines them, known before
+# they exist: a file that is made again with the same content leaves the models alone.
 
 
 def split_identity(seed):
@@ -157,6 +157,28 @@ def image_set_identity(images):
         "picture_md5": config["postprocessing"]["picture_md5"] != "off",
         "revision": sources.revision("list_images.py"),
     }
+
+
+def epoch_recipe(wildcards):
+    """An epoch's recipe as JSON, with the identity of everything else that the epoch is made from."""
+    model, epoch = wildcards.model, int(wildcards.epoch)
+    recipe = recipes.epoch_recipe(config, model, epoch)
+    recipe["made_from"] = {
+        "records": records_identity(MODELS[model]["dataset"]),
+        "start": MODELS[model]["start"] if epoch == 1 else {},
+        "revision": sources.revision("train_epochs.py"),
+    }
+    return json.dumps(recipe, sort_keys=True)
+
+
+def prediction_settings(wildcards):
+    """What predictions of an image set depend on beside the model, as JSON."""
+    settings = {
+        "image_set": image_set_identity(wildcards.images),
+        "shards": config["prediction"]["shards"],
+        "revision": sources.revision("predict_images.py"),
+    }
+    return json.dumps(settings, sort_keys=True)
 
 
 MXNET_ENV = "../envs/mxnet-cu112.yaml"

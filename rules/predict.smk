@@ -1,8 +1,25 @@
 # A model's probabilities on an image set, shard by shard.
 
 
+# Like an epoch's recipe, what a prediction depends on beside the model stands in a file above every other job.
+rule write_prediction_settings:
+    output:
+        settings=results("probabilities/{images}/settings.json"),
+    log:
+        logs("write_prediction_settings/{images}"),
+    conda:
+        "../envs/data.yaml"
+    params:
+        settings=prediction_settings,
+    message:
+        "Write what predictions of {wildcards.images} depend on"
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output.settings:q} 2> {log:q}"
+
+
 rule predict_images:
     input:
+        settings=results("probabilities/{images}/settings.json"),
         catalog=ancient(image_set_catalog),
         images=ancient(results("images/{images}.parquet")),
         symbol=ancient(results("models/{model}/symbol.json")),
@@ -21,11 +38,8 @@ rule predict_images:
         gpu=config["prediction"]["gpus"],
     params:
         image=json.dumps(config["image"]),
-        network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        image_set=lambda wildcards: image_set_identity(wildcards.images),
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
-        revision=sources.revision("predict_images.py"),
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:

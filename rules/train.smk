@@ -23,8 +23,26 @@ rule build_network:
         " --image-size {params.size} --output {output.symbol:q} 2> {log:q}"
 
 
+# The recipe stands in a file that depends on no other job: Snakemake does not look at a job's own changes while a
+# job above it has to run, however ancient the files between them are.
+rule write_recipe:
+    output:
+        recipe=results("models/{model}/{epoch}.recipe.json"),
+    log:
+        logs("write_recipe/{model}-{epoch}"),
+    conda:
+        "../envs/data.yaml"
+    params:
+        recipe=epoch_recipe,
+    message:
+        "Write the recipe of {wildcards.model}, epoch {wildcards.epoch}"
+    shell:
+        "printf '%s\\n' {params.recipe:q} > {output.recipe:q} 2> {log:q}"
+
+
 rule train_epochs:
     input:
+        recipe=results("models/{model}/{epoch}.recipe.json"),
         train=ancient(training_records("train.rec")),
         train_offsets=ancient(training_records("train.idx")),
         valid=ancient(training_records("valid.rec")),
@@ -47,18 +65,13 @@ rule train_epochs:
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
     params:
-        recipe=lambda wildcards: json.dumps(
-            recipes.epoch_recipe(config, wildcards.model, int(wildcards.epoch))
-        ),
-        records=lambda wildcards: records_identity(MODELS[wildcards.model]["dataset"]),
-        revision=sources.revision("train_epochs.py"),
         start=option("--start", "start"),
         states=option("--states", "states"),
         superseded=superseded_states,
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
-        "python scripts/train_epochs.py --recipe {params.recipe:q}"
+        "python scripts/train_epochs.py --recipe {input.recipe:q}"
         " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.superseded}"
