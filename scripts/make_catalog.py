@@ -100,13 +100,13 @@ def _products_of_table(path: Path, with_category: bool) -> list[Product]:
             raise cli.UserError(f"{path}: line {empty.idxmax() + 2}: {column} is empty")
     products = []
     for name, rows in table.groupby("product", sort=True):
-        categories = rows[levels].drop_duplicates()
-        if len(categories) > 1:
-            line = categories.index[1] + 2
+        others = (rows[levels] != rows[levels].iloc[0]).any(axis=1)
+        if others.any():
+            line = others.idxmax() + 2
             raise cli.UserError(
                 f"{path}: line {line}: product {name} has another category in an earlier line"
             )
-        category = _three_levels(tuple(categories.iloc[0])) if levels else ()
+        category = _three_levels(tuple(rows[levels].iloc[0])) if levels else ()
         products.append(Product(name, category, tuple(path.parent / file for file in rows["path"])))
     return products
 
