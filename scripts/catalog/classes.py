@@ -1,0 +1,24 @@
+"""The class ids of a catalog's categories."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+
+COLUMNS = ["class_id", "category_id", "level1", "level2", "level3"]
+
+
+def read_classes(path: Path) -> pd.DataFrame:
+    """Read classes.csv: COLUMNS, class_id 0.. in order."""
+    try:
+        return pd.read_csv(path, keep_default_na=False)
+    except FileNotFoundError:
+        raise cli.UserError(f"{path}: no such file; make it with label_categories.py") from None
+
+
+def class_ids(category_ids: np.ndarray, classes: pd.DataFrame) -> np.ndarray:
+    """The class id (int64) of each category id; -1 where no class has it."""
+    numbers = pd.Series(classes.class_id.to_numpy(), index=classes.category_id.to_numpy())
+    return numbers.reindex(category_ids, fill_value=-1).to_numpy()

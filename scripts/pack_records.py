@@ -1,0 +1,201 @@
+"""Pack the pictures of a split's part into RecordIO, byte for byte as the published converter does.
+
+Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
+them into (recipes, 6.3). Pictures that do not decode are left out and counted: MXNet ends a training on them.
+The part is read in windows of the written order, so memory stays below the budget whatever the part's size.
+
+In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
+MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
+
+REVISION goes into every recipe of training: raise it when the content of the records changes.
+
+Example:
+    python scripts/pack_records.py --split split/1/train.bson --index split/1/train.parquet --classes classes.csv \
+        --output records/B/train.rec
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+from catalog.classes import class_ids, read_classes
+from catalog.index import read_index
+from catalog.joins import MD5, first_copies, known_pictures
+from catalog.pictures import DecodeCheck, iter_pictures
+
+REVISION = 1
+
+SHUFFLE_SEED = 0xC0FFEE
+MAGIC = 0xCED7230A  # of MXNet's RecordIO (dmlc-core, recordio.h)
+RECORD = struct.Struct("<II")  # magic, length
+HEADER = struct.Struct("<IfQQ")  # IRHeader: flag, label, id, id2
+LARGEST_RECORD = (1 << 29) - 1  # bytes; the upper bits of the length tell parts of a split record
+DEFAULT_MEMORY = 2 << 30  # bytes
+BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
+
+
+def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
+    """The rows of an index that become records."""
+    kept = index
+    if drop_conflicts:
+        known = known_pictures(index)
+        single = known[known.categories == 1][MD5].assign(is_single=True)
+        kept = kept[index[MD5].merge(single, how="left", on=MD5).is_single.notna().to_numpy()]
+    return kept[first_copies(kept)] if first_copies_only else kept
+
+
+def written_order(count: int) -> np.ndarray:
+    """The order in which the published converter writes records 0..count-1."""
+    order = list(range(count))
+    random.Random(SHUFFLE_SEED).shuffle(order)
+    return np.array(order, np.int64)
+
+
+def record(label: int, number: int, picture: bytes) -> bytes:
+    """A whole record with its padding, as mxnet.recordio packs and writes it."""
+    length = HEADER.size + len(picture)
+    padding = b"\x00" * (-length % 4)
+    return b"".join((RECORD.pack(MAGIC, length), HEADER.pack(0, label, number, 0), picture, padding))
+
+
+def windows(sizes: np.ndarray, memory: int) -> list[slice]:
+    """Cut rows in written order into consecutive windows of at most `memory` bytes of pictures."""
+    ends = np.cumsum(sizes)
+    cuts = np.flatnonzero(np.diff(ends // max(memory, 1), prepend=0)) if len(ends) else []
+    bounds = sorted({0, *map(int, cuts), len(sizes)})
+    return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def write_window(records_file, rows: pd.DataFrame, split: Path, check: DecodeCheck) -> list[tuple[int, str]]:
+    """Write consecutive records (columns label, number and the index's) from pictures read in the file's order.
+
+    Returns:
+        number and reason of each picture that must not become a record.
+    """
+    sizes = record_sizes(rows.image_size.to_numpy())
+    starts = np.cumsum(sizes) - sizes
+    buffer = bytearray(int(sizes.sum()))
+    faults = []
+    in_file = rows.assign(start=starts).sort_values("doc_offset", kind="stable")
+    pictures = iter_pictures(split, in_file.doc_offset.array, in_file.doc_size.array, in_file.image.array)
+    columns = (in_file[name].tolist() for name in ("label", "number", "start"))
+    for label, number, start, picture in zip(*columns, pictures, strict=True):
+        if reason := check.fault(picture):
+            faults.append((number, reason))
+        whole = record(label, number, picture)
+        buffer[start : start + len(whole)] = whole
+    records_file.write(buffer)
+    return faults
+
+
+def record_sizes(picture_sizes: np.ndarray) -> np.ndarray:
+    """Bytes of the records (int64) of pictures of the given sizes."""
+    unpadded = picture_sizes.astype(np.int64) + HEADER.size
+    return RECORD.size + unpadded + -unpadded % 4
+
+
+def write_records(
+    rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path
+) -> list[tuple[int, str]]:
+    """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window."""
+    order = written_order(len(rows))
+    sizes = record_sizes(rows.image_size.to_numpy())[order]
+    check, faults = DecodeCheck(), []
+    with records_path.open("wb") as file, cli.progress(len(rows), "record", "packing") as bar:
+        for window in windows(sizes, memory - BYTES_PER_ROW * len(rows)):
+            numbers = order[window]
+            faults += write_window(file, rows.iloc[numbers].assign(number=numbers), split, check)
+            bar.update(len(numbers))
+    with offsets_path.open("w") as file:
+        starts = np.cumsum(sizes) - sizes
+        file.writelines(
+            f"{number}\t{start}\n" for number, start in zip(order.tolist(), starts.tolist(), strict=True)
+        )
+    return faults
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    classes = read_classes(args.classes)
+    index = read_index(args.index)
+    index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
+    index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
+    if (index.label < 0).any():
+        first = index[index.label < 0].iloc[0]
+        raise cli.UserError(
+            f"{args.classes}: category {first.category_id} of product {first.product_id} is missing"
+        )
+    if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
+        raise cli.UserError(
+            f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)"
+        )
+    targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
+    with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
+        rejected = []
+        # Numbers and order depend on which pictures are kept, so a fault found on the way starts the writing anew.
+        while faults := write_records(index, args.split, args.memory, records_path, offsets_path):
+            rejected += [
+                f"product {row.product_id}, picture {row.image}: {reason}"
+                for (number, reason) in faults
+                for row in [index.iloc[number]]
+            ]
+            index = index.drop(index.index[[number for number, _ in faults]])
+        if index.empty:
+            raise cli.UserError(f"{args.split}: no picture is left to pack")
+        summary_path.write_text(json.dumps(describe(index, rejected), indent=1) + "\n")
+        size = records_path.stat().st_size
+    seconds = time.monotonic() - start
+    for line in rejected:
+        cli.summary(f"left out: {line}")
+    cli.summary(
+        f"{len(index)} records of {index.label.nunique()} classes, {len(rejected)} left out,"
+        f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
+    )
+
+
+def describe(rows: pd.DataFrame, rejected: list[str]) -> dict:
+    """What the records hold; the digest covers labels and pictures in order."""
+    content = rows[["label", *MD5]].to_numpy(np.uint64).tobytes()
+    return {
+        "records": len(rows),
+        "classes": int(rows.label.nunique()),
+        "picture_bytes": int(rows.image_size.sum()),
+        "left_out": rejected,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def bytes_of(text: str) -> int:
+    """A size like 500M or 2G in bytes."""
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    number, unit = (text[:-1], units[text[-1].upper()]) if text[-1:].upper() in units else (text, 1)
+    return int(float(number) * unit)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument(
+        "--first-copies-only", action="store_true", help="keep only the first copy of each picture"
+    )
+    parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
+    parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="budget, such as 500M or 2G")
+    parser.add_argument("--output", type=Path, required=True, help="the .rec")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main)
