@@ -1,0 +1,152 @@
+"""The boxes of a plan and which of Snakemake's jobs belong to which box."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from workflow import recipes
+
+CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
+COLUMN_TITLES = (
+    *("Catalog", "Splits", "Datasets, image sets", "Models"),
+    *("Predictions", "Ensembles", "Submissions, report"),
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that Snakemake would run: its rule, wildcards, outputs and reason, in Snakemake's words."""
+
+    rule: str
+    wildcards: dict[str, str]
+    reason: str
+    output: tuple[str, ...] = ()
+
+
+@dataclass
+class Box:
+    """A group of jobs; sources are the keys of the boxes that it waits for."""
+
+    key: str
+    column: int
+    title: str
+    subtitle: str
+    sources: list[str]
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def will_run(self) -> bool:
+        return bool(self.jobs)
+
+    @property
+    def status(self) -> str:
+        """Done, or how many jobs will run and the first reason of their own."""
+        if not self.jobs:
+            return "done"
+        count = f"{len(self.jobs)} job{'s' * (len(self.jobs) > 1)}"
+        return f"{count}: {first_reason(self.jobs)}"
+
+
+def build(config: dict) -> dict[str, Box]:
+    """The boxes that a complete configuration leads to, column by column."""
+    members = dict.fromkeys(model for item in config["ensembles"].values() for model in item["models"])
+    models = list(config["models"])
+    datasets = dict.fromkeys(config["models"][model]["dataset"] for model in models)
+    seeds = dict.fromkeys(config["datasets"][dataset]["seed"] for dataset in datasets)
+    boxes = [
+        Box("catalog-train", CATALOG, "train.bson", "catalog and index", []),
+        Box("classes", CATALOG, "classes.csv", "category names", ["catalog-train"]),
+        Box("catalog-test", CATALOG, "test.bson", "catalog and index", []),
+    ]
+    for seed in seeds:
+        boxes.append(Box(f"split-{seed}", SPLIT, f"split {seed}", "train, valid", ["catalog-train"]))
+    for dataset in sorted(datasets):
+        split = f"split-{config['datasets'][dataset]['seed']}"
+        boxes.append(Box(f"dataset-{dataset}", DATA, f"dataset {dataset}", "records", [split, "classes"]))
+    for seed in seeds:
+        name = f"valid-{seed}"
+        boxes.append(Box(f"images-{name}", DATA, name, "distinct pictures", [f"split-{seed}"]))
+    boxes.append(
+        Box("images-test", DATA, "test", "distinct pictures", ["catalog-test", "catalog-train"]),
+    )
+    boxes += [_model_box(config, model) for model in models]
+    for model in models:
+        valid = f"valid-{config['datasets'][config['models'][model]['dataset']]['seed']}"
+        sets = [valid, "test"] if model in members else [valid]
+        sources = [f"model-{model}", *(f"images-{images}" for images in sets)]
+        boxes.append(Box(f"prediction-{model}", PREDICTION, f"{model} predicts", ", ".join(sets), sources))
+    for name, ensemble in config["ensembles"].items():
+        sources = [f"prediction-{model}" for model in ensemble["models"]]
+        boxes.append(Box(f"ensemble-{name}", ENSEMBLE, name, _names(ensemble["models"]), sources))
+    for name in config["ensembles"]:
+        boxes.append(Box(f"submission-{name}", RESULT, f"{name}.csv.gz", "submission", [f"ensemble-{name}"]))
+    predictions = [f"prediction-{model}" for model in models]
+    boxes.append(Box("evaluation", RESULT, "evaluation, report", "of all models", predictions))
+    return {box.key: box for box in boxes}
+
+
+def _model_box(config: dict, name: str) -> Box:
+    model = config["models"][name]
+    sources = [f"dataset-{model['dataset']}"]
+    start = model["start"].get("pretrained", "random weights")
+    if source := model["start"].get("model"):
+        sources.append(f"model-{source}")
+        start = source
+    epochs = recipes.epoch_count(model)
+    subtitle = f"{epochs} epoch{'s' * (epochs > 1)} from {start}"
+    return Box(f"model-{name}", MODEL, f"{name} {model['network']}", subtitle, sources)
+
+
+def _names(models: list[str]) -> str:
+    """M06-M14 for consecutive names, else a list."""
+    numbers = sorted(int(model[1:]) for model in models)
+    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"M{numbers[0]:02d} to M{numbers[-1]:02d}"
+    return ", ".join(sorted(models))
+
+
+def box_key(rule: str, wildcards: dict[str, str]) -> str:
+    """The key of the box that a job belongs to."""
+    keys = {
+        "generate_catalog": "catalog-train",
+        "index_catalog": "catalog-{catalog}",
+        "label_categories": "classes",
+        "split_catalog": "split-{seed}",
+        "pack_records": "dataset-{dataset}",
+        "list_images": "images-{images}",
+        "write_prediction_settings": "images-{images}",
+        "build_network": "model-{model}",
+        "write_recipe": "model-{model}",
+        "train_epochs": "model-{model}",
+        "predict_images": "prediction-{model}",
+        "average_models": "ensemble-{ensemble}",
+        "write_submission": "submission-{ensemble}",
+    }
+    return keys.get(rule, "evaluation").format(**wildcards)
+
+
+def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:
+    """Put each job into its box."""
+    for job in jobs:
+        if job.rule != "all":
+            boxes[box_key(job.rule, job.wildcards)].jobs.append(job)
+
+
+REASONS = (
+    ("Params have changed", "changed settings or code"),
+    ("Code has changed", "changed command"),
+    ("Set of input files has changed", "other inputs"),
+    ("Updated input files", "newer input"),
+    ("Software environment", "changed environment"),
+    ("Missing output files", "not made yet"),
+    ("Incomplete", "interrupted"),
+    ("Forced", "forced"),
+)
+FOLLOWS = "what it is made from changes"
+
+
+def first_reason(jobs: list[Job]) -> str:
+    """The first reason that lies in a job itself, in few words; else that the jobs before it run.
+
+    Changes come before missing files, which mostly follow from them.
+    """
+    return next((short for long, short in REASONS if any(long in job.reason for job in jobs)), FOLLOWS)

@@ -1,0 +1,86 @@
+"""Draw what a run would do: boxes people think in, what is done, what runs and why, and what it takes.
+
+In: the arguments of a Snakemake run (profile, configuration, targets). Which jobs run, and why, is what
+Snakemake itself decides in a dry run of these arguments; nothing is started and nothing else is written.
+Out: an SVG page, and the same as a table on the terminal.
+
+Hours come from the benchmarks of finished jobs where there are any, else from pictures x epochs / published
+speed. With --published-catalog, sizes are those of the published catalog, whatever catalog is at hand.
+
+Example:
+    python scripts/plan_workflow.py --output plan.svg -- --profile profiles/slurm --config catalog=/data
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from snakemake.cli import args_to_api, parse_args, parse_config
+from snakemake.common.configfile import load_configfile
+from snakemake.settings.types import ConfigSettings
+from snakemake.utils import update_config, validate
+
+import cli
+import snakemake_logger_plugin_jobs as dry_run
+from plan import boxes, costs, drawing
+from workflow import configuration
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def effective_configuration(arguments: argparse.Namespace) -> dict:
+    """The configuration of a run with Snakemake's parsed arguments, with the schema's defaults."""
+    config = load_configfile(ROOT / "config.yaml")
+    settings = ConfigSettings(config=parse_config(arguments.config), configfiles=arguments.configfile)
+    update_config(config, settings.overwrite_config)
+    config = configuration.without_nulls(config)
+    validate(config, str(ROOT / "config.schema.yaml"))
+    return config
+
+
+def jobs_to_run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[boxes.Job]:
+    """The jobs of a dry run, as Snakemake decides.
+
+    Raises:
+        cli.UserError: the dry run fails; Snakemake has printed why.
+    """
+    if not args_to_api(arguments, parser):
+        raise cli.UserError("the dry run failed, see above")
+    return [
+        boxes.Job(record.rule_name, dict(record.wildcards), record.reason, tuple(record.output))
+        for record in dry_run.COLLECTED
+    ]
+
+
+def parse_own_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="PLAN.svg")
+    parser.add_argument("--published-catalog", action="store_true")
+    parser.add_argument("snakemake", nargs="*", metavar="SNAKEMAKE_ARGUMENT")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_own_args()
+    quiet = ["--dry-run", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
+    parser, arguments = parse_args([*args.snakemake, *quiet])
+    jobs = jobs_to_run(parser, arguments)
+    config = effective_configuration(arguments)
+    planned = boxes.build(config)
+    boxes.assign(planned, jobs)
+    size = costs.PUBLISHED_CATALOG if args.published_catalog else costs.catalog_size(config)
+    estimator = costs.Estimator(config, size, Path(config["results"]) / "benchmarks")
+    estimates = {key: estimator.cost(box) for key, box in planned.items()}
+    path, hours = costs.critical_path(planned, estimates)
+    footer = drawing.totals_text(planned, costs.total(estimates.values()), path, hours)
+    sys.stdout.write(drawing.table(planned, estimates, footer) + "\n")
+    title = f"Plan of {config['results']}, catalog {config['catalog']}"
+    with cli.written_whole(args.output) as (temporary,):
+        temporary.write_text(drawing.svg(title, planned, estimates, path, footer))
+    cli.summary(f"drawn to {args.output}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
