@@ -91,9 +91,7 @@ def shards():
 
 
 def probabilities(images, model):
-    return expand(
-        results("probabilities/{images}/{model}/{shard}.npy"), images=images, model=model, shard=shards()
-    )
+    return expand(results("probabilities/{images}/{model}/{shard}.npy"), images=images, model=model, shard=shards())
 
 
 def known_index(wildcards):

@@ -134,9 +134,7 @@ def products(count: int, leaves: list[Category], rng: np.random.Generator) -> It
         yield product
 
 
-def _pictures(
-    category: Category, earlier: list[Product], no_photo: bytes, rng: np.random.Generator
-) -> list[bytes]:
+def _pictures(category: Category, earlier: list[Product], no_photo: bytes, rng: np.random.Generator) -> list[bytes]:
     alike = [product for product in earlier if product.category == category]
     if alike and rng.random() < LISTED_AGAIN:
         return alike[rng.integers(len(alike))].pictures
@@ -161,9 +159,7 @@ def document(product: Product, with_category: bool) -> bytes:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train-products", type=int, required=True)
     parser.add_argument("--test-products", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
@@ -198,9 +194,7 @@ def main() -> None:
         pd.DataFrame(levels, columns=["category_id", *level_names]).to_csv(names_path, index=False)
         pd.DataFrame(truth, columns=["_id", "category_id"]).to_csv(truth_path, index=False)
     seconds = time.monotonic() - start
-    cli.summary(
-        f"{total} products of {len(leaves)} categories drawn in {seconds:.1f} s to {args.output_folder}"
-    )
+    cli.summary(f"{total} products of {len(leaves)} categories drawn in {seconds:.1f} s to {args.output_folder}")
 
 
 if __name__ == "__main__":

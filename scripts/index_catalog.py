@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.documents import BadDocument, document_sizes, open_catalog, read_document
+from catalog.documents import BadDocumentError, document_sizes, open_catalog, read_document
 from catalog.index import SCHEMA, write_index
 
 REJECT_COLUMNS = ("offset", "product_id", "image", "reason")
@@ -45,7 +45,7 @@ def index_documents(path: Path, block: list[tuple[int, int]]) -> Rows:
         for offset, size in block:
             try:
                 document = read_document(catalog, offset, size)
-            except BadDocument as fault:
+            except BadDocumentError as fault:
                 product_id = "" if fault.product_id is None else fault.product_id
                 rows.rejects.append((offset, product_id, -1, str(fault)))
                 continue
@@ -103,8 +103,7 @@ def main() -> None:
     rejects = [reject for part in parts for reject in part.rejects]
     repeated = repeated_products(index)
     rejects += [
-        (row.doc_offset, row.product_id, -1, "an earlier product has this _id")
-        for row in repeated.itertuples()
+        (row.doc_offset, row.product_id, -1, "an earlier product has this _id") for row in repeated.itertuples()
     ]
     if rejects and args.on_bad_product == "stop":
         raise cli.UserError(describe(args.catalog, min(rejects)))
@@ -125,15 +124,11 @@ def main() -> None:
 def describe(catalog: Path, reject: tuple[int, int, int, str]) -> str:
     offset, product_id, _, reason = reject
     name = f"product {product_id}" if product_id != "" else "a product"
-    return (
-        f"{catalog}: byte {offset}: {name}: {reason}; mend it, or set on_bad_product: skip to go on without"
-    )
+    return f"{catalog}: byte {offset}: {name}: {reason}; mend it, or set on_bad_product: skip to go on without"
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--on-bad-product", choices=("stop", "skip"), required=True)
     parser.add_argument("--processes", type=int, required=True)

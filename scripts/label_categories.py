@@ -57,9 +57,7 @@ def main() -> None:
     index = read_index(args.index, ["product_id", "category_id"])
     without = index[index.category_id < 0]
     if len(without):
-        raise cli.UserError(
-            f"{args.index}: product {without.product_id.iloc[0]} has no category_id; give it one"
-        )
+        raise cli.UserError(f"{args.index}: product {without.product_id.iloc[0]} has no category_id; give it one")
     categories = named_classes(args.names, index) if args.names else numbered_classes(index)
     categories.insert(0, "class_id", range(len(categories)))
     categories.columns = COLUMNS
@@ -70,9 +68,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--names", type=Path)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

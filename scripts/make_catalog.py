@@ -103,9 +103,7 @@ def _products_of_table(path: Path, with_category: bool) -> list[Product]:
         others = (rows[levels] != rows[levels].iloc[0]).any(axis=1)
         if others.any():
             line = others.idxmax() + 2
-            raise cli.UserError(
-                f"{path}: line {line}: product {name} has another category in an earlier line"
-            )
+            raise cli.UserError(f"{path}: line {line}: product {name} has another category in an earlier line")
         category = _three_levels(tuple(rows[levels].iloc[0])) if levels else ()
         products.append(Product(name, category, tuple(path.parent / file for file in rows["path"])))
     return products
@@ -174,9 +172,7 @@ def documents(
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True, metavar="FOLDER_OR_CSV")
     test = parser.add_mutually_exclusive_group(required=True)
     test.add_argument("--test", type=Path, metavar="FOLDER_OR_CSV")

@@ -16,6 +16,7 @@ Example:
 
 import argparse
 import hashlib
+import itertools
 import json
 import random
 import struct
@@ -71,7 +72,7 @@ def windows(sizes: np.ndarray, memory: int) -> list[slice]:
     ends = np.cumsum(sizes)
     cuts = np.flatnonzero(np.diff(ends // max(memory, 1), prepend=0)) if len(ends) else []
     bounds = sorted({0, *map(int, cuts), len(sizes)})
-    return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
 def write_window(records_file, rows: pd.DataFrame, split: Path, check: DecodeCheck) -> list[tuple[int, str]]:
@@ -116,9 +117,7 @@ def write_records(
             bar.update(len(numbers))
     with offsets_path.open("w") as file:
         starts = np.cumsum(sizes) - sizes
-        file.writelines(
-            f"{number}\t{start}\n" for number, start in zip(order.tolist(), starts.tolist(), strict=True)
-        )
+        file.writelines(f"{number}\t{start}\n" for number, start in zip(order.tolist(), starts.tolist(), strict=True))
     return faults
 
 
@@ -131,13 +130,9 @@ def main() -> None:
     index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
     if (index.label < 0).any():
         first = index[index.label < 0].iloc[0]
-        raise cli.UserError(
-            f"{args.classes}: category {first.category_id} of product {first.product_id} is missing"
-        )
+        raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
     if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
-        raise cli.UserError(
-            f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)"
-        )
+        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
         rejected = []
@@ -182,15 +177,11 @@ def bytes_of(text: str) -> int:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument(
-        "--first-copies-only", action="store_true", help="keep only the first copy of each picture"
-    )
+    parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
     parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="budget, such as 500M or 2G")
     parser.add_argument("--output", type=Path, required=True, help="the .rec")

@@ -53,9 +53,7 @@ def jobs_to_run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) 
 
 
 def parse_own_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, metavar="PLAN.svg")
     parser.add_argument("--published-catalog", action="store_true")
     parser.add_argument("snakemake", nargs="*", metavar="SNAKEMAKE_ARGUMENT")

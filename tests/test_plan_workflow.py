@@ -24,9 +24,7 @@ PUBLISHED_WEIGHTS = {
 
 
 def training_jobs(model, count):
-    return [
-        Job("train_epochs", {"model": model, "epoch": f"{epoch:04d}"}, "") for epoch in range(1, count + 1)
-    ]
+    return [Job("train_epochs", {"model": model, "epoch": f"{epoch:04d}"}, "") for epoch in range(1, count + 1)]
 
 
 @pytest.fixture
@@ -87,8 +85,7 @@ def test_a_cpus_speed_is_not_guessed(config, planned, estimator):
 
 def test_shards_run_side_by_side_and_epochs_in_turn(planned, estimator):
     shards = [
-        Job("predict_images", {"model": "M14", "images": "test", "shard": f"{shard:04d}"}, "")
-        for shard in range(16)
+        Job("predict_images", {"model": "M14", "images": "test", "shard": f"{shard:04d}"}, "") for shard in range(16)
     ]
     boxes.assign(planned, shards)
     cost = estimator.cost(planned["prediction-M14"])

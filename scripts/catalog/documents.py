@@ -28,7 +28,7 @@ _HEAD = re.compile(
 _PICTURE = re.compile(rb"\x03(?:\d+)\x00.{4}\x05picture\x00(?P<size>.{4})\x00", re.DOTALL)
 
 
-class BadDocument(Exception):
+class BadDocumentError(Exception):
     """What is wrong with one document, and the product's id where it is known."""
 
     def __init__(self, reason: str, product_id: int | None = None):
@@ -85,7 +85,7 @@ def read_document(catalog: mmap.mmap | bytes, offset: int, size: int) -> Documen
     """Read one document without copying its pictures.
 
     Raises:
-        BadDocument: a field is missing, has another type, or there is no picture.
+        BadDocumentError: a field is missing, has another type, or there is no picture.
     """
     document = _read_published_layout(catalog, offset, size)
     return document if document is not None else _read_any_layout(catalog[offset : offset + size], offset)
@@ -115,19 +115,19 @@ def _read_any_layout(raw: bytes, offset: int) -> Document:
     try:
         fields = bson.decode(raw)
     except (bson.errors.BSONError, ValueError, OverflowError) as error:
-        raise BadDocument(f"not a BSON document: {error}") from error
+        raise BadDocumentError(f"not a BSON document: {error}") from error
     product_id = _integer(fields, "_id", None)
     category_id = _integer(fields, "category_id", product_id) if "category_id" in fields else NO_CATEGORY
     images = fields.get("imgs")
     if not isinstance(images, list):
-        raise BadDocument("imgs is missing or not an array", product_id)
+        raise BadDocumentError("imgs is missing or not an array", product_id)
     if not images:
-        raise BadDocument("the product has no picture", product_id)
+        raise BadDocumentError("the product has no picture", product_id)
     pictures, searched = [], 0
     for number, image in enumerate(images):
         picture = image.get("picture") if isinstance(image, dict) else None
         if not isinstance(picture, bytes):
-            raise BadDocument(f"imgs.{number}.picture is missing or not binary", product_id)
+            raise BadDocumentError(f"imgs.{number}.picture is missing or not binary", product_id)
         element = b"\x05picture\x00" + LENGTH.pack(len(picture)) + b"\x00" + picture
         start = raw.find(element, searched)
         searched = start + len(element)
@@ -138,5 +138,5 @@ def _read_any_layout(raw: bytes, offset: int) -> Document:
 def _integer(fields: dict, name: str, product_id: int | None) -> int:
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadDocument(f"{name} is missing or not an integer", product_id)
+        raise BadDocumentError(f"{name} is missing or not an integer", product_id)
     return int(value)

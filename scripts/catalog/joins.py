@@ -56,11 +56,9 @@ def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
     products, numbers, bounds = [], [], [0]
     for frame, pictures in zip(indexes, picture_numbers(*indexes), strict=True):
         product_ids, product = np.unique(frame.product_id.to_numpy(), return_inverse=True)
-        pairs = (
-            np.unique(np.stack([product, pictures], 1), axis=0) if len(frame) else np.empty((0, 2), np.int64)
-        )
+        pairs = np.unique(np.stack([product, pictures], 1), axis=0) if len(frame) else np.empty((0, 2), np.int64)
         products.append(product_ids)
-        numbers.append(pairs + [bounds[-1], 0])
+        numbers.append(pairs + np.array([bounds[-1], 0]))
         bounds.append(bounds[-1] + len(product_ids))
     sets = _number_groups(np.concatenate(numbers), bounds[-1])
     return [

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 import cli
-from catalog.documents import BadDocument, read_document
+from catalog.documents import BadDocumentError, read_document
 
 JPEG_START = b"\xff\xd8"
 JPEG_END = b"\xff\xd9"
@@ -18,9 +18,7 @@ START_OF_SCAN = 0xDA
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def iter_pictures(
-    bson_path: Path, doc_offset: np.ndarray, doc_size: np.ndarray, image: np.ndarray
-) -> Iterator[bytes]:
+def iter_pictures(bson_path: Path, doc_offset: np.ndarray, doc_size: np.ndarray, image: np.ndarray) -> Iterator[bytes]:
     """Yield the bytes of pictures, in the order of the rows given (integers of equal length, any order).
 
     Documents are read one by one, so memory does not grow with the catalog.
@@ -37,7 +35,7 @@ def iter_pictures(
                     raw = os.pread(descriptor, size, offset)
                     pictures, last = read_document(raw, 0, size).pictures, offset
                 start, length = pictures[place]
-            except (BadDocument, IndexError):
+            except (BadDocumentError, IndexError):
                 raise cli.UserError(
                     f"{bson_path}: byte {offset}: no picture {place} of a product there; the file changed after"
                     " it was indexed, index it again"

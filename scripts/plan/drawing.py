@@ -66,9 +66,7 @@ def table(boxes: dict[str, Box], costs: dict[str, Cost], footer: list[str]) -> s
         estimate = cost_text(costs[box.key]) if box.will_run else ""
         rows.append((box.title, box.subtitle, box.status, estimate))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)) for row in rows
-    ]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)) for row in rows]
     return "\n".join([*(line.rstrip() for line in lines), "", *footer])
 
 

@@ -55,9 +55,7 @@ def _neighbours(path: Path) -> list[Path]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    packages = {
-        ".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)
-    }
+    packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 2)}
     candidates = [SCRIPTS / name.replace(".", "/") for name in packages]
     modules = [candidate.with_suffix(".py") for candidate in candidates]
     return [file for file in modules + [folder / "__init__.py" for folder in candidates] if file.is_file()]

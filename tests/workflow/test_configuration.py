@@ -53,6 +53,4 @@ def test_a_name_that_leads_nowhere_is_found(config, change, message):
 
 
 def test_null_unsets_a_key_at_any_depth():
-    assert configuration.without_nulls({"a": {"b": None, "c": [{"d": None}]}, "e": None}) == {
-        "a": {"c": [{}]}
-    }
+    assert configuration.without_nulls({"a": {"b": None, "c": [{"d": None}]}, "e": None}) == {"a": {"c": [{}]}}
