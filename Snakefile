@@ -6,11 +6,21 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/ensemble.smk"
 include: "rules/report.smk"
+
+
+# Seconds of work each: nothing for a queue.
+localrules:
+    all,
+    write_recipe,
+    write_prediction_settings,
+    label_categories,
+    build_network,
 
 
 rule all:

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import shlex
 import sys
@@ -10,7 +11,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 
 import cli
-from workflow import catalogs, configuration, recipes, sources
+from workflow import catalogs, configuration, recipes, resources, sources
 
 
 wildcard_constraints:
@@ -179,7 +180,9 @@ def prediction_settings(wildcards):
     return json.dumps(settings, sort_keys=True)
 
 
-MXNET_ENV = "../envs/mxnet-cu112.yaml"
+def mxnet_env(gpus):
+    """The conda environment of a rule whose jobs use these numbers of GPUs."""
+    return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"
 
 
 def split_part(suffix):

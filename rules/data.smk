@@ -37,6 +37,9 @@ rule index_catalog:
     conda:
         "../envs/data.yaml"
     threads: 2
+    resources:
+        runtime=index_minutes,
+        mem_mb=index_memory,
     params:
         code=sources.fingerprint("index_catalog.py"),
         identity=lambda wildcards: catalog_identity(wildcards.catalog),
@@ -85,6 +88,9 @@ rule split_catalog:
         benchmarks("split_catalog/{seed}")
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=split_minutes,
+        mem_mb=train_index_memory,
     params:
         code=sources.fingerprint("split_catalog.py"),
         valid_fraction=config["valid_fraction"],
@@ -111,6 +117,9 @@ rule pack_records:
         benchmarks("pack_records/{dataset}-{part}")
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=pack_minutes,
+        mem_mb=train_index_memory,
     params:
         code=sources.fingerprint("pack_records.py"),
         filters=record_filters,
@@ -133,6 +142,8 @@ rule list_images:
         benchmarks("list_images/{images}")
     conda:
         "../envs/data.yaml"
+    resources:
+        mem_mb=both_indexes_memory,
     params:
         code=sources.fingerprint("list_images.py"),
         picture_md5=listed_pictures(),

@@ -15,6 +15,9 @@ rule average_models:
         benchmarks("average_models/{ensemble}-{shard}")
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=average_minutes,
+        mem_mb=average_memory,
     params:
         code=sources.fingerprint("average_models.py"),
         mean=lambda wildcards: ENSEMBLES[wildcards.ensemble]["mean"],
@@ -43,6 +46,9 @@ rule write_submission:
         benchmarks("write_submission/{ensemble}")
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=submission_minutes,
+        mem_mb=submission_memory,
     params:
         code=sources.fingerprint("write_submission.py"),
         picture_md5=config["postprocessing"]["picture_md5"],

@@ -32,10 +32,13 @@ rule predict_images:
     benchmark:
         benchmarks("predict_images/{images}-{model}-{shard}")
     conda:
-        MXNET_ENV
+        mxnet_env([config["prediction"]["gpus"]])
     threads: config["prediction"]["threads"]
     resources:
         gpu=config["prediction"]["gpus"],
+        nodes=1,
+        runtime=prediction_minutes,
+        mem_mb=prediction_memory,
     params:
         image=json.dumps(config["image"]),
         shards=config["prediction"]["shards"],

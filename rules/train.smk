@@ -11,7 +11,7 @@ rule build_network:
     benchmark:
         benchmarks("build_network/{model}")
     conda:
-        MXNET_ENV
+        "../envs/mxnet-cpu.yaml"
     params:
         code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
@@ -60,10 +60,13 @@ rule train_epochs:
     group:
         leg
     conda:
-        MXNET_ENV
+        mxnet_env(model["gpus"] for model in MODELS.values())
     threads: config["training"]["threads"]
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
+        nodes=1,
+        runtime=training_minutes,
+        mem_mb=training_memory,
     params:
         start=option("--start", "start"),
         states=option("--states", "states"),
