@@ -1,0 +1,39 @@
+"""docs/configuration.md is what document_configuration.py writes from the schema."""
+
+from pathlib import Path
+
+import yaml
+
+import document_configuration
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
+
+
+def test_the_page_is_current():
+    page = (ROOT / "docs/configuration.md").read_text()
+    assert page == document_configuration.page(SCHEMA), (
+        "run: python scripts/document_configuration.py --schema config.schema.yaml --output docs/configuration.md"
+    )
+
+
+def test_every_key_has_a_row_and_a_meaning():
+    rows = {key: meaning for key, _, _, meaning in document_configuration.rows(SCHEMA, SCHEMA)}
+    for key in ("catalog", "models.NAME.phases[].schedule[].epochs", "networks.NAME.se_ratio", "ensembles.NAME.mean"):
+        assert rows[key]
+
+
+def test_types_limits_and_defaults_are_told():
+    schema = {
+        "required": ["a"],
+        "properties": {
+            "a": {"type": "integer", "minimum": 1, "description": "A."},
+            "b": {"enum": ["on", "off"], "default": "on"},
+            "c": {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3},
+        },
+    }
+    assert list(document_configuration.rows(schema, schema)) == [
+        ("a", "integer ≥ 1", "required", "A."),
+        ("b", "`on`, `off`", "`on`", ""),
+        ("c", "list of 3 number", "", ""),
+    ]
