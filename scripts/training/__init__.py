@@ -1,0 +1,1 @@
+"""Training a network epoch by epoch: records, optimizers, checkpoints, metrics."""

@@ -1,0 +1,37 @@
+"""Top-1 and top-5 accuracy and cross entropy, added up over batches."""
+
+import numpy as np
+
+SMALLEST_PROBABILITY = 1e-12
+
+
+class Metrics:
+    """Sums over the examples seen so far."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self._top1 = self._top5 = 0
+        self._cross_entropy = 0.0
+
+    def add(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
+        """Add a batch: probabilities (batch, classes) float32, labels (batch,) class ids; returns its cross entropy.
+
+        The cross entropy is the plain one, without label smoothing, as in the published logs.
+        """
+        labels = labels.astype(np.int64)
+        of_label = probabilities[np.arange(len(labels)), labels]
+        cross_entropy = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
+        better = (probabilities > of_label[:, None]).sum(axis=1)
+        self._top1 += int((better < 1).sum())
+        self._top5 += int((better < 5).sum())
+        self._cross_entropy += cross_entropy
+        self.examples += len(labels)
+        return cross_entropy / len(labels)
+
+    def means(self) -> dict[str, float]:
+        """Means over the examples."""
+        return {
+            "top1": self._top1 / self.examples,
+            "top5": self._top5 / self.examples,
+            "cross_entropy": self._cross_entropy / self.examples,
+        }

@@ -1,0 +1,95 @@
+"""Optimizers as the published solution used them, and their states as plain arrays.
+
+MXNet's own save_optimizer_states pickles, and leaves out the update counts and Nadam's momentum schedule, without
+which a resumed training drifts.
+"""
+
+import json
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+
+import cli
+
+
+def create(recipe: dict) -> mx.optimizer.Optimizer:
+    """The recipe's optimizer; gradients are summed over the batch, so they are scaled by its size."""
+    settings = {"rescale_grad": 1.0 / recipe["batch_size"]}
+    if recipe["optimizer"] in ("nag", "sgd"):
+        settings |= {"momentum": recipe["momentum"], "wd": recipe["weight_decay"]}
+    return mx.optimizer.create(recipe["optimizer"], **settings)
+
+
+def updater_of(module: mx.mod.Module) -> mx.optimizer.Updater:
+    """The object that holds a module's optimizer states, on one device or several."""
+    return module._kvstore._updater if module._update_on_kvstore else module._updater
+
+
+def save_states(module: mx.mod.Module, path: Path) -> None:
+    """Write optimizer states, update counts and Nadam's schedule as a .npz of plain arrays."""
+    updater = updater_of(module)
+    optimizer = updater.optimizer
+    arrays, layout = {}, {}
+    for key, state in updater.states.items():
+        parts = state if isinstance(state, tuple) else (state,)
+        layout[_text(key)] = {"is_tuple": isinstance(state, tuple), "parts": [part is not None for part in parts]}
+        for number, part in enumerate(parts):
+            if part is not None:
+                arrays[f"{_text(key)}/{number}"] = part.asnumpy()
+    header = {
+        "optimizer": type(optimizer).__name__,
+        "layout": layout,
+        "num_update": optimizer.num_update,
+        "update_counts": {
+            str(device): {_text(key): count for key, count in counts.items()}
+            for device, counts in optimizer._all_index_update_counts.items()
+        },
+        "m_schedule": getattr(optimizer, "m_schedule", None),
+    }
+    with path.open("wb") as file:
+        np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+
+def load_states(module: mx.mod.Module, path: Path) -> None:
+    """Give a module's optimizer the states that save_states wrote.
+
+    Raises:
+        cli.UserError: the file is missing, damaged or another optimizer's.
+    """
+    updater = updater_of(module)
+    optimizer = updater.optimizer
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            header = json.loads(str(saved["header"]))
+            states = {key: _state(saved, key, layout) for key, layout in header["layout"].items()}
+    except FileNotFoundError:
+        raise cli.UserError(f"{path}: no such file; train the epoch before again, which writes it") from None
+    except (ValueError, KeyError, OSError) as error:
+        raise cli.UserError(f"{path}: not optimizer states: {error}; train the epoch before again") from error
+    if header["optimizer"] != type(optimizer).__name__:
+        raise cli.UserError(f"{path}: states of {header['optimizer']}, not of {type(optimizer).__name__}")
+    updater.states = {_key(key): state for key, state in states.items()}
+    updater.states_synced = dict.fromkeys(updater.states, False)
+    optimizer.num_update = header["num_update"]
+    for device, counts in header["update_counts"].items():
+        optimizer._all_index_update_counts[int(device)] = {_key(key): count for key, count in counts.items()}
+    optimizer._index_update_count = optimizer._all_index_update_counts[0]
+    if header["m_schedule"] is not None:
+        optimizer.m_schedule = header["m_schedule"]
+
+
+def _state(saved: np.lib.npyio.NpzFile, key: str, layout: dict) -> mx.nd.NDArray | tuple | None:
+    parts = tuple(
+        mx.nd.array(saved[f"{key}/{number}"], dtype=saved[f"{key}/{number}"].dtype) if is_array else None
+        for number, is_array in enumerate(layout["parts"])
+    )
+    return parts if layout["is_tuple"] else parts[0]
+
+
+def _text(key: int | str) -> str:
+    return json.dumps(key)
+
+
+def _key(text: str) -> int | str:
+    return json.loads(text)

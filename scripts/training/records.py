@@ -1,0 +1,68 @@
+"""Batches of records from MXNet's ImageRecordIter."""
+
+from pathlib import Path
+
+import mxnet as mx
+
+import cli
+
+
+def record_count(records: Path) -> int:
+    """Records of a .rec, by its .idx."""
+    offsets = records.with_suffix(".idx")
+    try:
+        with offsets.open("rb") as file:
+            return sum(1 for _ in file)
+    except FileNotFoundError:
+        raise cli.UserError(f"{offsets}: no such file; pack the records again with pack_records.py") from None
+
+
+def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> mx.io.DataIter:
+    """Shuffled, augmented batches of one epoch; order and jitter follow from the recipe's seed and the epoch.
+
+    The last batch is filled up from the first records.
+
+    Raises:
+        cli.UserError: there are fewer records than a batch holds.
+    """
+    count = record_count(records)
+    if count < recipe["batch_size"]:
+        raise cli.UserError(
+            f"{records}: {count} records do not fill one batch of {recipe['batch_size']}; lower the model's batch_size"
+        )
+    seed = (recipe["seed"] + epoch) % (1 << 31)
+    hue, saturation, lightness = recipe["hsl"]
+    return mx.io.ImageRecordIter(
+        **_common(records, recipe, threads),
+        shuffle=True,
+        seed=seed,
+        seed_aug=seed,
+        rand_mirror=recipe["mirror"],
+        max_random_h=hue,
+        max_random_s=saturation,
+        max_random_l=lightness,
+        round_batch=True,
+    )
+
+
+def validation_batches(records: Path, recipe: dict, threads: int) -> mx.io.DataIter:
+    """All records once, in their order, as they are; what follows the last record in the last batch is garbage."""
+    return mx.io.ImageRecordIter(**_common(records, recipe, threads), shuffle=False, round_batch=False)
+
+
+def _common(records: Path, recipe: dict, threads: int) -> dict:
+    image = recipe["image"]
+    red, green, blue = image["mean"]
+    return {
+        "path_imgrec": str(records),
+        "path_imgidx": str(records.with_suffix(".idx")),
+        "data_shape": (3, image["size"], image["size"]),
+        "resize": image["size"],
+        "mean_r": red,
+        "mean_g": green,
+        "mean_b": blue,
+        "scale": image["scale"],
+        "batch_size": recipe["batch_size"],
+        "preprocess_threads": threads,
+        "verbose": False,
+    }
