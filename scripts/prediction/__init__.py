@@ -1,0 +1,1 @@
+"""Prediction: decoder processes push batches of pictures to the process that owns the devices."""
