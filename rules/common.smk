@@ -11,7 +11,7 @@ BASE = Path(workflow.basedir)
 sys.path.insert(0, str(BASE / "scripts"))
 
 import cli
-from workflow import catalogs, configuration, recipes, resources, sources
+from workflow import catalogs, configuration, drivers, recipes, resources, sources
 
 
 wildcard_constraints:
@@ -24,6 +24,7 @@ wildcard_constraints:
     images=r"test|valid-\d+",
     shard=r"\d{4}",
     ensemble="[A-Za-z0-9][A-Za-z0-9_-]*",
+    evaluated="[A-Za-z0-9][A-Za-z0-9_-]*",
 
 
 def results(path):
@@ -61,6 +62,16 @@ config = checked_configuration()
 DATASETS = config["datasets"]
 MODELS = config["models"]
 ENSEMBLES = config["ensembles"]
+
+
+def become_the_driver():
+    """Refuse to be a folder's second driver; plan anew once the jobs of a dead one are settled."""
+    try:
+        drivers.claim(Path.cwd())
+        if not workflow.local_exec and drivers.take_over_jobs(Path.cwd()):
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    except cli.UserError as error:
+        sys.exit(cli.fail(str(error)))
 
 
 def option(name, item):
@@ -153,7 +164,7 @@ def image_set_identity(images):
     return {
         "catalog": catalog_identity("test") if seed == "test" else None,
         "known": known,
-        "picture_md5": config["postprocessing"]["picture_md5"] != "off",
+        "picture_md5": listed_pictures(images),
         "revision": sources.revision("list_images.py"),
     }
 
@@ -198,9 +209,12 @@ def record_filters(wildcards):
     return " ".join(filters)
 
 
-def listed_pictures():
-    """Which pictures are listed for a forward pass: unique and majority need the same."""
-    return "off" if config["postprocessing"]["picture_md5"] == "off" else "unique"
+def listed_pictures(images):
+    """Which pictures are listed for a forward pass; unique and majority need the same.
+
+    Of a valid set all are, so that the effect of known pictures is measured.
+    """
+    return "unique" if images == "test" and config["postprocessing"]["picture_md5"] != "off" else "off"
 
 
 def training_records(name):
@@ -261,9 +275,45 @@ def leg(wildcards):
     return f"{wildcards.model}-{first}"
 
 
+def evaluated_ensemble(wildcards):
+    """What a wildcard names: an ensemble, or a model as an ensemble of one."""
+    name = wildcards.get("ensemble", wildcards.get("evaluated"))
+    return ENSEMBLES.get(name) or {"models": [name], "mean": "arithmetic"}
+
+
 def ensemble_weights(wildcards):
-    weights = ENSEMBLES[wildcards.ensemble].get("weights")
+    weights = evaluated_ensemble(wildcards).get("weights")
     return f"--weights {' '.join(map(str, weights))}" if weights else ""
+
+
+def evaluated_seeds(wildcards):
+    """The seeds of the splits that the members trained on."""
+    return sorted({seed_of(model) for model in evaluated_ensemble(wildcards)["models"]})
+
+
+def evaluated_splits(pattern):
+    """The input function for one file of each split that the members trained on."""
+    return lambda wildcards: [results(pattern.format(seed=seed)) for seed in evaluated_seeds(wildcards)]
+
+
+def evaluated_probabilities(wildcards):
+    members = evaluated_ensemble(wildcards)["models"]
+    return [path for model in members for path in probabilities(f"valid-{seed_of(model)}", model)]
+
+
+def split_options(wildcards):
+    files = "split/{seed}/valid.parquet split/{seed}/train.parquet images/valid-{seed}.parquet".split()
+    return " ".join(
+        shlex.join(["--split", str(seed), *(results(file.format(seed=seed)) for file in files)])
+        for seed in evaluated_seeds(wildcards)
+    )
+
+
+def member_options(wildcards):
+    return " ".join(
+        shlex.join(["--member", str(seed_of(model)), *probabilities(f"valid-{seed_of(model)}", model)])
+        for model in evaluated_ensemble(wildcards)["models"]
+    )
 
 
 def sample_submission():
@@ -276,4 +326,4 @@ def submissions():
 
 
 def evaluations():
-    return expand(results("evaluation/{name}.json"), name=[*MODELS, *ENSEMBLES])
+    return expand(results("evaluation/{evaluated}.json"), evaluated=[*MODELS, *ENSEMBLES])

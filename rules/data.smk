@@ -146,7 +146,7 @@ rule list_images:
         mem_mb=both_indexes_memory,
     params:
         code=sources.fingerprint("list_images.py"),
-        picture_md5=listed_pictures(),
+        picture_md5=lambda wildcards: listed_pictures(wildcards.images),
     message:
         "List the pictures of {wildcards.images} that need a forward pass"
     shell:

@@ -61,3 +61,34 @@ rule write_submission:
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
         " --picture-md5 {params.picture_md5} --product-md5 {params.product_md5} {params.sample}"
         " --probabilities {input.probabilities:q} --output {output.submission:q} 2> {log:q}"
+
+
+rule evaluate_predictions:
+    input:
+        valid=evaluated_splits("split/{seed}/valid.parquet"),
+        train=evaluated_splits("split/{seed}/train.parquet"),
+        images=evaluated_splits("images/valid-{seed}.parquet"),
+        probabilities=evaluated_probabilities,
+        classes=results("classes.csv"),
+    output:
+        evaluation=results("evaluation/{evaluated}.json"),
+    log:
+        logs("evaluate_predictions/{evaluated}"),
+    benchmark:
+        benchmarks("evaluate_predictions/{evaluated}")
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=sources.fingerprint("evaluate_predictions.py"),
+        splits=split_options,
+        members=member_options,
+        mean=lambda wildcards: evaluated_ensemble(wildcards)["mean"],
+        weights=ensemble_weights,
+        picture_md5=config["postprocessing"]["picture_md5"],
+        product_md5="on" if config["postprocessing"]["product_md5"] else "off",
+    message:
+        "Measure {wildcards.evaluated} on products that no member trained on"
+    shell:
+        "python scripts/evaluate_predictions.py {params.splits} {params.members} --classes {input.classes:q}"
+        " --mean {params.mean} {params.weights} --picture-md5 {params.picture_md5}"
+        " --product-md5 {params.product_md5} --output {output.evaluation:q} 2> {log:q}"

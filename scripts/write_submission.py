@@ -1,0 +1,120 @@
+"""Write a submission: a category for every product of the test catalog, in the catalog's order.
+
+A picture's vector is its label where it is known, else the ensemble's probabilities; a product's score is the mean over
+its pictures; a product with exactly the pictures of known products of one category takes that category. A product
+without a picture that decodes takes the most frequent category.
+
+In: the test index and its rejects, the list of predicted pictures and their probabilities (shards in order), the index
+of the known (training) products, classes.csv. Out: .csv.gz with _id and category_id.
+
+Example:
+    python scripts/write_submission.py --index index/test.parquet --rejects index/test.rejects.csv \
+        --images images/test.parquet --known index/train.parquet --classes classes.csv --picture-md5 unique \
+        --product-md5 on --probabilities ensemble/0000.npy ensemble/0001.npy --output submission.csv.gz
+"""
+
+import argparse
+import gzip
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+from catalog.classes import class_ids, read_classes
+from catalog.index import read_index
+from postprocessing.pictures import image_set, picture_vectors
+from postprocessing.products import (
+    best_classes,
+    known_product_categories,
+    most_frequent_category,
+    product_blocks,
+    product_means,
+    product_starts,
+)
+from postprocessing.shards import Shards
+
+
+def predicted_classes(pictures, shards: Shards, starts: np.ndarray, fallback: int) -> np.ndarray:
+    """The class (int64) of each product, before the product-level rule."""
+    predicted = np.empty(len(starts), np.int64)
+    with cli.progress(len(starts), "product", "labelling") as bar:
+        for products, chosen in product_blocks(starts, len(pictures.rows)):
+            vectors = picture_vectors(pictures, shards, chosen, use_labels=True)
+            means = product_means(vectors, starts[products] - chosen.start)
+            predicted[products] = best_classes(means, fallback)
+            bar.update(len(means))
+    return predicted
+
+
+def all_products(index: pd.DataFrame, rejects: pd.DataFrame) -> np.ndarray:
+    """Ids of the catalog's products in its order, rejected ones with a readable id among them."""
+    indexed = index.drop_duplicates("doc_offset")[["doc_offset", "product_id"]]
+    rejected = rejects.dropna(subset="product_id").rename(columns={"offset": "doc_offset"})
+    both = pd.concat([indexed, rejected[indexed.columns]]).sort_values("doc_offset", kind="stable")
+    return both.product_id.astype(np.int64).drop_duplicates().to_numpy()
+
+
+def check_sample(sample: Path, product_ids: np.ndarray) -> None:
+    """Compare the ids with those of a sample submission.
+
+    Raises:
+        cli.UserError: an id is missing or too many; names it.
+    """
+    wanted = pd.read_csv(sample, usecols=["_id"])._id.to_numpy()
+    for ids, others, words in (
+        (wanted, product_ids, "is not in the catalog"),
+        (product_ids, wanted, "is not asked for"),
+    ):
+        extra = np.setdiff1d(ids, others)
+        if len(extra):
+            raise cli.UserError(f"{sample}: product {extra[0]} {words} ({len(extra)} such products)")
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    classes = read_classes(args.classes)
+    index, known = read_index(args.index), read_index(args.known)
+    images = read_index(args.images)
+    product_ids = all_products(index, pd.read_csv(args.rejects))
+    if args.sample_submission:
+        check_sample(args.sample_submission, product_ids)
+    frequent = most_frequent_category(known)
+    fallback = int(class_ids(np.array([frequent]), classes)[0])
+    pictures = image_set(index, images, known, classes, args.picture_md5)
+    starts = product_starts(index)
+    predicted = predicted_classes(pictures, Shards(args.probabilities, len(images)), starts, fallback)
+    categories = pd.Series(classes.category_id.to_numpy()[predicted], index=index.product_id.to_numpy()[starts])
+    overridden = known_product_categories(index, known) if args.product_md5 == "on" else categories[:0]
+    changed = int((categories[overridden.index] != overridden).sum())
+    categories[overridden.index] = overridden
+    submission = categories.reindex(product_ids, fill_value=frequent).rename("category_id").rename_axis("_id")
+    with cli.written_whole(args.output) as (output,):
+        # Without time and name in the header, equal submissions are equal files.
+        output.write_bytes(gzip.compress(submission.to_csv().encode(), mtime=0))
+    cli.summary(
+        f"{len(submission)} products: {int((pictures.labels >= 0).sum())} of {len(index)} pictures known,"
+        f" {len(overridden)} products with a known product's pictures ({changed} changed),"
+        f" {len(submission) - len(starts)} without pictures, in {time.monotonic() - start:.1f} s"
+    )
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--rejects", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--known", type=Path, required=True)
+    parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument("--picture-md5", choices=("unique", "majority", "off"), required=True)
+    parser.add_argument("--product-md5", choices=("on", "off"), required=True)
+    parser.add_argument("--sample-submission", type=Path, help="ids to check against")
+    parser.add_argument("--probabilities", type=Path, nargs="+", required=True, help="shards in order")
+    parser.add_argument("--output", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main)
