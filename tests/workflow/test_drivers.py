@@ -1,0 +1,68 @@
+"""workflow.drivers lets one driver work in a folder and settles what a dead one left in the queue."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+from workflow import drivers
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+HOLD = "import pathlib, time; from workflow import drivers; drivers.claim(pathlib.Path.cwd()); print(1); time.sleep(60)"
+
+
+@pytest.fixture
+def other_driver(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, "-uc", HOLD]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_driver_is_refused_and_told_which_the_first_is(other_driver, tmp_path):
+    with pytest.raises(cli.UserError, match=f"process {other_driver.pid} on"):
+        drivers.claim(tmp_path)
+
+
+def test_a_killed_driver_leaves_no_lock(other_driver, tmp_path):
+    other_driver.kill()
+    other_driver.wait()
+    drivers.claim(tmp_path)
+
+
+def squeue(monkeypatch, *lines):
+    monkeypatch.setattr(drivers, "_slurm", lambda *command: "".join(f"{line}\n" for line in lines))
+
+
+def test_only_a_drivers_jobs_of_this_folder_count(monkeypatch):
+    squeue(
+        monkeypatch,
+        "1|RUNNING|rule_index_catalog_wildcards_train|/data/a",
+        "2|RUNNING|rule_index_catalog_wildcards_train|/data/b",
+        "3|RUNNING|(null)|/data/a",
+    )
+    assert [job.number for job in drivers.queued_jobs(Path("/data/a"))] == ["1"]
+
+
+def test_running_epochs_and_predictions_are_kept_and_the_rest_cancelled():
+    jobs = [
+        drivers.Job("1", "RUNNING", "rule_M07-3_train_epochs", "/a"),
+        drivers.Job("2", "PENDING", "rule_M08-0_train_epochs", "/a"),
+        drivers.Job("3", "COMPLETING", "rule_predict_images_wildcards_test_M01_0003", "/a"),
+        drivers.Job("4", "RUNNING", "rule_index_catalog_wildcards_train", "/a"),
+    ]
+    kept, cancelled = drivers.divide(jobs)
+    assert drivers.numbers(kept) == "1 3"
+    assert drivers.numbers(cancelled) == "2 4"
+
+
+def test_a_silent_queue_is_an_error(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises((cli.UserError, FileNotFoundError)):
+        drivers.queued_jobs(Path("/a"))
