@@ -14,6 +14,10 @@ include: "rules/ensemble.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    become_the_driver()
+
+
 # Seconds of work each: nothing for a queue.
 localrules:
     all,
