@@ -1,5 +1,273 @@
-# What people look at: tables and figures of the report.
+# What people look at: tables and figures, collected by `snakemake --report`.
+
+
+report: "report/workflow.rst"
+
+
+DATA, MODELS_AND_ENSEMBLES, RUN = "Catalog", "Models and ensembles", "The run"
+
+
+def all_epochs():
+    """The metrics of every epoch of every model."""
+    return [
+        results(f"models/{model}/{epoch:04d}.json")
+        for model in MODELS
+        for epoch in range(1, recipes.epoch_count(MODELS[model]) + 1)
+    ]
+
+
+def last_epochs():
+    return [Path(last_params(model)).with_suffix(".json") for model in MODELS]
+
+
+def ensemble_evaluations():
+    return expand(results("evaluation/{ensemble}.json"), ensemble=ENSEMBLES)
+
+
+def largest_ensemble():
+    return max(ENSEMBLES, key=lambda name: len(ENSEMBLES[name]["models"]))
+
+
+def configured():
+    """What the tables name, as JSON: models, ensembles and the rule for known products."""
+    models = {
+        name: {
+            "network": model["network"],
+            "dataset": model["dataset"],
+            "epochs": recipes.epoch_count(model),
+        }
+        for name, model in MODELS.items()
+    }
+    ensembles = {name: ensemble["models"] for name, ensemble in ENSEMBLES.items()}
+    product_md5 = "on" if config["postprocessing"]["product_md5"] else "off"
+    return json.dumps({"models": models, "ensembles": ensembles, "product_md5": product_md5})
+
+
+def planned_parts():
+    """The parts of the configuration that lead to boxes of the plan, as JSON."""
+    models = {
+        name: {key: model[key] for key in ("network", "dataset", "start", "phases")} for name, model in MODELS.items()
+    }
+    return json.dumps({"catalog": config["catalog"], "datasets": DATASETS, "models": models, "ensembles": ENSEMBLES})
 
 
 def tables():
-    return []
+    names = ["categories.svg", "confusions.html", "models.html", "learning-curves.svg", "sizes.svg"]
+    names += ["levels.svg", "calibration.svg", "times.svg", "plan.svg"]
+    return [results("evaluation/summary.txt"), *expand(results("report/{name}"), name=names)]
+
+
+rule tabulate_evaluations:
+    input:
+        evaluations=evaluations(),
+    output:
+        csv=results("evaluation/summary.csv"),
+        text=report(
+            results("evaluation/summary.txt"),
+            caption="report/summary.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "all in one table"},
+        ),
+    log:
+        logs("tabulate_evaluations"),
+    benchmark:
+        benchmarks("tabulate_evaluations")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("tabulate_evaluations.py"),
+    message:
+        "Tabulate the evaluations"
+    shell:
+        "python scripts/tabulate_evaluations.py --csv {output.csv:q} --text {output.text:q}"
+        " {input.evaluations:q} 2> {log:q}"
+
+
+rule tabulate_models:
+    input:
+        last_epochs=last_epochs(),
+        evaluations=evaluations(),
+        published_models=f"{BASE}/resources/published_models.csv",
+        published_ensembles=f"{BASE}/resources/published_ensembles.csv",
+    output:
+        table=report(
+            results("report/models.html"),
+            caption="report/models.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "beside the published figures"},
+        ),
+    log:
+        logs("tabulate_models"),
+    benchmark:
+        benchmarks("tabulate_models")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("tabulate_models.py"),
+        configured=configured(),
+    message:
+        "Tabulate models and ensembles beside the published ones"
+    shell:
+        "python scripts/tabulate_models.py --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
+        " --evaluations {input.evaluations:q} --published-models {input.published_models:q}"
+        " --published-ensembles {input.published_ensembles:q} --output {output.table:q} 2> {log:q}"
+
+
+rule draw_learning_curves:
+    input:
+        metrics=all_epochs(),
+    output:
+        figure=report(
+            results("report/learning-curves.svg"),
+            caption="report/learning-curves.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "learning curves"},
+        ),
+    log:
+        logs("draw_learning_curves"),
+    benchmark:
+        benchmarks("draw_learning_curves")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("draw_learning_curves.py"),
+    message:
+        "Draw the learning curves"
+    shell:
+        "python scripts/draw_learning_curves.py --output {output.figure:q} {input.metrics:q} 2> {log:q}"
+
+
+rule draw_evaluations:
+    input:
+        evaluations=ensemble_evaluations(),
+    output:
+        sizes=report(
+            results("report/sizes.svg"),
+            caption="report/sizes.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "ensembles by size"},
+        ),
+        levels=report(
+            results("report/levels.svg"),
+            caption="report/levels.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "by category of the first level"},
+        ),
+        calibration=report(
+            results("report/calibration.svg"),
+            caption="report/calibration.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "calibration"},
+        ),
+    log:
+        logs("draw_evaluations"),
+    benchmark:
+        benchmarks("draw_evaluations")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("draw_evaluations.py"),
+    message:
+        "Draw what the ensembles reach"
+    shell:
+        "python scripts/draw_evaluations.py --sizes {output.sizes:q} --levels {output.levels:q}"
+        " --calibration {output.calibration:q} {input.evaluations:q} 2> {log:q}"
+
+
+rule show_confusions:
+    input:
+        evaluation=results(f"evaluation/{largest_ensemble()}.json"),
+        classes=results("classes.csv"),
+        catalog=ancient(catalog_file("train.bson")),
+        index=results("index/train.parquet"),
+    output:
+        page=report(
+            results("report/confusions.html"),
+            caption="report/confusions.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "what is confused most"},
+        ),
+    log:
+        logs("show_confusions"),
+    benchmark:
+        benchmarks("show_confusions")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("show_confusions.py"),
+    message:
+        "Show what is confused most"
+    shell:
+        "python scripts/show_confusions.py --evaluation {input.evaluation:q} --classes {input.classes:q}"
+        " --catalog {input.catalog:q} --index {input.index:q} --output {output.page:q} 2> {log:q}"
+
+
+rule draw_categories:
+    input:
+        index=results("index/train.parquet"),
+        classes=results("classes.csv"),
+    output:
+        figure=report(
+            results("report/categories.svg"),
+            caption="report/categories.rst",
+            category=DATA,
+            labels={"what": "pictures per category"},
+        ),
+    log:
+        logs("draw_categories"),
+    benchmark:
+        benchmarks("draw_categories")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("draw_categories.py"),
+    message:
+        "Draw the distribution of categories"
+    shell:
+        "python scripts/draw_categories.py --index {input.index:q} --classes {input.classes:q}"
+        " --output {output.figure:q} 2> {log:q}"
+
+
+rule draw_times:
+    input:
+        # The last of all jobs that take time.
+        submissions=submissions(),
+        evaluations=evaluations(),
+    output:
+        figure=report(
+            results("report/times.svg"),
+            caption="report/times.rst",
+            category=RUN,
+            labels={"what": "where the time went"},
+        ),
+    log:
+        logs("draw_times"),
+    benchmark:
+        benchmarks("draw_times")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("draw_times.py"),
+        benchmarks=results("benchmarks"),
+    message:
+        "Draw where the time went"
+    shell:
+        "python scripts/draw_times.py --benchmarks {params.benchmarks:q} --output {output.figure:q} 2> {log:q}"
+
+
+rule draw_plan:
+    output:
+        figure=report(results("report/plan.svg"), caption="report/plan.rst", category=RUN, labels={"what": "the plan"}),
+    log:
+        logs("draw_plan"),
+    benchmark:
+        benchmarks("draw_plan")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("draw_plan.py"),
+        configuration=planned_parts(),
+    message:
+        "Draw the plan"
+    shell:
+        "python scripts/draw_plan.py --configuration {params.configuration:q} --output {output.figure:q} 2> {log:q}"

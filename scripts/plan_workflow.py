@@ -38,18 +38,22 @@ def effective_configuration(arguments: argparse.Namespace) -> dict:
     return config
 
 
-def jobs_to_run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[boxes.Job]:
-    """The jobs of a dry run, as Snakemake decides.
+def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], argparse.Namespace]:
+    """The jobs of a dry run, as Snakemake decides, and its parsed arguments.
 
     Raises:
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
+    own = ["--dry-run", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
+    parser, arguments = parse_args([*snakemake_arguments, *own])
     if not args_to_api(arguments, parser):
         raise cli.UserError("the dry run failed, see above")
-    return [
+    jobs = [
         boxes.Job(record.rule_name, dict(record.wildcards), record.reason, tuple(record.output))
         for record in dry_run.COLLECTED
+        if record.rule_name != "all"
     ]
+    return jobs, arguments
 
 
 def parse_own_args() -> argparse.Namespace:
@@ -62,9 +66,7 @@ def parse_own_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_own_args()
-    quiet = ["--dry-run", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
-    parser, arguments = parse_args([*args.snakemake, *quiet])
-    jobs = jobs_to_run(parser, arguments)
+    jobs, arguments = dry_run_jobs(args.snakemake)
     config = effective_configuration(arguments)
     planned = boxes.build(config)
     boxes.assign(planned, jobs)

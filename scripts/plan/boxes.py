@@ -127,8 +127,7 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
 def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:
     """Put each job into its box."""
     for job in jobs:
-        if job.rule != "all":
-            boxes[box_key(job.rule, job.wildcards)].jobs.append(job)
+        boxes[box_key(job.rule, job.wildcards)].jobs.append(job)
 
 
 REASONS = (
