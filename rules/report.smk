@@ -87,8 +87,8 @@ rule tabulate_models:
     input:
         last_epochs=last_epochs(),
         evaluations=evaluations(),
-        published_models=f"{BASE}/resources/published_models.csv",
-        published_ensembles=f"{BASE}/resources/published_ensembles.csv",
+        published_models="scripts/published/models.csv",
+        published_ensembles="scripts/published/ensembles.csv",
     output:
         table=report(
             results("report/models.html"),

@@ -5,8 +5,8 @@ model's metrics of its last epoch, the evaluations, and the published figures. O
 
 Example:
     python scripts/tabulate_models.py --configured configured.json --last-epochs models/M01/0023.json \
-        --evaluations evaluation/M01.json --published-models resources/published_models.csv \
-        --published-ensembles resources/published_ensembles.csv --output models.html
+        --evaluations evaluation/M01.json --published-models scripts/published/models.csv \
+        --published-ensembles scripts/published/ensembles.csv --output models.html
 """
 
 import argparse
