@@ -30,6 +30,7 @@ localrules:
 rule all:
     default_target: True
     input:
+        catalog_digests(),
         submissions(),
         evaluations(),
         tables(),

@@ -126,25 +126,41 @@ def catalog_identity(name):
     """What determines a catalog file: its state when it was indexed, or what it is drawn from."""
     if "generate_catalog" in config:
         return {**config["generate_catalog"], "code": sources.fingerprint("generate_catalog.py")}
-    return catalogs.identity(Path(catalog_file(f"{name}.bson")), Path(results(f"index/{name}.json")))
+    return catalogs.identity(Path(catalog_file(f"{name}.bson")), Path(results(f"index/{name}.digest.json")))
 
 
-def categories_identity():
+def catalog_digests():
+    """What recognizes a touched catalog; a drawn one is known by what it is drawn from."""
     if "generate_catalog" in config:
-        return catalog_identity("train")
-    return [catalogs.content_hash(Path(names)) for names in category_names()]
+        return []
+    return expand(results("index/{catalog}.digest.json"), catalog=["train", "test"])
 
 
 # What costs GPU-days takes its big inputs as ancient, and a small file with what determines them, known before
 # they exist: a file that is made again with the same content leaves the models alone.
 
 
+def index_identity(name):
+    return {
+        "catalog": catalog_identity(name),
+        "on_bad_product": config["on_bad_product"],
+        "revision": sources.revision("index_catalog.py"),
+    }
+
+
+def categories_identity():
+    revision = sources.revision("label_categories.py")
+    if "generate_catalog" in config:
+        return [catalog_identity("train"), revision]
+    return [*(catalogs.category_order(Path(names)) for names in category_names()), revision]
+
+
 def split_identity(seed):
     return {
-        "catalog": catalog_identity("train"),
-        "on_bad_product": config["on_bad_product"],
+        "index": index_identity("train"),
         "valid_fraction": config["valid_fraction"],
         "seed": seed,
+        "revision": sources.revision("split_catalog.py"),
     }
 
 
@@ -160,9 +176,9 @@ def records_identity(dataset):
 
 def image_set_identity(images):
     seed = images.removeprefix("valid-")
-    known = split_identity(int(seed)) if seed != "test" else catalog_identity("train")
+    known = split_identity(int(seed)) if seed != "test" else index_identity("train")
     return {
-        "catalog": catalog_identity("test") if seed == "test" else None,
+        "index": index_identity("test") if seed == "test" else None,
         "known": known,
         "picture_md5": listed_pictures(images),
         "revision": sources.revision("list_images.py"),
@@ -258,7 +274,7 @@ def pretrained_weights(model):
         return []
     weights = Path(config["pretrained"]) / f"{name}-0000.params"
     if weights.exists():
-        return str(weights)
+        return ancient(str(weights))
     message = (
         f"{weights}: no such file, which {model} starts from; {catalogs.where_published(name)}, or train from"
         f" random weights: set models.{model}.start.pretrained to null in config.yaml"

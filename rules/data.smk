@@ -51,6 +51,25 @@ rule index_catalog:
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 
+rule digest_catalog:
+    input:
+        catalog=ancient(catalog_file("{catalog}.bson")),
+    output:
+        record=results("index/{catalog}.digest.json"),
+    log:
+        logs("digest_catalog/{catalog}"),
+    benchmark:
+        benchmarks("digest_catalog/{catalog}")
+    conda:
+        "../envs/data.yaml"
+    params:
+        identity=lambda wildcards: catalog_identity(wildcards.catalog),
+    message:
+        "Record what {input.catalog} holds"
+    shell:
+        "python scripts/digest_catalog.py {input.catalog:q} --output {output.record:q} 2> {log:q}"
+
+
 rule label_categories:
     input:
         names=category_names(),

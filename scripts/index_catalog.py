@@ -3,6 +3,9 @@
 In: a .bson file of products. Out: the index (.parquet, columns in catalog/index.py) and a table of the products
 that were left out (offset, product_id, image, reason), empty unless --on-bad-product skip found faults.
 
+REVISION goes into every recipe and the settings of predictions: raise it when other pictures, or another order of
+them, are indexed.
+
 Example:
     python scripts/index_catalog.py catalog/train.bson --on-bad-product stop --processes 2 \
         --output index/train.parquet --rejects index/train.rejects.csv
@@ -24,6 +27,7 @@ import cli
 from catalog.documents import BadDocumentError, document_sizes, open_catalog, read_document
 from catalog.index import SCHEMA, write_index
 
+REVISION = 1
 REJECT_COLUMNS = ("offset", "product_id", "image", "reason")
 BLOCK = 64 << 20  # bytes of documents that a process indexes at a time
 

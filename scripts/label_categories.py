@@ -3,6 +3,8 @@
 In: category_names.csv (category_id and three levels of names) and the index of the training products.
 Out: classes.csv with class_id, category_id, level1, level2, level3.
 
+REVISION goes into every recipe: raise it when categories get other class ids.
+
 Example:
     python scripts/label_categories.py --names catalog/category_names.csv --index index/train.parquet \
         --output classes.csv
@@ -16,6 +18,8 @@ import pandas as pd
 import cli
 from catalog.classes import COLUMNS
 from catalog.index import read_index
+
+REVISION = 1
 
 
 def named_classes(names_path: Path, index: pd.DataFrame) -> pd.DataFrame:

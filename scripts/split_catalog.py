@@ -6,6 +6,8 @@ seed picks the published products. Each part keeps the documents' bytes and the 
 In: train.bson and its index. Out: {train,valid}.bson and {train,valid}.parquet (an index of that part) in the
 output folder.
 
+REVISION goes into every recipe: raise it when other products, or another order of them, are kept.
+
 Example:
     python scripts/split_catalog.py --catalog catalog/train.bson --index index/train.parquet --seed 12648430 \
         --valid-fraction 0.05 --output-folder split/12648430
@@ -23,6 +25,7 @@ import pandas as pd
 import cli
 from catalog.index import read_index, write_index
 
+REVISION = 1
 PARTS = ("train", "valid")
 
 

@@ -109,6 +109,7 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
     keys = {
         "generate_catalog": "catalog-train",
         "index_catalog": "catalog-{catalog}",
+        "digest_catalog": "catalog-{catalog}",
         "label_categories": "classes",
         "split_catalog": "split-{seed}",
         "pack_records": "dataset-{dataset}",

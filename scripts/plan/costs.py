@@ -223,7 +223,7 @@ class Estimator:
         size = self.size
         probabilities = 2 * size.classes * self._pictures("test") / self._shards()
         match job.rule:
-            case "index_catalog":
+            case "index_catalog" | "digest_catalog":
                 return size.train_bytes if job.wildcards["catalog"] == "train" else size.test_bytes
             case "split_catalog" | "pack_records":
                 return size.train_bytes + self._bytes(job)

@@ -1,11 +1,14 @@
 """Which state of a catalog file the results belong to.
 
-GPU-weeks depend on a catalog of tens of gigabytes. Its identity is size and modification time of the file
-that was indexed, known before the first job.
+GPU-weeks depend on a catalog of tens of gigabytes. Its identity is size and modification time of the file when it was
+indexed, known before the first job. A file that was touched or copied keeps it, if its content is still the same: that
+is found by its digest, once per touch.
 """
 
+import csv
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import cli
@@ -33,24 +36,45 @@ def stamp(path: Path) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def content_hash(path: Path) -> str:
-    """SHA-256 of a small file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def category_order(path: Path) -> str:
+    """SHA-256 of the category ids of category_names.csv in order: what class ids depend on, unlike the names."""
+    with path.open(newline="") as file:
+        ids = [row[0] for row in csv.reader(file) if row]
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content, however large."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def identity(path: Path, record_path: Path) -> str:
     """The stamp under which a catalog file's present content is, or will be, indexed.
 
+    A stamp that the record does not hold is looked up by content and remembered in the record.
+
     Args:
         path: the .bson file.
-        record_path: the JSON that remembers the stamps whose content was found to be the indexed one.
+        record_path: what digest_catalog.py wrote (record); absent before the first run.
     """
     now = stamp(path)
-    return _read_record(record_path).get(now, now)
+    if not record_path.exists():
+        return now
+    known = json.loads(record_path.read_text())
+    if now not in known["stamps"]:
+        print(f"{path}: touched since it was indexed, its content is compared once", file=sys.stderr)
+        is_same = digest(path) == known["sha256"]
+        known["stamps"][now] = known["indexed"] if is_same else now
+        with cli.written_whole(record_path) as (temporary,):
+            temporary.write_text(json.dumps(known, indent=1))
+    return known["stamps"][now]
 
 
-def _read_record(record_path: Path) -> dict[str, str]:
-    return json.loads(record_path.read_text()) if record_path.exists() else {}
+def record(path: Path) -> dict:
+    """What identity needs to recognize a file's content: its stamp, its digest, and the stamps looked up so far."""
+    now = stamp(path)
+    return {"indexed": now, "sha256": digest(path), "stamps": {now: now}}
 
 
 PUBLISHED = {
