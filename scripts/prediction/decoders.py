@@ -9,6 +9,7 @@ are sent without a copy, and nothing is pickled.
 import ctypes
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ class Decoders:
         # Forked before MXNet is loaded: they start at once and inherit the rows.
         fork = multiprocessing.get_context("fork")
         self._processes = [
-            fork.Process(target=_decode_blocks, args=(number, *self._arguments), daemon=True)
+            fork.Process(target=_run_decoder, args=(number, *self._arguments), daemon=True)
             for number in range(min(count, self._blocks))
         ]
 
@@ -99,17 +100,24 @@ class Decoders:
 
     def _check(self) -> None:
         for number, process in enumerate(self._processes):
-            if process.exitcode:
+            if process.exitcode is not None:
                 raise cli.UserError(
                     f"decoder {number} of {len(self._processes)} ended with exit code {process.exitcode}"
-                    " (-9: killed, for lack of memory perhaps); nothing was written, run the job again"
+                    " (-9: killed, for lack of memory perhaps; 2: see its own line above); nothing was written"
                 )
+
+
+def _run_decoder(*arguments) -> None:
+    try:
+        _decode_blocks(*arguments)
+    except (cli.UserError, OSError) as error:
+        sys.exit(cli.fail(str(error)))
 
 
 def _decode_blocks(
     number: int, catalog: Path, rows: pd.DataFrame, batch_size: int, size: int, decoders: int, address: str
 ) -> None:
-    """The body of decoder `number`."""
+    """The body of decoder `number`: it pushes its blocks, then waits to be ended."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its decoders
@@ -128,3 +136,5 @@ def _decode_blocks(
                     pixels[place], decoded[place] = picture_pixels, True
             header = np.array([first // batch_size], np.int64)
             socket.send_multipart([header.tobytes(), decoded.tobytes(), pixels], copy=False)
+        # What an ended process has sent but the receiver has no room for yet would be lost, so the parent ends us.
+        signal.pause()
