@@ -1,0 +1,142 @@
+"""A SLURM, the driver's environment, and the demo finished on this machine to compare with."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cluster as slurm
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = [ROOT / "profiles" / "demo" / "overlay.yaml", Path(__file__).with_name("overlay.yaml")]
+DRIVER = ROOT / ".venv-cluster"
+REQUIREMENTS = ROOT / "requirements-cluster.txt"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    if reason := slurm.why_not():
+        pytest.skip(reason)
+    with slurm.Cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def driver_snakemake() -> Path:
+    """Snakemake with the SLURM plugin in an environment of its own, as docs/cluster.md makes it."""
+    installed = DRIVER / "installed.txt"
+    if not installed.exists() or installed.read_text() != REQUIREMENTS.read_text():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", DRIVER], check=True)
+        pip = [DRIVER / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes"]
+        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
+        shutil.copy(REQUIREMENTS, installed)
+    return DRIVER / "bin" / "snakemake"
+
+
+@pytest.fixture(scope="session")
+def profile(tmp_path_factory) -> Path:
+    """profiles/slurm for this site: no conda here, and quick answers from a small SLURM."""
+    settings = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+    del settings["software-deployment-method"]
+    settings["slurm-init-seconds-before-status-checks"] = 1
+    settings["latency-wait"] = 15
+    settings["set-resources"]["train_epochs"]["gpu_model"] = "v100"
+    folder = tmp_path_factory.mktemp("profile")
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+class Workplace:
+    """A working directory with the demo's configuration, and a journal of the programs that ran in it."""
+
+    def __init__(self, folder: Path, snakemake: Path, profile: Path):
+        self.folder = folder
+        self.snakemake = snakemake
+        self.profile = profile
+        folder.mkdir(exist_ok=True)
+        if not (folder / "scripts").exists():
+            (folder / "scripts").symlink_to(ROOT / "scripts")
+        programs = folder / "bin"
+        programs.mkdir(exist_ok=True)
+        shutil.copy(Path(__file__).with_name("shim.sh"), programs / "python")
+        (folder / "journal").touch()
+
+    def _run(self, snakemake: list, arguments: tuple, **options) -> subprocess.Popen:
+        environment = {
+            **os.environ,
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "SHELFMARK_JOURNAL": str(self.folder),
+            "SHELFMARK_PYTHON": sys.executable,
+        }
+        command = [*snakemake, "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
+        return subprocess.Popen([*command, "--configfile", *OVERLAYS, *arguments], cwd=ROOT, env=environment, **options)
+
+    def local(self, *arguments: str) -> None:
+        """Run on this machine, without SLURM, to the end."""
+        with (self.folder / "local.log").open("w") as log:
+            driver = self._run(
+                [sys.executable, "-m", "snakemake"], ("--cores", "2", *arguments), stdout=log, stderr=log
+            )
+        assert driver.wait() == 0, (self.folder / "local.log").read_text()[-3000:]
+
+    def driver(self, *arguments: str) -> subprocess.Popen:
+        """Start a driver that submits to SLURM; its words go to driver.log."""
+        with (self.folder / "driver.log").open("a") as log:
+            return self._run([self.snakemake, "--profile", self.profile], arguments, stdout=log, stderr=log, text=True)
+
+    def log(self) -> str:
+        return (self.folder / "driver.log").read_text()
+
+    def finish(self, driver: subprocess.Popen, seconds: float = 240) -> None:
+        assert driver.wait(seconds) == 0, self.log()[-3000:]
+
+    def hold(self, program: str) -> None:
+        """Let a program, such as train_epochs-M02-2, wait once it has started."""
+        (self.folder / f"hold-{program}").touch()
+
+    def release(self, program: str) -> None:
+        (self.folder / f"hold-{program}").unlink()
+
+    def journal(self, what: str, program: str = "") -> list[list[str]]:
+        """Lines of the journal: start, program, SLURM job, node, GPUs; or end, program, SLURM job, exit status."""
+        lines = [line.split() for line in (self.folder / "journal").read_text().splitlines()]
+        return [line for line in lines if line[0] == what and line[1].startswith(program)]
+
+    def wait_for_start(self, program: str, times: int = 1) -> str:
+        """Wait until a program has started so many times; returns the last one's SLURM job."""
+        slurm.wait_for(lambda: len(self.journal("start", program)) >= times, 120, f"start {times} of {program}")
+        return self.journal("start", program)[-1][2]
+
+    def bytes_of(self, *patterns: str) -> dict[str, bytes]:
+        files = [path for pattern in patterns for path in sorted((self.folder / "results/demo").glob(pattern))]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory, driver_snakemake, profile):
+    """Makes workplaces by name."""
+    return lambda name: Workplace(tmp_path_factory.mktemp(name), driver_snakemake, profile)
+
+
+@pytest.fixture(scope="session")
+def reference(workplace) -> Workplace:
+    """The demo, run on this machine."""
+    place = workplace("reference")
+    place.local()
+    return place
+
+
+@pytest.fixture
+def untrained(tmp_path, reference) -> Workplace:
+    """The reference without its models' epochs and what follows from them."""
+    folder = tmp_path / "untrained"
+    shutil.copytree(reference.folder, folder, symlinks=True)
+    for epoch in (folder / "results/demo/models").glob("*/0*"):
+        epoch.unlink()
+    for result in ("probabilities", "ensemble", "submission", "evaluation", "report"):
+        shutil.rmtree(folder / "results/demo" / result, ignore_errors=True)
+    (folder / "journal").write_text("")
+    return Workplace(folder, reference.snakemake, reference.profile)

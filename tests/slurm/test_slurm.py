@@ -1,0 +1,170 @@
+"""The workflow on a real SLURM: the same results, the requests that arrive, and what accidents cost."""
+
+import signal
+import subprocess
+
+import cluster as slurm
+import pytest
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+
+RESULTS = ("models/*/*.params", "probabilities/*/*/*.npy", "submission/*", "evaluation/*.json")
+MODELS = ("M02", "M03", "M05", "M06")  # of two epochs each, all from random weights
+LAST_EPOCHS = [f"results/demo/models/{model}/0002.params" for model in MODELS]
+EPOCH_BY_EPOCH = ("--config", "training={epochs_per_job: 1}")
+
+
+@pytest.fixture(scope="module")
+def demo_through_slurm(cluster, workplace):
+    place = workplace("demo")
+    place.finish(place.driver(), 600)
+    return place, cluster.records()
+
+
+def test_the_demo_ends_with_the_same_submissions_as_on_one_machine(reference, demo_through_slurm):
+    place, _ = demo_through_slurm
+    expected, found = reference.bytes_of(*RESULTS), place.bytes_of(*RESULTS)
+    assert list(found) == list(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+def minutes(limit: str) -> int:
+    """Minutes of SLURM's [days-]hours:minutes:seconds."""
+    days, _, clock = limit.rpartition("-")
+    hours, whole_minutes, _ = clock.split(":")
+    return int(days or 0) * 1440 + int(hours) * 60 + int(whole_minutes)
+
+
+# CPUs, MiB, minutes, GPUs. A drawn catalog is too small to weigh: these are the fixed parts of rules/resources.smk.
+REQUESTS = {
+    "index_catalog": (2, 2000, 10, 0),
+    "split_catalog": (1, 4000, 10, 0),
+    "pack_records": (1, 4000, 10, 0),
+    "list_images": (1, 2000, 60, 0),
+    "predict_images": (1, 4150, 10, 1),
+    "average_models": (1, 1000, 10, 0),
+    "write_submission": (1, 3000, 10, 0),
+    "evaluate_predictions": (1, 4000, 60, 0),
+}
+
+
+@pytest.mark.parametrize(("rule", "request_"), REQUESTS.items())
+def test_what_a_rule_requests_arrives_in_its_job_records(demo_through_slurm, rule, request_):
+    cpus, memory, limit, gpus = request_
+    records = [record for record in demo_through_slurm[1] if f"rule_{rule}" in record["Comment"]]
+    assert records
+    for record in records:
+        assert record["CPUs/Task"] == str(cpus)
+        assert record["MinMemoryNode"] in (f"{memory}M", f"{memory / 1024:g}G")
+        assert limit <= minutes(record["TimeLimit"]) <= limit + 1
+        assert record.get("TresPerJob") == (f"gres:gpu:{gpus}" if gpus else None)
+        assert record["Partition"] == ("gpu" if gpus else "cpu")
+        assert record["NumNodes"] == "1"
+
+
+def test_epochs_fused_by_epochs_per_job_are_one_job_with_the_time_of_all(demo_through_slurm):
+    _, records = demo_through_slurm
+    legs = {record["Comment"]: record for record in records if "train_epochs" in record["Comment"]}
+    assert sorted(legs) == [f"rule_M{number:02d}-0_train_epochs" for number in range(1, 15)]
+    for name, epochs in (("M01", 3), ("M02", 2)):
+        record = legs[f"rule_{name}-0_train_epochs"]
+        assert epochs * 10 <= minutes(record["TimeLimit"]) <= epochs * 11
+        assert record["CPUs/Task"] == "2"
+        assert record["MinMemoryNode"] == "16000M"
+        assert record["TresPerJob"] == "gres:gpu:v100:2"
+
+
+def test_light_rules_are_not_in_the_queue(demo_through_slurm):
+    comments = " ".join(record["Comment"] for record in demo_through_slurm[1])
+    for rule in (
+        "write_recipe",
+        "write_prediction_settings",
+        "label_categories",
+        "build_network",
+        "draw_",
+        "tabulate_",
+    ):
+        assert rule not in comments
+
+
+def test_a_program_sees_the_gpus_that_slurm_granted_and_no_others(demo_through_slurm):
+    place, _ = demo_through_slurm
+    for program, count in (("train_epochs", 2), ("predict_images", 1), ("index_catalog", 0)):
+        for line in place.journal("start", program):
+            granted = [] if line[4] == "none" else line[4].split(",")
+            assert len(set(granted)) == count
+
+
+def test_accidents_cost_the_epoch_in_flight_and_no_finished_one(cluster, untrained, reference):
+    """A node that goes down, a time limit, scancel and a requeue, each in the second epoch of a model."""
+    place, second_epochs = untrained, [f"train_epochs-{model}-2" for model in MODELS]
+    for epoch in second_epochs:
+        place.hold(epoch)
+    driver = place.driver(*EPOCH_BY_EPOCH, "--", *LAST_EPOCHS)
+    for epoch in second_epochs:
+        place.wait_for_start(epoch)
+
+    crashed = place.journal("start", second_epochs[0])[-1][3]
+    cluster.crash_node(crashed)
+    hit = [epoch for epoch in second_epochs if place.journal("start", epoch)[-1][3] == crashed]
+    for epoch in hit:
+        place.wait_for_start(epoch, times=2)
+    cluster.start_node(crashed)
+
+    timed_out, cancelled, requeued, untouched = second_epochs
+    job = {epoch: place.journal("start", epoch)[-1][2] for epoch in second_epochs}
+    starts = {epoch: len(place.journal("start", epoch)) for epoch in second_epochs}
+    subprocess.run(["scontrol", "update", f"JobId={job[timed_out]}", "TimeLimit=1"], check=True)
+    subprocess.run(["scancel", job[cancelled]], check=True)
+    subprocess.run(["scontrol", "requeue", job[requeued]], check=True)
+    place.release(untouched)
+    for epoch in (cancelled, requeued, timed_out):
+        place.wait_for_start(epoch, times=starts[epoch] + 1)
+        place.release(epoch)
+    place.finish(driver)
+
+    for model in MODELS:
+        assert len(place.journal("start", f"train_epochs-{model}-1")) == 1
+        assert [line[3] for line in place.journal("end", f"train_epochs-{model}-2")].count("0") == 1
+    patterns = [f"models/{model}/*.params" for model in MODELS]
+    assert place.bytes_of(*patterns) == reference.bytes_of(*patterns)
+
+
+def test_after_its_driver_is_killed_a_run_goes_on_and_does_nothing_twice(cluster, untrained, reference):
+    place = untrained
+    place.hold("train_epochs-M02-2")
+    driver = place.driver(*EPOCH_BY_EPOCH, "--", *LAST_EPOCHS[:1])
+    place.wait_for_start("train_epochs-M02-2")
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+
+    restarted = place.driver(*EPOCH_BY_EPOCH, "--", *LAST_EPOCHS[:1])
+    slurm.wait_for(lambda: "waiting for jobs of an earlier driver" in place.log(), 60, "the word of the new driver")
+    place.release("train_epochs-M02-2")
+    place.finish(restarted)
+
+    assert [line[1] for line in place.journal("start", "train_epochs")] == ["train_epochs-M02-1", "train_epochs-M02-2"]
+    assert place.bytes_of("models/M02/*.params") == reference.bytes_of("models/M02/*.params")
+
+
+def test_a_second_driver_in_the_folder_is_refused_and_the_first_goes_on(cluster, untrained):
+    place = untrained
+    place.hold("train_epochs-M02-1")
+    first = place.driver(*EPOCH_BY_EPOCH, "--", *LAST_EPOCHS[:1])
+    place.wait_for_start("train_epochs-M02-1")
+
+    second = place.driver(*EPOCH_BY_EPOCH, "--", *LAST_EPOCHS[:1])
+    assert second.wait(60) != 0
+    assert f"error: {place.folder}: another driver works here (process {first.pid} on" in place.log()
+
+    place.release("train_epochs-M02-1")
+    place.finish(first)
+    assert len(place.journal("start", "train_epochs")) == 2
+
+
+def test_the_workflow_parses_with_snakemake_and_its_dependencies_alone(driver_snakemake, workplace):
+    python = driver_snakemake.with_name("python")
+    for module in ("mxnet", "cv2", "pyarrow", "tqdm", "bson"):
+        assert subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode
+    place = workplace("dry")
+    place.finish(place.driver("--dry-run"))
