@@ -53,7 +53,7 @@ def draw_levels(name: str, evaluation: dict) -> Figure:
     axes.barh(names, [100 * level["accuracy"] for level in levels], **style.bars(0))
     axes.axvline(100 * evaluation["accuracy"], color="black", linestyle="--", linewidth=1.2, label="all products")
     axes.set(xlabel="products right, %", xlim=(0, 100), title=f"{name}: by category of the first level (products)")
-    axes.legend(loc="lower left")
+    figure.legend(loc="outside lower right")
     return figure
 
 
