@@ -62,7 +62,10 @@ def test_running_epochs_and_predictions_are_kept_and_the_rest_cancelled():
     assert drivers.numbers(cancelled) == "2 4"
 
 
-def test_a_silent_queue_is_an_error(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises((cli.UserError, FileNotFoundError)):
+def test_a_queue_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
+    program = tmp_path / "squeue"
+    program.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(cli.UserError, match="squeue: .*Unable to contact slurm controller"):
         drivers.queued_jobs(Path("/a"))
