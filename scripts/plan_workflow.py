@@ -44,7 +44,7 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], argpa
     Raises:
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
-    own = ["--dry-run", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
+    own = ["--dry-run", "--rerun-incomplete", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
     parser, arguments = parse_args([*snakemake_arguments, *own])
     if not args_to_api(arguments, parser):
         raise cli.UserError("the dry run failed, see above")

@@ -352,7 +352,7 @@ def test_a_file_that_was_being_written_when_snakemake_died_is_made_again(case):
     output = "results/submission/ensemble-1.csv.gz"
     mark = base64.urlsafe_b64encode(output.encode()).decode()
     (case.folder / ".snakemake/incomplete" / mark).touch()
-    assert case.jobs("--rerun-incomplete") == submissions("ensemble-1")
+    assert case.jobs() == submissions("ensemble-1")
 
 
 # The catalog
