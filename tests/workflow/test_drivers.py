@@ -67,5 +67,5 @@ def test_a_queue_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(cli.UserError, match="squeue: .*Unable to contact slurm controller"):
+    with pytest.raises(cli.UserError, match=r"squeue: .*Unable to contact slurm controller"):
         drivers.queued_jobs(Path("/a"))
