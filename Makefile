@@ -47,5 +47,8 @@ format: $(VENV)  ## put scripts and rules into that style
 	$(ACTIVATE) ruff check --fix .
 	$(ACTIVATE) snakefmt Snakefile rules
 
+plan: $(VENV)  ## the DAG as boxes, with costs; PROFILE=... CONFIG="catalog=..."
+	@$(ACTIVATE) python scripts/plan_workflow.py --output plan.svg -- --profile $(PROFILE) $(if $(CONFIG),--config $(CONFIG))
+
 clean:  ## the demo's results
 	rm -rf $(DEMO)
