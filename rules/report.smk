@@ -7,58 +7,6 @@ report: "report/workflow.rst"
 DATA, MODELS_AND_ENSEMBLES, RUN = "Catalog", "Models and ensembles", "The run"
 
 
-def all_epochs():
-    """The metrics of every epoch of every model."""
-    return [
-        results(f"models/{model}/{epoch:04d}.json")
-        for model in MODELS
-        for epoch in range(1, recipes.epoch_count(MODELS[model]) + 1)
-    ]
-
-
-def last_epochs():
-    return [Path(last_params(model)).with_suffix(".json") for model in MODELS]
-
-
-def ensemble_evaluations():
-    return expand(results("evaluation/{ensemble}.json"), ensemble=ENSEMBLES)
-
-
-def largest_ensemble():
-    return max(ENSEMBLES, key=lambda name: len(ENSEMBLES[name]["models"]))
-
-
-def configured():
-    """What the tables name, as JSON: models, ensembles and the rule for known products."""
-    models = {
-        name: {
-            "network": model["network"],
-            "dataset": model["dataset"],
-            "epochs": recipes.epoch_count(model),
-        }
-        for name, model in MODELS.items()
-    }
-    ensembles = {name: ensemble["models"] for name, ensemble in ENSEMBLES.items()}
-    product_md5 = "on" if config["postprocessing"]["product_md5"] else "off"
-    return json.dumps({"models": models, "ensembles": ensembles, "product_md5": product_md5})
-
-
-def planned_parts():
-    """The parts of the configuration that lead to boxes of the plan, as JSON."""
-    models = {
-        name: {key: model[key] for key in ("network", "dataset", "start", "phases")} for name, model in MODELS.items()
-    }
-    ensembles = {name: {"models": ensemble["models"]} for name, ensemble in ENSEMBLES.items()}
-    parts = {"catalog": config["catalog"], "datasets": DATASETS, "models": models, "ensembles": ensembles}
-    return json.dumps(parts)
-
-
-def tables():
-    names = ["categories.svg", "confusions.html", "models.html", "learning-curves.svg", "sizes.svg"]
-    names += ["levels.svg", "calibration.svg", "times.svg", "plan.svg"]
-    return [results("evaluation/summary.txt"), *expand(results("report/{name}"), name=names)]
-
-
 rule tabulate_evaluations:
     input:
         evaluations=evaluations(),

@@ -16,6 +16,8 @@ import pytest
 import yaml
 from tiny_workflow import OVERLAY, ROOT, snakemake
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs")
 EPOCHS = {"M01": 3, "M09": 3, "M10": 3, "M11": 2}
 SEED = {"M01": 12648430, "M09": 1, "M10": 12648430, "M11": 12648430}
