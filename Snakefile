@@ -15,6 +15,7 @@ include: "rules/report.smk"
 
 
 onstart:
+    check_pretrained_weights()
     become_the_driver()
 
 

@@ -243,13 +243,22 @@ def epoch_before(wildcards, suffix):
 
 
 def epoch_start(wildcards):
-    """The weights that an epoch starts from: the epoch before, another model's last, a public checkpoint or none."""
+    """The weights that an epoch starts from and that a rule makes: the epoch before, or another model's last."""
     if int(wildcards.epoch) > 1:
         return epoch_before(wildcards, "params")
     start = MODELS[wildcards.model]["start"]
-    if "model" in start:
-        return last_params(start["model"])
-    return pretrained_weights(wildcards.model)
+    return last_params(start["model"]) if "model" in start else []
+
+
+def start_option(wildcards, input):
+    """The option for the weights that an epoch starts from.
+
+    A public checkpoint is no input of the DAG: the recipe names it, so a run can be planned before the file is
+    there, and a model outlives it.
+    """
+    if not input.start and int(wildcards.epoch) == 1 and MODELS[wildcards.model]["start"]:
+        return f"--start {shlex.quote(str(pretrained_weights(wildcards.model)))}"
+    return option("--start", "start")(wildcards, input)
 
 
 def epoch_states(wildcards):
@@ -268,21 +277,21 @@ def superseded_states(wildcards):
 
 
 def pretrained_weights(model):
-    """A model's public checkpoint. A plan may be made without it, a run ends with one line that says what to do."""
-    name = MODELS[model]["start"].get("pretrained")
-    if name is None:
-        return []
-    weights = Path(config["pretrained"]) / f"{name}-0000.params"
-    if weights.exists():
-        return ancient(str(weights))
-    message = (
-        f"{weights}: no such file, which {model} starts from; {catalogs.where_published(name)}, or train from"
-        f" random weights: set models.{model}.start.pretrained to null in config.yaml"
-    )
-    if workflow.dryrun:
-        print(f"warning: {message}", file=sys.stderr)
-        return []
-    sys.exit(cli.fail(message))
+    return Path(config["pretrained"]) / f"{MODELS[model]['start']['pretrained']}-0000.params"
+
+
+def check_pretrained_weights():
+    """End a run before its first job where the public checkpoint of a model that is to be trained is missing."""
+    first_epochs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train_epochs"]
+    models = sorted({job.wildcards.model for job in first_epochs if job.wildcards.epoch == "0001"})
+    for model in models:
+        if "pretrained" in MODELS[model]["start"] and not (weights := pretrained_weights(model)).exists():
+            name = MODELS[model]["start"]["pretrained"]
+            message = (
+                f"{weights}: no such file, which {model} starts from; {catalogs.where_published(name)}, or train"
+                f" from random weights: set models.{model}.start.pretrained to null in config.yaml"
+            )
+            sys.exit(cli.fail(message))
 
 
 def leg(wildcards):

@@ -68,7 +68,7 @@ rule train_epochs:
         runtime=training_minutes,
         mem_mb=training_memory,
     params:
-        start=option("--start", "start"),
+        start=start_option,
         states=option("--states", "states"),
         superseded=superseded_states,
     message:
