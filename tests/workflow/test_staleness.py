@@ -192,6 +192,21 @@ def test_the_pictures_size_concerns_everything_that_a_network_sees(case):
     assert case.jobs() == networks | RETRAINED | all_that_follows(*ALL)
 
 
+def test_a_public_checkpoint_replaced_under_its_name_is_free(case):
+    case.configure({"models": {"M01": {"start": {"pretrained": "public"}, "min_transfer": 0.5}}})
+    public = case.folder / "pretrained/public-0000.params"
+    public.parent.mkdir()
+    shutil.copy(case.folder / "results/models/M01/0003.params", public)
+    first_epoch = "results/models/M01/0001.params"
+    assert case.jobs(first_epoch) == {"write_recipe M01 0001", "train_epochs M01 0001"}
+    done = snakemake(case.folder, "--configfile", str(OVERLAY), str(case.changes), "--", first_epoch)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copy(case.folder / "results/models/M09/0003.params", public)
+    assert case.jobs(first_epoch) == set()
+    public.unlink()
+    assert case.jobs(first_epoch) == set()
+
+
 def test_the_report_follows_what_it_shows(case):
     case.configure({"ensembles": {"ensemble-1": {"mean": "geometric"}}})
     assert case.all_jobs() & REPORT == {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times"}
@@ -315,6 +330,26 @@ def test_the_revision_of_packing_packs_and_trains_again(case):
     assert case.jobs() == packed | RETRAINED | all_that_follows(*ALL)
 
 
+def test_the_revision_of_listing_predicts_again(case):
+    case.edit("scripts/list_images.py", "REVISION = 1", "REVISION = 2")
+    assert case.jobs() == LISTS | SETTINGS | all_that_follows(*ALL)
+
+
+@pytest.mark.parametrize("script", ["index_catalog.py", "split_catalog.py"])
+def test_the_revision_of_a_step_before_the_records_trains_again(case, script):
+    case.edit(f"scripts/{script}", "REVISION = 1", "REVISION = 2")
+    jobs = case.jobs()
+    assert jobs >= {"split_catalog 1", "pack_records B train"} | RETRAINED | all_that_follows(*ALL)
+    assert ("index_catalog train" in jobs) == (script == "index_catalog.py")
+
+
+def test_the_revision_of_labelling_trains_again(case):
+    case.edit("scripts/label_categories.py", "REVISION = 1", "REVISION = 2")
+    packed = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
+    networks = {f"build_network {name}" for name in ALL}
+    assert case.jobs() == {"label_categories"} | packed | networks | RETRAINED | all_that_follows(*ALL)
+
+
 def test_the_command_of_a_costly_rule_counts_to_the_last_space(case):
     case.edit("rules/train.smk", "python scripts/train_epochs.py --recipe", "python scripts/train_epochs.py  --recipe")
     jobs = {job for name in ALL for job in training(name)}
@@ -373,6 +408,14 @@ def test_another_validation_part_splits_and_trains_again(case):
     assert case.jobs() >= splits | packed | lists | RETRAINED | predictions(*ALL, images=("valid",))
 
 
+def test_another_seed_makes_another_split(case, monkeypatch):
+    case.configure({"datasets": {"B": {"seed": 2}}})
+    monkeypatch.setitem(SEED, "M09", 2)
+    made = {"split_catalog 2", "pack_records B train", "pack_records B valid"}
+    made |= {"list_images valid-2", "write_prediction_settings valid-2"}
+    assert case.jobs() == made | recipes("M09") | training("M09") | all_that_follows("M09")
+
+
 OWN = {"generate_catalog": None, "catalog": "catalog"}
 
 
@@ -426,6 +469,17 @@ def test_another_training_catalog_is_indexed_and_trained_again(own_catalog):
         *("index_catalog train", "digest_catalog train", "label_categories", "split_catalog 12648430"),
         *("pack_records A train", "write_recipe M10 0001", "write_prediction_settings test"),
     }
+
+
+def test_known_pictures_left_out_again_are_other_predictions(own_catalog):
+    everything, known_left_out = {"picture_md5": "off"}, {"picture_md5": "unique"}
+    changed = {"list_images test", "write_prediction_settings test"}
+    targets = ("results/images/test.parquet", "results/probabilities/test/settings.json")
+    own_catalog.configure(OWN | {"postprocessing": everything})
+    done = snakemake(own_catalog.folder, "--configfile", str(OVERLAY), str(own_catalog.changes), "--", *targets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    own_catalog.configure(OWN | {"postprocessing": known_left_out})
+    assert own_catalog.all_jobs(*targets) == changed
 
 
 def test_other_names_of_categories_train_nothing_again(own_catalog):
