@@ -14,121 +14,194 @@ Example:
 import argparse
 import csv
 import hashlib
+import json
 import multiprocessing
 import time
-from array import array
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 import cli
-from catalog.documents import BadDocumentError, document_sizes, open_catalog, read_document
-from catalog.index import SCHEMA, write_index
+from catalog.documents import (
+    NO_CATEGORY,
+    describe_fault,
+    document_sizes,
+    open_catalog,
+    read_documents,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REVISION = 1
 REJECT_COLUMNS = ("offset", "product_id", "image", "reason")
-BLOCK = 64 << 20  # bytes of documents that a process indexes at a time
+WHOLE_PRODUCT = -1  # as the image of a reject
+BLOCK = 32 << 20  # bytes of documents that a process indexes at a time
+ROWS = np.dtype(
+    [
+        ("product_id", "<i8"),
+        ("category_id", "<i8"),
+        ("image", "<i4"),
+        ("doc_offset", "<i8"),
+        ("doc_size", "<i4"),
+        ("image_size", "<i4"),
+        ("md5_hi", "<u8"),
+        ("md5_lo", "<u8"),
+    ]
+)
+
+Reject = tuple[int, int | None, int, str]  # REJECT_COLUMNS
 
 
-@dataclass
-class Rows:
-    """Indexed pictures and rejected products of consecutive documents."""
-
-    integers: array = field(default_factory=lambda: array("q"))  # SCHEMA's first six columns, row by row
-    digests: bytearray = field(default_factory=bytearray)
-    rejects: list[tuple[int, int, int, str]] = field(default_factory=list)
-
-
-def index_documents(path: Path, block: list[tuple[int, int]]) -> Rows:
-    """Index the documents at the given offsets and sizes (bytes)."""
-    rows = Rows()
+def index_documents(path: Path, documents: np.ndarray) -> tuple[np.ndarray, list[Reject]]:
+    """Index the documents at the given offsets and sizes; returns rows (ROWS) and rejects."""
     catalog = open_catalog(path)
-    with memoryview(catalog) as view:
-        for offset, size in block:
+    offsets, sizes = documents["offset"], documents["size"]
+    pictures, faults = read_documents(catalog, offsets, sizes)
+    starts, stops = pictures["start"], pictures["start"] + pictures["size"]
+    with memoryview(catalog) as octets:
+        digests = b"".join(
+            [
+                hashlib.md5(octets[start:stop], usedforsecurity=False).digest()
+                for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+            ]
+        )
+    rows = np.empty(len(pictures), ROWS)
+    for name in ("product_id", "category_id", "image"):
+        rows[name] = pictures[name]
+    rows["doc_offset"], rows["doc_size"] = offsets[pictures["document"]], sizes[pictures["document"]]
+    rows["image_size"] = pictures["size"]
+    halves = np.frombuffer(digests, ">u8").reshape(-1, 2)
+    rows["md5_hi"], rows["md5_lo"] = halves.T
+    rejects = [(int(offsets[place]), fault.product_id, WHOLE_PRODUCT, str(fault)) for place, fault in faults]
+    return rows, rejects
+
+
+def blocks(documents: np.ndarray) -> list[np.ndarray]:
+    """Consecutive documents in groups of about BLOCK bytes."""
+    cuts = np.flatnonzero(np.diff(documents["offset"] // BLOCK)) + 1
+    return np.split(documents, cuts)
+
+
+def index_in_processes(path: Path, groups: list[np.ndarray], count: int) -> Iterator[tuple[bytes, list[Reject]]]:
+    """Index groups of documents in processes; yields what index_documents returns of each, in order.
+
+    Processes are forked and answer in plain bytes over pipes.
+
+    Raises:
+        cli.UserError: a process died.
+    """
+    context = multiprocessing.get_context("fork")
+    processes, answers = [], []
+    try:
+        for number in range(count):
+            answer, sender = context.Pipe(duplex=False)
+            process = context.Process(target=_index_groups, args=(path, groups[number::count], sender), daemon=True)
+            process.start()
+            sender.close()
+            processes.append(process)
+            answers.append(answer)
+        for number in range(len(groups)):
+            answer = answers[number % count]
             try:
-                document = read_document(catalog, offset, size)
-            except BadDocumentError as fault:
-                product_id = "" if fault.product_id is None else fault.product_id
-                rows.rejects.append((offset, product_id, -1, str(fault)))
-                continue
-            for image, (start, length) in enumerate(document.pictures):
-                rows.integers.extend((document.product_id, document.category_id, image, offset, size, length))
-                rows.digests += hashlib.md5(view[start : start + length], usedforsecurity=False).digest()
-    return rows
+                rows, rejects = answer.recv_bytes(), answer.recv_bytes()
+            except EOFError:
+                raise cli.UserError(
+                    f"{path}: an indexing process died; if memory ran out, take fewer processes"
+                ) from None
+            yield rows, [tuple(reject) for reject in json.loads(rejects)]
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
 
 
-def blocks(path: Path) -> list[list[tuple[int, int]]]:
-    """Documents of a catalog in groups of about BLOCK bytes."""
-    groups: list[list[tuple[int, int]]] = [[]]
-    filled = 0
-    for offset, size in document_sizes(open_catalog(path), path):
-        if filled >= BLOCK:
-            groups.append([])
-            filled = 0
-        groups[-1].append((offset, size))
-        filled += size
-    return groups
+def _index_groups(path: Path, groups: list[np.ndarray], sender: Connection) -> None:
+    for documents in groups:
+        rows, rejects = index_documents(path, documents)
+        sender.send_bytes(rows.tobytes())
+        sender.send_bytes(json.dumps(rejects).encode())
 
 
-def table(parts: list[Rows]) -> pd.DataFrame:
-    """The index as a frame, from consecutive parts."""
-    integers = np.concatenate([np.frombuffer(part.integers, np.int64) for part in parts]).reshape(-1, 6)
-    halves = np.frombuffer(b"".join(part.digests for part in parts), ">u8").astype(np.uint64).reshape(-1, 2)
-    columns = [*integers.T, *halves.T]
-    return pd.DataFrame(dict(zip(SCHEMA.names, columns, strict=True)))
+def table(rows: bytes | bytearray) -> "pd.DataFrame":
+    """The index as a frame, from rows (ROWS)."""
+    import pandas as pd  # noqa: PLC0415 - half a second, spent while the processes index
+
+    columns = np.frombuffer(rows, ROWS)
+    return pd.DataFrame({name: columns[name].copy() for name in ROWS.names})
 
 
-def repeated_products(index: pd.DataFrame) -> pd.DataFrame:
-    """The first row of each document whose product id an earlier document has."""
-    documents = index.drop_duplicates("doc_offset")
-    return documents[documents.product_id.duplicated()]
+def faults_between_products(index: "pd.DataFrame") -> list[Reject]:
+    """Documents that are sound by themselves but not beside the others: a repeated _id, a missing category_id."""
+    documents = index[index.image == 0]
+    repeated = documents[documents.product_id.duplicated()]
+    faults = [
+        (row.doc_offset, row.product_id, WHOLE_PRODUCT, "an earlier product has this _id")
+        for row in repeated.itertuples()
+    ]
+    without = documents[(documents.category_id == NO_CATEGORY) & ~documents.doc_offset.isin(repeated.doc_offset)]
+    if (documents.category_id != NO_CATEGORY).any():
+        reason = "category_id is missing, unlike in other products"
+        faults += [(row.doc_offset, row.product_id, WHOLE_PRODUCT, reason) for row in without.itertuples()]
+    return faults
+
+
+def index_catalog(path: Path, on_bad_product: str, processes: int) -> tuple["pd.DataFrame", list[Reject]]:
+    """Index a catalog.
+
+    Returns:
+        the index, and the rejects in the catalog's order (none unless on_bad_product is "skip").
+
+    Raises:
+        cli.UserError: a product is faulty and on_bad_product is "stop", or nothing is left.
+    """
+    passed_over = None if on_bad_product == "stop" else []
+    walk = document_sizes(open_catalog(path), path, passed_over)
+    documents = np.fromiter(walk, [("offset", np.int64), ("size", np.int64)])
+    rejects = [(offset, fault.product_id, WHOLE_PRODUCT, str(fault)) for offset, fault in passed_over or []]
+    rows = bytearray()
+    with cli.progress(path.stat().st_size, "B", f"indexing {path.name}") as bar:
+        groups = blocks(documents)
+        for group, (group_rows, group_rejects) in zip(groups, index_in_processes(path, groups, processes), strict=True):
+            stop_at_fault(path, group_rejects, on_bad_product)
+            rows += group_rows
+            rejects += group_rejects
+            bar.update(int(group["size"].sum()))
+    index = table(rows)
+    between = faults_between_products(index)
+    stop_at_fault(path, between, on_bad_product)
+    index = index[~index.doc_offset.isin([offset for offset, *_ in between])]
+    if index.empty:
+        raise cli.UserError(f"{path}: no product has a picture; dump the catalog again")
+    return index, sorted(rejects + between, key=lambda reject: reject[0])
+
+
+def stop_at_fault(path: Path, rejects: list[Reject], on_bad_product: str) -> None:
+    """Raise the first fault where faults are to end the job."""
+    if rejects and on_bad_product == "stop":
+        offset, product_id, _, reason = min(rejects, key=lambda reject: reject[0])
+        raise cli.UserError(describe_fault(path, offset, product_id, reason))
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    groups = blocks(args.catalog)
-    size = args.catalog.stat().st_size
-    parts = []
-    with (
-        multiprocessing.get_context("fork").Pool(args.processes) as pool,
-        cli.progress(size, "B", f"indexing {args.catalog.name}") as bar,
-    ):
-        jobs = [pool.apply_async(index_documents, (args.catalog, group)) for group in groups]
-        for job, group in zip(jobs, groups, strict=True):
-            part = job.get()
-            if part.rejects and args.on_bad_product == "stop":
-                raise cli.UserError(describe(args.catalog, part.rejects[0]))
-            parts.append(part)
-            bar.update(sum(length for _, length in group))
-    index = table(parts)
-    rejects = [reject for part in parts for reject in part.rejects]
-    repeated = repeated_products(index)
-    rejects += [
-        (row.doc_offset, row.product_id, -1, "an earlier product has this _id") for row in repeated.itertuples()
-    ]
-    if rejects and args.on_bad_product == "stop":
-        raise cli.UserError(describe(args.catalog, min(rejects)))
-    index = index[~index.doc_offset.isin(repeated.doc_offset)]
-    if index.empty:
-        raise cli.UserError(f"{args.catalog}: no product has a picture; see {args.rejects}")
+    index, rejects = index_catalog(args.catalog, args.on_bad_product, args.processes)
+    from catalog.index import write_index  # noqa: PLC0415 - brings pandas
+
     with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
         write_index(index, output)
         with rejects_path.open("w", newline="") as file:
-            csv.writer(file).writerows([REJECT_COLUMNS, *sorted(rejects)])
+            csv.writer(file).writerows([REJECT_COLUMNS, *rejects])
     seconds = time.monotonic() - start
+    size = args.catalog.stat().st_size
     cli.summary(
-        f"{index.doc_offset.nunique()} products, {len(index)} pictures, {len(rejects)} rejects,"
+        f"{(index.image == 0).sum()} products, {len(index)} pictures, {len(rejects)} rejects,"
         f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
     )
-
-
-def describe(catalog: Path, reject: tuple[int, int, int, str]) -> str:
-    offset, product_id, _, reason = reject
-    name = f"product {product_id}" if product_id != "" else "a product"
-    return f"{catalog}: byte {offset}: {name}: {reason}; mend it, or set on_bad_product: skip to go on without"
 
 
 def parse_args() -> argparse.Namespace:

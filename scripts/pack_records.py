@@ -1,8 +1,8 @@
 """Pack the pictures of a split's part into RecordIO, byte for byte as the published converter does.
 
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
-them into (recipes, 6.3). Pictures that do not decode are left out and counted: MXNet ends a training on them.
-The part is read in windows of the written order, so memory stays below the budget whatever the part's size.
+them into (recipes, 6.3). Pictures that do not decode stop the job or are left out and listed, as MXNet ends a training
+on them. The part is read in windows of the written order, so memory stays below the budget whatever the part's size.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -22,12 +22,14 @@ import random
 import struct
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 import cli
 from catalog.classes import class_ids, read_classes
+from catalog.documents import describe_fault
 from catalog.index import read_index
 from catalog.joins import MD5, first_copies, known_pictures
 from catalog.pictures import DecodeCheck, iter_pictures
@@ -35,12 +37,16 @@ from catalog.pictures import DecodeCheck, iter_pictures
 REVISION = 1
 
 SHUFFLE_SEED = 0xC0FFEE
-MAGIC = 0xCED7230A  # of MXNet's RecordIO (dmlc-core, recordio.h)
-RECORD = struct.Struct("<II")  # magic, length
+MAGIC = struct.pack("<I", 0xCED7230A)  # of MXNet's RecordIO (dmlc-core, recordio.h)
+RECORD = struct.Struct("<4sI")  # magic, length with a part's kind in the upper 3 bits
+WHOLE, FIRST, MIDDLE, LAST = (kind << 29 for kind in range(4))
 HEADER = struct.Struct("<IfQQ")  # IRHeader: flag, label, id, id2
-LARGEST_RECORD = (1 << 29) - 1  # bytes; the upper bits of the length tell parts of a split record
+LARGEST_RECORD = (1 << 29) - 1  # bytes
 DEFAULT_MEMORY = 2 << 30  # bytes
 BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
+WRITE_BUFFER = 1 << 20  # bytes
+
+Fault = tuple[int, str]  # of a record: number, reason
 
 
 def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
@@ -62,9 +68,24 @@ def written_order(count: int) -> np.ndarray:
 
 def record(label: int, number: int, picture: bytes) -> bytes:
     """A whole record with its padding, as mxnet.recordio packs and writes it."""
-    length = HEADER.size + len(picture)
+    header = HEADER.pack(0, label, number, 0)
+    length = len(header) + len(picture)
     padding = b"\x00" * (-length % 4)
-    return b"".join((RECORD.pack(MAGIC, length), HEADER.pack(0, label, number, 0), picture, padding))
+    if MAGIC in picture:
+        return _parts(header + picture) + padding
+    return b"".join((RECORD.pack(MAGIC, WHOLE | length), header, picture, padding))
+
+
+def _parts(content: bytes) -> bytes:
+    """The content cut at each magic number that lies where a reader would take it for a record's start."""
+    cuts = [place for place in range(0, len(content) - 3, 4) if content[place : place + 4] == MAGIC]
+    if not cuts:
+        return RECORD.pack(MAGIC, WHOLE | len(content)) + content
+    pieces = []
+    for start, stop in zip([0, *(cut + len(MAGIC) for cut in cuts)], [*cuts, len(content)], strict=True):
+        kind = LAST if stop == len(content) else MIDDLE if pieces else FIRST
+        pieces.append(RECORD.pack(MAGIC, kind | (stop - start)) + content[start:stop])
+    return b"".join(pieces)
 
 
 def windows(sizes: np.ndarray, memory: int) -> list[slice]:
@@ -75,26 +96,24 @@ def windows(sizes: np.ndarray, memory: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def write_window(records_file, rows: pd.DataFrame, split: Path, check: DecodeCheck) -> list[tuple[int, str]]:
+def write_window(
+    records_file: BinaryIO, rows: pd.DataFrame, split: Path, check: DecodeCheck
+) -> tuple[np.ndarray, list[Fault]]:
     """Write consecutive records (columns label, number and the index's) from pictures read in the file's order.
 
     Returns:
-        number and reason of each picture that must not become a record.
+        size (int64, bytes) of each record, and number and reason of each picture that must not become one.
     """
-    sizes = record_sizes(rows.image_size.to_numpy())
-    starts = np.cumsum(sizes) - sizes
-    buffer = bytearray(int(sizes.sum()))
-    faults = []
-    in_file = rows.assign(start=starts).sort_values("doc_offset", kind="stable")
-    pictures = iter_pictures(split, in_file.doc_offset.array, in_file.doc_size.array, in_file.image.array)
-    columns = (in_file[name].tolist() for name in ("label", "number", "start"))
-    for label, number, start, picture in zip(*columns, pictures, strict=True):
+    records, faults = [b""] * len(rows), []
+    in_file = rows.assign(place=np.arange(len(rows))).sort_values("doc_offset", kind="stable")
+    pictures = iter_pictures(split, *(in_file[name].to_numpy() for name in ("doc_offset", "doc_size", "image")))
+    columns = (in_file[name].tolist() for name in ("place", "label", "number"))
+    for place, label, number, picture in zip(*columns, pictures, strict=True):
         if reason := check.fault(picture):
             faults.append((number, reason))
-        whole = record(label, number, picture)
-        buffer[start : start + len(whole)] = whole
-    records_file.write(buffer)
-    return faults
+        records[place] = record(label, number, picture)
+    records_file.writelines(records)
+    return np.array([len(whole) for whole in records], np.int64), faults
 
 
 def record_sizes(picture_sizes: np.ndarray) -> np.ndarray:
@@ -103,21 +122,24 @@ def record_sizes(picture_sizes: np.ndarray) -> np.ndarray:
     return RECORD.size + unpadded + -unpadded % 4
 
 
-def write_records(
-    rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path
-) -> list[tuple[int, str]]:
+def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path) -> list[Fault]:
     """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window."""
     order = written_order(len(rows))
-    sizes = record_sizes(rows.image_size.to_numpy())[order]
-    check, faults = DecodeCheck(), []
-    with records_path.open("wb") as file, cli.progress(len(rows), "record", "packing") as bar:
-        for window in windows(sizes, memory - BYTES_PER_ROW * len(rows)):
+    expected_sizes = record_sizes(rows.image_size.to_numpy())[order]
+    check, faults, sizes = DecodeCheck(), [], []
+    with (
+        records_path.open("wb", WRITE_BUFFER) as file,
+        cli.progress(len(rows), "record", "packing") as bar,
+    ):
+        for window in windows(expected_sizes, memory - BYTES_PER_ROW * len(rows)):
             numbers = order[window]
-            faults += write_window(file, rows.iloc[numbers].assign(number=numbers), split, check)
+            window_sizes, window_faults = write_window(file, rows.iloc[numbers].assign(number=numbers), split, check)
+            sizes.append(window_sizes)
+            faults += window_faults
             bar.update(len(numbers))
+    ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]))
     with offsets_path.open("w") as file:
-        starts = np.cumsum(sizes) - sizes
-        file.writelines(f"{number}\t{start}\n" for number, start in zip(order.tolist(), starts.tolist(), strict=True))
+        file.writelines(f"{number}\t{start}\n" for number, start in zip(order.tolist(), ends.tolist(), strict=False))
     return faults
 
 
@@ -138,12 +160,17 @@ def main() -> None:
         rejected = []
         # Numbers and order depend on which pictures are kept, so a fault found on the way starts the writing anew.
         while faults := write_records(index, args.split, args.memory, records_path, offsets_path):
+            numbers, reasons = zip(*sorted(faults), strict=True)
+            rows = index.iloc[list(numbers)]
+            if args.on_bad_product == "stop":
+                first = rows.iloc[0]
+                reason = f"picture {first.image}: {reasons[0]}"
+                raise cli.UserError(describe_fault(args.split, first.doc_offset, first.product_id, reason))
             rejected += [
-                f"product {row.product_id}, picture {row.image}: {reason}"
-                for (number, reason) in faults
-                for row in [index.iloc[number]]
+                f"product {product}, picture {image}: {reason}"
+                for product, image, reason in zip(rows.product_id, rows.image, reasons, strict=True)
             ]
-            index = index.drop(index.index[[number for number, _ in faults]])
+            index = index.drop(rows.index)
         if index.empty:
             raise cli.UserError(f"{args.split}: no picture is left to pack")
         summary_path.write_text(json.dumps(describe(index, rejected), indent=1) + "\n")
@@ -183,6 +210,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
+    parser.add_argument("--on-bad-product", choices=("stop", "skip"), default="skip", help="for bad pictures")
     parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="budget, such as 500M or 2G")
     parser.add_argument("--output", type=Path, required=True, help="the .rec")
     return parser.parse_args()

@@ -1,0 +1,79 @@
+"""Catalogs of a few products, built by the tests that need one."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bson
+import cv2
+import numpy as np
+import pandas as pd
+
+import index_catalog
+from catalog.index import write_index
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+
+
+@functools.cache
+def jpeg(number: int) -> bytes:
+    """A small picture, another one for each number."""
+    rng = np.random.default_rng(number)
+    picture = cv2.resize(rng.integers(0, 256, (4, 4, 3), np.uint8), (36, 32), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80 + number % 3])[1].tobytes()
+
+
+def product(number: int, pictures: list[bytes], category_id: int | None = 10) -> dict:
+    """The fields of a product's document."""
+    category = {} if category_id is None else {"category_id": category_id}
+    return {"_id": number, **category, "imgs": [{"picture": picture} for picture in pictures]}
+
+
+def products(count: int, seed: int = 0) -> list[dict]:
+    """Products of 1 to 4 pictures, of three categories, with copies inside and across categories."""
+    rng = np.random.default_rng(seed)
+    return [
+        product(1 + 3 * number, [jpeg(int(n)) for n in rng.integers(0, 2 * count, 1 + rng.integers(4))],
+                int(rng.choice([10, 20, 30])))
+        for number in rng.permutation(count).tolist()
+    ]  # fmt: skip
+
+
+def write(path: Path, documents: list[dict | bytes]) -> Path:
+    """Write a catalog of products' fields or raw bytes."""
+    path.write_bytes(b"".join(part if isinstance(part, bytes) else bson.encode(part) for part in documents))
+    return path
+
+
+def indexed(path: Path, on_bad_product: str = "stop") -> pd.DataFrame:
+    """Index a catalog beside itself, as {name}.parquet; returns the index."""
+    index, _ = index_catalog.index_catalog(path, on_bad_product, processes=1)
+    write_index(index, path.with_suffix(".parquet"))
+    return index
+
+
+def run(program: str, *words: object, **environment: str) -> subprocess.CompletedProcess:
+    """Run a program of scripts/."""
+    return subprocess.run(
+        [sys.executable, SCRIPTS / f"{program}.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def error_of(done: subprocess.CompletedProcess) -> str:
+    """The one line with which a program gave up."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def files_below(folder: Path) -> set[str]:
+    """Names of all files of a folder, hidden ones too."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
