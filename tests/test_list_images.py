@@ -1,0 +1,73 @@
+"""list_images.py: each distinct picture whose label is not known, once, in the catalog's order."""
+
+import hashlib
+from collections import defaultdict
+from pathlib import Path
+
+import bson
+import pandas as pd
+import pytest
+from tiny_catalogs import error_of, files_below, indexed, product, products, run, write
+
+
+def plain_list(test: Path, known: Path, mode: str) -> list[tuple[int, int]]:
+    """Product and place of the pictures to infer, by the bson library and dictionaries."""
+    categories = defaultdict(set)
+    for document in bson.decode_all(known.read_bytes()):
+        for image in document["imgs"]:
+            categories[hashlib.md5(image["picture"]).digest()].add(document["category_id"])
+    listed, seen = [], set()
+    for document in bson.decode_all(test.read_bytes()):
+        for number, image in enumerate(document["imgs"]):
+            digest = hashlib.md5(image["picture"]).digest()
+            if digest not in seen and (mode == "off" or len(categories[digest]) != 1):
+                listed.append((document["_id"], number))
+            seen.add(digest)
+    return listed
+
+
+@pytest.fixture(scope="module")
+def catalogs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("catalogs")
+    unlabelled = [product(fields["_id"], [i["picture"] for i in fields["imgs"]], None) for fields in products(60, 2)]
+    indexed(write(folder / "known.bson", products(80, 1)))
+    indexed(write(folder / "test.bson", unlabelled))
+    return folder
+
+
+def list_images(folder: Path, mode: str, output: Path):
+    words = ["--picture-md5", mode, "--output", output]
+    return run("list_images", "--index", folder / "test.parquet", "--known", folder / "known.parquet", *words)
+
+
+@pytest.mark.parametrize("mode", ["unique", "majority", "off"])
+def test_listed_pictures_are_those_of_a_plain_reader(catalogs, tmp_path, mode):
+    done = list_images(catalogs, mode, tmp_path / "images.parquet")
+    assert done.returncode == 0, done.stderr
+    images = pd.read_parquet(tmp_path / "images.parquet")
+    expected = plain_list(catalogs / "test.bson", catalogs / "known.bson", mode)
+    assert list(zip(images.product_id, images.image, strict=True)) == expected
+    index = pd.read_parquet(catalogs / "test.parquet")
+    assert list(images.columns) == ["md5_hi", "md5_lo", "product_id", "image", "doc_offset", "doc_size"]
+    assert len(images.merge(index, on=list(images.columns))) == len(images)
+
+
+def test_known_labels_save_passes_and_conflicting_ones_do_not(catalogs):
+    counts = {
+        mode: len(plain_list(catalogs / "test.bson", catalogs / "known.bson", mode)) for mode in ("unique", "off")
+    }
+    assert 0 < counts["unique"] < counts["off"]
+
+
+def test_a_missing_index_is_named_and_nothing_written(catalogs, tmp_path):
+    done = run("list_images", "--index", tmp_path / "none.parquet", "--known", catalogs / "known.parquet",
+               "--picture-md5", "off", "--output", tmp_path / "images.parquet")  # fmt: skip
+    assert "none.parquet: no such file" in error_of(done)
+    assert files_below(tmp_path) == set()
+
+
+def test_a_file_that_is_no_index_is_named(catalogs, tmp_path):
+    (tmp_path / "index.parquet").write_bytes(b"no index")
+    done = run("list_images", "--index", tmp_path / "index.parquet", "--known", catalogs / "known.parquet",
+               "--picture-md5", "off", "--output", tmp_path / "images.parquet")  # fmt: skip
+    assert "not an index" in error_of(done)
