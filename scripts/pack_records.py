@@ -151,7 +151,7 @@ def main() -> None:
     index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
     index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
     if (index.label < 0).any():
-        first = index[index.label < 0].iloc[0]
+        first = next(index[index.label < 0].itertuples())
         raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
     if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")
@@ -163,7 +163,7 @@ def main() -> None:
             numbers, reasons = zip(*sorted(faults), strict=True)
             rows = index.iloc[list(numbers)]
             if args.on_bad_product == "stop":
-                first = rows.iloc[0]
+                first = next(rows.itertuples())
                 reason = f"picture {first.image}: {reasons[0]}"
                 raise cli.UserError(describe_fault(args.split, first.doc_offset, first.product_id, reason))
             rejected += [

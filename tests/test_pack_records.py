@@ -1,0 +1,196 @@
+"""pack_records.py: the published converter's bytes, whatever the memory, and no picture that ends a training."""
+
+import hashlib
+import json
+import random
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import bson
+import mxnet as mx
+import numpy as np
+import pytest
+from mxnet import recordio
+from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
+
+import pack_records
+from catalog.index import read_index
+
+CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
+
+
+def published_records(path: Path, target: Path, first_copies_only=False, drop_conflicts=False, without=()) -> None:
+    """The published converter, with all records in memory and MXNet's own writer."""
+    documents = bson.decode_all(path.read_bytes())
+    categories = defaultdict(set)
+    for document in documents:
+        for image in document["imgs"]:
+            categories[hashlib.md5(image["picture"]).digest()].add(document["category_id"])
+    random.seed(0xC0FFEE)
+    packed, seen = [], set()
+    for document in documents:
+        for image in document["imgs"]:
+            picture = image["picture"]
+            digest = hashlib.md5(picture).digest()
+            if picture in without or (drop_conflicts and len(categories[digest]) > 1):
+                continue
+            if first_copies_only and digest in seen:
+                continue
+            seen.add(digest)
+            header = recordio.IRHeader(0, CLASSES[document["category_id"]], len(packed), 0)
+            packed.append(recordio.pack(header, picture))
+    order = list(range(len(packed)))
+    random.shuffle(order)
+    writer = recordio.MXIndexedRecordIO(str(target.with_suffix(".idx")), str(target), "w")
+    for number in order:
+        writer.write_idx(number, packed[number])
+    writer.close()
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory) -> Path:
+    """A part of 150 products with its index and classes.csv beside it."""
+    return make_part(tmp_path_factory.mktemp("part"), products(150, 4))
+
+
+def make_part(folder: Path, documents: list) -> Path:
+    path = write(folder / "train.bson", documents)
+    indexed(path)
+    lines = [f"{class_id},{category_id},,," for category_id, class_id in CLASSES.items()]
+    (folder / "classes.csv").write_text("\n".join(["class_id,category_id,level1,level2,level3", *lines]) + "\n")
+    return path
+
+
+def pack(part: Path, output: Path, *words: object):
+    classes = part.with_name("classes.csv")
+    return run("pack_records", "--split", part, "--index", part.with_suffix(".parquet"), "--classes", classes,
+               "--output", output, *words)  # fmt: skip
+
+
+def packed_here(part: Path, folder: Path, memory: int, **filters) -> tuple[bytes, bytes]:
+    """The .rec and .idx of a part of sound pictures, by the program's functions."""
+    rows = pack_records.kept_rows(read_index(part.with_suffix(".parquet")), **filters)
+    rows = rows.assign(label=rows.category_id.map(CLASSES))
+    assert pack_records.write_records(rows, part, memory, folder / "a.rec", folder / "a.idx") == []
+    return (folder / "a.rec").read_bytes(), (folder / "a.idx").read_bytes()
+
+
+DATASETS = {
+    "A": {"first_copies_only": False, "drop_conflicts": False},
+    "C": {"first_copies_only": True, "drop_conflicts": False},
+    "C as trained": {"first_copies_only": True, "drop_conflicts": True},
+}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("memory", [1, 5_000, 60_000, 2 << 30])
+def test_records_are_the_published_converters_whatever_the_memory(part, tmp_path, dataset, memory):
+    expected = tmp_path / "published.rec"
+    published_records(part, expected, **DATASETS[dataset])
+    records, offsets = packed_here(part, tmp_path, memory, **DATASETS[dataset])
+    assert records == expected.read_bytes()
+    assert offsets == expected.with_suffix(".idx").read_bytes()
+
+
+def test_the_datasets_differ(part, tmp_path):
+    assert len({packed_here(part, tmp_path, 1 << 30, **filters)[0] for filters in DATASETS.values()}) == 3
+
+
+@pytest.mark.parametrize("words", [(), ("--first-copies-only",), ("--first-copies-only", "--memory", "100K")])
+def test_the_program_writes_records_offsets_and_summary(part, tmp_path, words):
+    done = pack(part, tmp_path / "C" / "train.rec", *words)
+    assert done.returncode == 0, done.stderr
+    published_records(part, tmp_path / "published.rec", first_copies_only=bool(words))
+    assert (tmp_path / "C" / "train.rec").read_bytes() == (tmp_path / "published.rec").read_bytes()
+    assert files_below(tmp_path / "C") == {"train.rec", "train.idx", "train.json"}
+    summary = json.loads((tmp_path / "C" / "train.json").read_text())
+    count = len((tmp_path / "published.idx").read_text().splitlines())
+    assert (summary["records"], summary["classes"], summary["left_out"]) == (count, 3, [])
+
+
+def test_mxnet_shuffles_by_the_offsets_and_finds_every_record(part, tmp_path):
+    assert pack(part, tmp_path / "a.rec").returncode == 0
+    rows = read_index(part.with_suffix(".parquet"))
+    epochs = []
+    for _ in range(2):
+        batches = mx.io.ImageRecordIter(
+            path_imgrec=str(tmp_path / "a.rec"), path_imgidx=str(tmp_path / "a.idx"), data_shape=(3, 32, 32),
+            batch_size=1, shuffle=True, seed=len(epochs), round_batch=False, preprocess_threads=1,
+        )  # fmt: skip
+        epochs.append([int(batch.label[0].asscalar()) for batch in batches])
+    expected = sorted(rows.category_id.map(CLASSES))
+    assert [sorted(labels) for labels in epochs] == [expected, expected]
+    assert epochs[0] != epochs[1]
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_picture_with_a_records_magic_number_inside_is_split_as_mxnet_does(tmp_path, shift, count):
+    magic = (0xCED7230A).to_bytes(4, "little")
+    comment = bytes(shift + 2) + magic * count + b"between" + magic
+    picture = jpeg(1)[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg(1)[2:]
+    part = make_part(tmp_path, [product(n, [picture if n == 2 else jpeg(n)]) for n in range(5)])
+    published_records(part, tmp_path / "published.rec")
+    records, offsets = packed_here(part, tmp_path, 1 << 30, **DATASETS["A"])
+    assert records == (tmp_path / "published.rec").read_bytes()
+    assert offsets == (tmp_path / "published.idx").read_bytes()
+    reader = recordio.MXIndexedRecordIO(str(tmp_path / "a.idx"), str(tmp_path / "a.rec"), "r")
+    assert recordio.unpack(reader.read_idx(2))[1] == picture
+
+
+def test_bad_pictures_reach_no_record_and_are_listed(tmp_path):
+    cut, text = jpeg(50)[:-9], b"<html>not a picture</html>"
+    good = products(30)
+    part = make_part(tmp_path, [*good[:9], product(900, [jpeg(51), cut]), *good[9:], product(901, [text])])
+    done = pack(part, tmp_path / "a.rec")
+    assert done.returncode == 0, done.stderr
+    published_records(part, tmp_path / "published.rec", without={cut, text})
+    assert (tmp_path / "a.rec").read_bytes() == (tmp_path / "published.rec").read_bytes()
+    expected = [
+        "product 900, picture 1: the JPEG is cut off",
+        "product 901, picture 0: the picture is no JPEG, PNG, BMP or TIFF",
+    ]
+    assert json.loads((tmp_path / "a.json").read_text())["left_out"] == expected
+    assert all(f"left out: {line}" in done.stderr for line in expected)
+
+
+def test_a_bad_picture_stops_the_job_where_asked(tmp_path):
+    part = make_part(tmp_path, [product(1, [jpeg(1)]), product(2, [jpeg(2), b"none"]), product(3, [b""])])
+    line = error_of(pack(part, tmp_path / "records" / "a.rec", "--on-bad-product", "stop"))
+    offset = len(bson.encode(product(1, [jpeg(1)])))
+    assert f"{part}: byte {offset}: product 2: picture 1: the picture is no JPEG" in line
+    assert files_below(tmp_path / "records") == set()
+
+
+def test_a_part_of_bad_pictures_only_is_named_and_nothing_written(tmp_path):
+    part = make_part(tmp_path, [product(1, [b"none"]), product(2, [jpeg(2)[:-2]])])
+    assert "no picture is left to pack" in error_of(pack(part, tmp_path / "records" / "a.rec"))
+    assert files_below(tmp_path / "records") == set()
+
+
+def test_a_category_without_class_is_named_and_nothing_written(tmp_path):
+    part = make_part(tmp_path, [product(1, [jpeg(1)], 10), product(2, [jpeg(2)], 99)])
+    assert "category 99 of product 2 is missing" in error_of(pack(part, tmp_path / "records" / "a.rec"))
+    assert files_below(tmp_path / "records") == set()
+
+
+def test_a_part_that_changed_after_indexing_is_named_and_nothing_written(part, tmp_path):
+    for name in ("train.bson", "train.parquet", "classes.csv"):
+        shutil.copy(part.with_name(name), tmp_path / name)
+    write(tmp_path / "train.bson", products(150, 5))
+    assert "index it again" in error_of(pack(tmp_path / "train.bson", tmp_path / "records" / "a.rec"))
+    assert files_below(tmp_path / "records") == set()
+
+
+def test_windows_hold_no_more_than_the_budget_and_one_record():
+    sizes = np.random.default_rng(1).integers(1, 900, 500)
+    for memory in (1, 1000, 5000, 10**9):
+        cut = pack_records.windows(sizes, memory)
+        assert np.array_equal(np.concatenate([sizes[window] for window in cut]), sizes)
+        assert all(sizes[window].sum() <= memory + sizes.max() for window in cut)
+
+
+@pytest.mark.parametrize(("text", "size"), [("500M", 500 << 20), ("2G", 2 << 30), ("1.5k", 1536), ("7", 7)])
+def test_memory_is_given_in_bytes_or_units(text, size):
+    assert pack_records.bytes_of(text) == size
