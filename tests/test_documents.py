@@ -1,0 +1,125 @@
+"""catalog/documents.py on generated catalogs: what is written is found, document by document and byte by byte."""
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import bson
+import numpy as np
+from bson.int64 import Int64
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_catalogs import indexed, write
+
+import split_catalog
+from catalog.documents import document_sizes, open_catalog, read_documents
+from catalog.pictures import iter_pictures
+
+INTEGERS = st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1).map(Int64))
+PICTURES = st.lists(
+    st.one_of(
+        st.binary(max_size=60), st.sampled_from([b"", b"\0" * 9, b"\x05picture\x00", b"\x12_id\x00" + b"\x01" * 8])
+    ),
+    min_size=1,
+    max_size=12,
+)
+OTHER_FIELDS = st.dictionaries(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5).filter(
+        lambda name: name not in ("_id", "category_id", "imgs")
+    ),
+    st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5), st.lists(st.binary(max_size=5), max_size=2)),
+    max_size=2,
+)
+
+
+@st.composite
+def product_fields(draw, product_id: int, with_category: bool) -> dict:
+    """A product's fields, mostly as published, some in other orders and with fields of no concern."""
+    fields = {"_id": product_id}
+    if with_category:
+        fields["category_id"] = draw(INTEGERS.filter(lambda number: number != -1))
+    fields["imgs"] = [{"picture": picture} for picture in draw(PICTURES)]
+    if draw(st.integers(0, 3)) == 0:
+        fields |= draw(OTHER_FIELDS)
+        fields = dict(draw(st.permutations(list(fields.items()))))
+    return fields
+
+
+@st.composite
+def catalogs(draw) -> list[dict]:
+    """Products of a catalog, all with or all without a category."""
+    ids = draw(st.lists(INTEGERS, min_size=1, max_size=12, unique=True))
+    with_category = draw(st.booleans())
+    return [draw(product_fields(product_id, with_category)) for product_id in ids]
+
+
+@given(catalogs())
+@settings(max_examples=25, deadline=None)
+def test_catalogs_round_trip_through_index_split_and_pictures(documents):
+    with tempfile.TemporaryDirectory() as name, contextlib.redirect_stderr(io.StringIO()):
+        folder = Path(name)
+        path = write(folder / "a.bson", documents)
+        index = indexed(path)
+        expected = [
+            (fields["_id"], fields.get("category_id", -1), number, image["picture"])
+            for fields in documents
+            for number, image in enumerate(fields["imgs"])
+        ]
+        places = (index[column].to_numpy() for column in ("doc_offset", "doc_size", "image"))
+        pictures = list(iter_pictures(path, *places))
+        assert list(zip(index.product_id, index.category_id, index.image, pictures, strict=True)) == expected
+        kept = index.drop_duplicates("doc_offset")
+        picked = split_catalog.valid_products(kept.product_id.tolist(), 3, 0.5)
+        is_valid = index.product_id.isin(picked)
+        for part in (index[is_valid], index[~is_valid]):
+            check_part(folder, path, documents, part)
+
+
+class Silent:
+    """A progress bar that shows nothing."""
+
+    def update(self, _: int) -> None:
+        """Do nothing."""
+
+
+def check_part(folder: Path, source: Path, documents: list[dict], rows) -> None:
+    """A part holds its documents' bytes in the source's order, and its index is that of the file."""
+    if rows.empty:
+        return
+    kept = rows.drop_duplicates("doc_offset")
+    places = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
+    split_catalog.copy_runs(source, folder / "part.bson", places, Silent())
+    members = set(kept.product_id)
+    expected = b"".join(bson.encode(fields) for fields in documents if fields["_id"] in members)
+    assert (folder / "part.bson").read_bytes() == expected
+    found = indexed(folder / "part.bson")
+    assert split_catalog.part_index(rows).reset_index(drop=True).equals(found)
+
+
+@given(catalogs())
+@settings(max_examples=40, deadline=None)
+def test_documents_read_together_are_as_if_read_one_by_one(documents):
+    raw = b"".join(map(bson.encode, documents))
+    sizes = np.array([len(bson.encode(fields)) for fields in documents])
+    offsets = np.cumsum(sizes) - sizes
+    together, faults = read_documents(raw, offsets, sizes)
+    assert faults == []
+    for number, (offset, size) in enumerate(zip(offsets, sizes, strict=True)):
+        alone, faults = read_documents(raw, np.array([offset]), np.array([size]))
+        alone["document"] = number
+        assert np.array_equal(together[together["document"] == number], alone)
+
+
+def test_a_walk_that_passes_over_garbage_finds_all_documents_behind_it(tmp_path):
+    rng = np.random.default_rng(1)
+    parts, expected = [], []
+    for number in range(50):
+        garbage = rng.integers(1, 256, rng.integers(1, 40), np.uint8).tobytes()
+        document = bson.encode({"_id": number, "imgs": [{"picture": b"x" * number}]})
+        expected.append((len(b"".join(parts)) + len(garbage), len(document)))
+        parts += [garbage, document]
+    path = write(tmp_path / "a.bson", parts)
+    passed_over = []
+    assert list(document_sizes(open_catalog(path), path, passed_over)) == expected
+    assert len(passed_over) == 50
