@@ -268,12 +268,16 @@ def epoch_states(wildcards):
     return epoch_before(wildcards, "states")
 
 
-def superseded_states(wildcards):
-    """The option by which an epoch removes the optimizer states before it, once its own are written."""
-    epoch = int(wildcards.epoch)
-    if epoch == 1 or recipes.keeps_states(MODELS[wildcards.model], epoch - 1):
-        return ""
-    return f"--superseded-states {epoch_before(wildcards, 'states')}"
+def superseded_states(wildcards, input):
+    """The option by which an epoch removes optimizer states that no job needs any more.
+
+    It takes input for Snakemake not to compare it: how epochs are grouped into jobs makes none of them stale.
+    """
+    epochs = recipes.superseded_epochs(
+        MODELS[wildcards.model], int(wildcards.epoch), config["training"]["epochs_per_job"]
+    )
+    files = [results(f"models/{wildcards.model}/{epoch:04d}.states") for epoch in epochs]
+    return shlex.join(["--superseded-states", *files]) if files else ""
 
 
 def pretrained_weights(model):
@@ -296,8 +300,8 @@ def check_pretrained_weights():
 
 def leg(wildcards):
     """The cluster job that an epoch belongs to, together with its neighbours (training.epochs_per_job)."""
-    first = (int(wildcards.epoch) - 1) // config["training"]["epochs_per_job"]
-    return f"{wildcards.model}-{first}"
+    number = (int(wildcards.epoch) - 1) // config["training"]["epochs_per_job"]
+    return f"{wildcards.model}-{number}"
 
 
 def evaluated_ensemble(wildcards):

@@ -32,6 +32,11 @@ from training.records import record_count, training_batches, validation_batches
 
 REVISION = 1
 
+ADVICE = {
+    "sub-memory": "on a CPU, the channels that DPN and DenseNet concatenate must come in multiples of 16",
+    "out of memory": "lower the model's batch_size, or choose GPUs with more memory",
+}
+
 
 def training_symbol(recipe: dict, classes: int) -> mx.sym.Symbol:
     """The network with its loss: cross entropy, with label smoothing (true class 1 - alpha, others alpha / (K - 1))."""
@@ -131,7 +136,19 @@ def write_epoch(module: mx.mod.Module, folder: Path, epoch: int, report: dict) -
 
 
 def main() -> None:
-    args = parse_args()
+    try:
+        train_epochs(parse_args())
+    except mx.MXNetError as error:
+        raise cli.UserError(describe(error)) from error
+
+
+def describe(error: mx.MXNetError) -> str:
+    """One line for what MXNet could not do, with advice where there is some."""
+    reason = str(error).strip().splitlines()[-1].strip()
+    return "; ".join([reason, *(advice for part, advice in ADVICE.items() if part in str(error))])
+
+
+def train_epochs(args: argparse.Namespace) -> None:
     recipe = json.loads(args.recipe.read_text())
     places = devices.contexts()
     module = prepare(recipe, len(read_classes(args.classes)), args.start, args.states, places)
@@ -151,8 +168,8 @@ def main() -> None:
             f"epoch {epoch}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
             f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
         )
-    if args.superseded_states:
-        args.superseded_states.unlink(missing_ok=True)
+    for states in args.superseded_states:
+        states.unlink(missing_ok=True)
 
 
 def parse_args() -> argparse.Namespace:
@@ -165,7 +182,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="parameters to start from")
     parser.add_argument("--states", type=Path, help="optimizer states to go on with")
-    parser.add_argument("--superseded-states", type=Path, help="optimizer states to remove at the end")
+    parser.add_argument(
+        "--superseded-states", type=Path, nargs="+", default=[], help="optimizer states to remove at the end"
+    )
     parser.add_argument("--output-folder", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")
     return parser.parse_args()

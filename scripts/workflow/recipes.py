@@ -29,13 +29,24 @@ def starts_phase(model: dict, epoch: int) -> bool:
 
 
 def keeps_states(model: dict, epoch: int) -> bool:
-    """Whether an epoch's optimizer states outlive the next epoch.
+    """Whether an epoch's optimizer states stay for good.
 
     They stay where the learning rate changes afterwards, so that a change of the later rate retrains from
     there and no earlier, and at the last epoch, so that a finished model can be continued.
     """
     settings = list(epoch_settings(model))
     return epoch == len(settings) or settings[epoch - 1][1] != settings[epoch][1]
+
+
+def superseded_epochs(model: dict, epoch: int, epochs_per_job: int) -> list[int]:
+    """The epochs whose optimizer states an epoch may remove, once its own are written.
+
+    A job that is run again starts from the states before it, and Snakemake looks for a job's outputs when all its
+    epochs have ended: so only the first epoch of a job removes any, and those before it stay one job longer.
+    """
+    if (epoch - 1) % epochs_per_job:
+        return []
+    return [earlier for earlier in range(1, epoch - 1) if not keeps_states(model, earlier)]
 
 
 def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:

@@ -39,6 +39,14 @@ def test_states_stay_where_the_rate_changes_and_at_the_end(config):
     assert [epoch for epoch in range(1, 16) if recipes.keeps_states(model, epoch)] == [6, 10, 13, 15]
 
 
+@pytest.mark.parametrize(
+    ("epoch", "epochs_per_job", "superseded"),
+    [(2, 1, []), (3, 1, [1]), (9, 1, [1, 2, 3, 4, 5, 7]), (7, 3, [1, 2, 3, 4, 5]), (8, 3, []), (9, 3, [])],
+)
+def test_an_epoch_removes_only_states_that_no_job_starts_from_again(config, epoch, epochs_per_job, superseded):
+    assert recipes.superseded_epochs(config["models"]["M07"], epoch, epochs_per_job) == superseded
+
+
 def test_a_later_change_leaves_earlier_recipes_alone(config):
     before = [recipes.epoch_recipe(config, "M07", epoch) for epoch in range(1, 16)]
     config["models"]["M07"]["phases"][0]["schedule"][2]["learning_rate"] = 5e-6
