@@ -26,6 +26,12 @@ localrules:
     write_prediction_settings,
     label_categories,
     build_network,
+    tabulate_models,
+    tabulate_evaluations,
+    draw_learning_curves,
+    draw_evaluations,
+    draw_times,
+    draw_plan,
 
 
 rule all:

@@ -78,6 +78,9 @@ rule evaluate_predictions:
         benchmarks("evaluate_predictions/{evaluated}")
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=evaluation_minutes,
+        mem_mb=evaluation_memory,
     params:
         code=sources.fingerprint("evaluate_predictions.py"),
         splits=split_options,

@@ -97,3 +97,13 @@ def submission_minutes(wildcards, attempt):
 
 def submission_memory(wildcards, attempt):
     return both_indexes_memory(wildcards, attempt) + average_memory(wildcards, attempt)
+
+
+def evaluation_minutes(wildcards, attempt):
+    pictures = [image_set_pictures(f"valid-{seed_of(model)}") for model in evaluated_ensemble(wildcards)["models"]]
+    return resources.minutes(resources.probability_bytes(sum(pictures), class_count()), READING, attempt)
+
+
+def evaluation_memory(wildcards, attempt):
+    pictures = len(evaluated_seeds(wildcards)) * catalog_pictures("train")
+    return resources.mebibytes(4000, pictures * resources.INDEX_BYTES, attempt)

@@ -2,8 +2,12 @@
 
 import ast
 import importlib.metadata
+import mmap
 import re
+import struct
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ ENVIRONMENTS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 MXNET = {"mxnet", "mxnet-cu112"}
 RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
-# What `readelf -d libmxnet.so` of mxnet_cu112-1.9.1-py3-none-manylinux2014_x86_64.whl says is needed.
+# What libmxnet.so of mxnet-cu112's wheel needs, and where it is from. test_the_wheel_needs_... looks into the wheel.
 NEEDED = {
     "libcudart.so.11.0": "cudatoolkit",
     "libcublas.so.11": "cudatoolkit",
@@ -30,6 +34,19 @@ NEEDED = {
     "libnccl.so.2": "nccl",
     "libcuda.so.1": "the driver",
 }
+SYSTEM = {
+    "c",
+    "dl",
+    "gcc_s",
+    "gomp",
+    "m",
+    "pthread",
+    "quadmath",
+    "rt",
+    "stdc++",
+}  # glibc and GCC's runtime, on any node
+PT_LOAD, PT_DYNAMIC = 1, 2
+DT_NEEDED, DT_STRTAB, DT_RUNPATH = 1, 5, 29
 
 
 def environment(name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -42,6 +59,26 @@ def environment(name: str) -> tuple[dict[str, str], dict[str, str]]:
 
 def locked() -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+
+
+def dynamic_section(library: Path) -> tuple[set[str], bool]:
+    """What a 64-bit ELF library needs, by DT_NEEDED, and whether it has a RUNPATH."""
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        [headers] = struct.unpack_from("<Q", data, 32)
+        size, count = struct.unpack_from("<HH", data, 54)
+        # kind, flags, place in the file, address, physical address, size
+        segments = [struct.unpack_from("<IIQQQQ", data, headers + size * number) for number in range(count)]
+        [(place, length)] = [(segment[2], segment[5]) for segment in segments if segment[0] == PT_DYNAMIC]
+        entries = list(struct.iter_unpack("<QQ", data[place : place + length]))
+        [strings] = [value for tag, value in entries if tag == DT_STRTAB]
+        [strings] = [
+            strings - address + place
+            for kind, _, place, address, _, length in segments
+            if kind == PT_LOAD and address <= strings < address + length
+        ]
+        names = [strings + value for tag, value in entries if tag == DT_NEEDED]
+        needed = {data[name : data.find(b"\0", name)].decode() for name in names}
+        return needed, any(tag == DT_RUNPATH for tag, _ in entries)
 
 
 def rules() -> dict[str, str]:
@@ -111,6 +148,28 @@ def test_the_gpu_environment_provides_every_library_that_the_wheel_needs():
     assert conda["cudnn"].startswith("8.")
     assert conda["nccl"].startswith("2.")
     assert "mxnet-cu112" in pip
+
+
+@pytest.mark.slow
+def test_the_wheel_needs_what_the_environment_is_checked_for_and_nothing_else(tmp_path):
+    _, pip = environment("mxnet-cu112")
+    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", tmp_path]
+    if subprocess.run([*download, f"mxnet-cu112=={pip['mxnet-cu112']}"], check=False).returncode:
+        pytest.skip("mxnet-cu112 cannot be downloaded here (500 MB)")
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        for name in files.namelist():
+            if ".so" in name:
+                files.extract(name, tmp_path)
+    libraries = list((tmp_path / "mxnet").glob("*.so*"))
+    needed = set()
+    for library in libraries:
+        names, has_runpath = dynamic_section(library)
+        needed |= names
+        assert not has_runpath  # with one, the environment's own libraries would not be looked for
+    foreign = needed - {library.name for library in libraries}
+    of_the_system = {name for name in foreign if re.sub(r"^lib|\.so.*$", "", name) in SYSTEM or name.startswith("ld-")}
+    assert foreign - of_the_system == NEEDED.keys()
 
 
 def test_the_two_mxnet_environments_differ_in_cuda_alone():
