@@ -137,15 +137,17 @@ def table(rows: bytes | bytearray) -> "pd.DataFrame":
 def faults_between_products(index: "pd.DataFrame") -> list[Reject]:
     """Documents that are sound by themselves but not beside the others: a repeated _id, a missing category_id."""
     documents = index[index.image == 0]
-    repeated = documents[documents.product_id.duplicated()]
-    faults = [
-        (row.doc_offset, row.product_id, WHOLE_PRODUCT, "an earlier product has this _id")
-        for row in repeated.itertuples()
-    ]
-    without = documents[(documents.category_id == NO_CATEGORY) & ~documents.doc_offset.isin(repeated.doc_offset)]
-    if (documents.category_id != NO_CATEGORY).any():
-        reason = "category_id is missing, unlike in other products"
-        faults += [(row.doc_offset, row.product_id, WHOLE_PRODUCT, reason) for row in without.itertuples()]
+    is_repeated = documents.product_id.duplicated().to_numpy()
+    is_without = ~is_repeated & (documents.category_id == NO_CATEGORY).to_numpy()
+    if (documents.category_id == NO_CATEGORY).all():
+        is_without[:] = False
+    faults = []
+    for is_faulty, reason in (
+        (is_repeated, "an earlier product has this _id"),
+        (is_without, "category_id is missing, unlike in other products"),
+    ):
+        places, product_ids = (documents[name].to_numpy()[is_faulty] for name in ("doc_offset", "product_id"))
+        faults += [(*row, WHOLE_PRODUCT, reason) for row in zip(places.tolist(), product_ids.tolist(), strict=True)]
     return faults
 
 
@@ -173,7 +175,8 @@ def index_catalog(path: Path, on_bad_product: str, processes: int) -> tuple["pd.
     index = table(rows)
     between = faults_between_products(index)
     stop_at_fault(path, between, on_bad_product)
-    index = index[~index.doc_offset.isin([offset for offset, *_ in between])]
+    if between:
+        index = index[~index.doc_offset.isin([offset for offset, *_ in between])]
     if index.empty:
         raise cli.UserError(f"{path}: no product has a picture; dump the catalog again")
     return index, sorted(rejects + between, key=lambda reject: reject[0])

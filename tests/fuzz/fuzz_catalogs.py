@@ -1,0 +1,289 @@
+"""Damage catalogs at random and run them through index, split and pack: each ends in success or in a clear error.
+
+Every damaged catalog is indexed in both modes. Of every WHOLE_EVERY-th, what skip leaves is checked against the file
+and split, and both parts are packed. Wrong are: any
+exception but cli.UserError, an error of more than one line or without the file's name, more than PATIENCE seconds, a
+file left behind by a failed program, and an index that does not tell where its pictures lie.
+
+Example:
+    python tests/fuzz/fuzz_catalogs.py --mutations 100000 --seed 1
+"""
+
+import argparse
+import collections
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import struct
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "scripts")]
+
+import bson
+import numpy as np
+from bson.int64 import Int64
+from tiny_catalogs import files_below, jpeg, product, products
+
+import cli
+import index_catalog
+import label_categories
+import pack_records
+import split_catalog
+from catalog.index import read_index
+from catalog.pictures import iter_pictures
+
+PATIENCE = 10  # seconds for one catalog
+WHOLE_EVERY = 10  # catalogs
+NUMBERS = (-(2**31), -1, 0, 1, 4, 5, 6, 19, 255, 65536, 2**31 - 1)
+TYPES = bytes(range(1, 20)) + b"\x7f\xff"
+
+
+class TooLongError(BaseException):
+    """A catalog took more than PATIENCE seconds."""
+
+
+def sound_catalogs() -> list[bytes]:
+    """Catalogs to damage: as published, with 64-bit integers, without categories, in another layout."""
+    published = [{**fields, "category_id": 10 + n % 2} for n, fields in enumerate(products(6))]
+    wide = [{**fields, "_id": Int64(fields["_id"]), "category_id": Int64(10)} for fields in published]
+    unlabelled = [product(fields["_id"], [jpeg(n)], None) for n, fields in enumerate(published)]
+    other = [{"imgs": fields["imgs"], "name": "x", **fields} for fields in published]
+    return [b"".join(map(bson.encode, catalog)) for catalog in (published, published, wide, unlabelled, other)]
+
+
+def damage(catalog: bytes, rng: random.Random) -> bytes:
+    """Apply one to three random faults."""
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        catalog = rng.choice(FAULTS)(catalog, rng)
+    return catalog
+
+
+def _place(catalog: bytes, rng: random.Random) -> int:
+    """A place, more often than not near the fields of a document than inside a picture."""
+    if rng.random() < 0.3:
+        return rng.randrange(len(catalog) + 1)
+    names = [b"_id\0", b"category_id\0", b"imgs\0", b"picture\0", b"\xff\xd8\xff", b"\xff\xd9", b"\0\0\0"]
+    found = catalog.find(rng.choice(names), rng.randrange(len(catalog) + 1))
+    return min(max(found + rng.randrange(-8, 16), 0), len(catalog))
+
+
+def _set_byte(catalog: bytes, rng: random.Random) -> bytes:
+    place = _place(catalog, rng)
+    return catalog[:place] + bytes([rng.randrange(256)]) + catalog[place + 1 :]
+
+
+def _set_type(catalog: bytes, rng: random.Random) -> bytes:
+    place = catalog.find(
+        rng.choice([b"_id\0", b"category_id\0", b"imgs\0", b"picture\0", b"0\0"]), _place(catalog, rng)
+    )
+    return catalog[: max(place - 1, 0)] + bytes([rng.choice(TYPES)]) + catalog[max(place, 1) :]
+
+
+def _set_number(catalog: bytes, rng: random.Random) -> bytes:
+    place = _place(catalog, rng)
+    number = rng.choice(NUMBERS) if rng.random() < 0.5 else rng.randrange(len(catalog) + 9)
+    return catalog[:place] + struct.pack("<i", number) + catalog[place + 4 :]
+
+
+def _insert(catalog: bytes, rng: random.Random) -> bytes:
+    place = _place(catalog, rng)
+    return catalog[:place] + rng.randbytes(rng.choice((1, 4, 30))) + catalog[place:]
+
+
+def _remove(catalog: bytes, rng: random.Random) -> bytes:
+    place = _place(catalog, rng)
+    return catalog[:place] + catalog[place + rng.choice((1, 4, 500)) :]
+
+
+def _cut(catalog: bytes, rng: random.Random) -> bytes:
+    return catalog[: _place(catalog, rng)]
+
+
+def _repeat(catalog: bytes, rng: random.Random) -> bytes:
+    start, stop = sorted((_place(catalog, rng), _place(catalog, rng)))
+    return catalog[:stop] + catalog[start:]
+
+
+def _exchange(catalog: bytes, rng: random.Random) -> bytes:
+    documents = list(_documents(catalog))
+    rng.shuffle(documents)
+    return b"".join(documents[: rng.randrange(1, len(documents) + 1)] + documents[:1]) if documents else catalog
+
+
+def _documents(catalog: bytes):
+    offset = 0
+    while offset + 4 < len(catalog):
+        size = max(struct.unpack_from("<i", catalog, offset)[0], 5)
+        yield catalog[offset : offset + size]
+        offset += size
+
+
+FAULTS = (_set_byte, _set_byte, _set_type, _set_number, _set_number, _insert, _remove, _cut, _repeat, _exchange)
+
+
+def call(main, *words: object) -> str | None:
+    """Run a program's main in this process; returns the line of its error, or None."""
+    sys.argv = [main.__module__, *map(str, words)]
+    try:
+        main()
+    except cli.UserError as error:
+        return str(error)
+    return None
+
+
+def run_through(folder: Path, is_whole: bool) -> str:
+    """Index folder/a.bson, and run the other programs if is_whole; returns how far they came.
+
+    Raises:
+        AssertionError: what must not happen.
+    """
+    source = folder / "a.bson"
+    failures = []
+    for mode in ("stop", "skip"):
+        outputs = ("--output", folder / mode / "a.parquet", "--rejects", folder / mode / "a.csv")
+        error = call(index_catalog.main, source, "--on-bad-product", mode, "--processes", 1, *outputs)
+        check_end(error, folder / mode, {"a.parquet", "a.csv"}, source)
+        failures.append(error)
+    stopped, lost = failures
+    assert not (lost and not stopped), "skip fails where stop does not"
+    if lost:
+        return "nothing left"
+    if not is_whole:
+        return "indexed after skipping" if stopped else "indexed"
+    index_path = folder / "skip" / "a.parquet"
+    check_index(source, index_path)
+    classes = folder / "classes.csv"
+    if call(label_categories.main, "--index", index_path, "--output", classes):
+        return "no categories"
+    parts = folder / "split"
+    words = ("--seed", 1, "--valid-fraction", 0.5, "--output-folder", parts)
+    error = call(split_catalog.main, "--catalog", source, "--index", index_path, *words)
+    check_end(
+        error, parts, {f"{part}.{kind}" for part in ("train", "valid") for kind in ("bson", "parquet")}, index_path
+    )
+    if error:
+        return "too few to split"
+    for part in ("train", "valid"):
+        words = ("--classes", classes, "--output", folder / part / "a.rec")
+        bson_path, rows = parts / f"{part}.bson", parts / f"{part}.parquet"
+        error = call(pack_records.main, "--split", bson_path, "--index", rows, *words)
+        check_end(error, folder / part, {"a.rec", "a.idx", "a.json"}, bson_path)
+    return "packed after skipping" if stopped else "packed"
+
+
+def check_end(error: str | None, folder: Path, outputs: set[str], named: Path) -> None:
+    """A program that failed left nothing and said why; one that did not left all outputs."""
+    found = files_below(folder)
+    if error is None:
+        assert found == outputs, f"{found} instead of {outputs}"
+        return
+    assert found == set(), f"{found} left after: {error}"
+    assert "\n" not in error, f"more than a line: {error}"
+    assert str(named) in error, f"{named} is not named: {error}"
+
+
+def check_index(source: Path, index_path: Path) -> None:
+    """The index tells where its pictures lie."""
+    index = read_index(index_path)
+    places = (index[name].to_numpy() for name in ("doc_offset", "doc_size", "image"))
+    for picture, high, low in zip(iter_pictures(source, *places), index.md5_hi, index.md5_lo, strict=True):
+        assert hashlib.md5(picture).digest() == struct.pack(">QQ", high, low), "another picture than the indexed one"
+
+
+def index_here(path: Path, groups: list[np.ndarray], _: int):
+    """In place of index_catalog's processes: forking for each catalog would take most of the time."""
+    for documents in groups:
+        rows, rejects = index_catalog.index_documents(path, documents)
+        yield rows.tobytes(), rejects
+
+
+def fuzz(numbers: range, seed: int, scratch: Path) -> tuple[collections.Counter, list[str]]:
+    """Damage and run the catalogs of the given numbers; returns how they ended and what was wrong."""
+    ends, wrong = collections.Counter(), []
+    catalogs = sound_catalogs()
+    index_catalog.index_in_processes = index_here
+
+    def stop(*_):
+        raise TooLongError
+
+    signal.signal(signal.SIGALRM, stop)
+    for number in numbers:
+        rng = random.Random(f"{seed} {number}")
+        with tempfile.TemporaryDirectory(dir=scratch) as name:
+            (Path(name) / "a.bson").write_bytes(damage(rng.choice(catalogs), rng))
+            signal.alarm(PATIENCE)
+            try:
+                ends[run_through(Path(name), number % WHOLE_EVERY == 0)] += 1
+            except (Exception, TooLongError):
+                wrong.append(f"catalog {number} of seed {seed}: {traceback.format_exc()}")
+            finally:
+                signal.alarm(0)
+    return ends, wrong
+
+
+def fuzz_in_processes(
+    mutations: int, seed: int, processes: int, first: int = 0
+) -> tuple[collections.Counter, list[str]]:
+    """Like fuzz, in several processes, with stderr closed against the programs' progress."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as scratch:
+        context = multiprocessing.get_context("fork")
+        receivers, children = [], []
+        for place in range(processes):
+            receiver, sender = context.Pipe(duplex=False)
+            numbers = range(first + mutations * place // processes, first + mutations * (place + 1) // processes)
+            child = context.Process(target=_fuzz_and_send, args=(numbers, seed, Path(scratch), sender))
+            child.start()
+            sender.close()
+            receivers.append(receiver)
+            children.append(child)
+        ends, wrong = collections.Counter(), []
+        for number, receiver in enumerate(receivers):
+            try:
+                part_ends, part_wrong = json.loads(receiver.recv_bytes())
+            except EOFError:
+                part_ends, part_wrong = {}, [f"process {number} died"]
+            ends.update(part_ends)
+            wrong += part_wrong
+        for child in children:
+            child.join()
+    return ends, wrong
+
+
+def _fuzz_and_send(numbers: range, seed: int, scratch: Path, sender) -> None:
+    with open(os.devnull, "w") as nothing:  # noqa: PTH123 - a descriptor is wanted
+        os.dup2(nothing.fileno(), 2)
+        with contextlib.redirect_stderr(nothing):
+            ends, wrong = fuzz(numbers, seed, scratch)
+    sender.send_bytes(json.dumps([ends, wrong]).encode())
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    ends, wrong = fuzz_in_processes(args.mutations, args.seed, args.processes, args.first)
+    print(*wrong, sep="\n")
+    print(f"{args.mutations} catalogs in {time.monotonic() - start:.0f} s: {dict(ends)}, {len(wrong)} wrong")
+    sys.exit(bool(wrong))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutations", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--first", type=int, default=0, help="number of the first one, to run a single one again")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
