@@ -8,13 +8,20 @@ import cli
 
 
 def record_count(records: Path) -> int:
-    """Records of a .rec, by its .idx."""
+    """Records of a .rec, by its .idx.
+
+    Raises:
+        cli.UserError: a file is missing, or there is no record.
+    """
     offsets = records.with_suffix(".idx")
-    try:
-        with offsets.open("rb") as file:
-            return sum(1 for _ in file)
-    except FileNotFoundError:
-        raise cli.UserError(f"{offsets}: no such file; pack the records again with pack_records.py") from None
+    for path in (records, offsets):
+        if not path.is_file():
+            raise cli.UserError(f"{path}: no such file; pack the records again with pack_records.py")
+    with offsets.open("rb") as file:
+        count = sum(1 for _ in file)
+    if not count:
+        raise cli.UserError(f"{records}: no records; choose a larger valid_fraction, or a dataset with fewer filters")
+    return count
 
 
 def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> mx.io.DataIter:

@@ -1,0 +1,45 @@
+"""The symbol for prediction."""
+
+import json
+import sys
+
+import mxnet as mx
+import numpy as np
+
+import build_network
+import train_epochs
+from training import checkpoints
+
+NETWORK = {
+    "family": "dpn",
+    "stem": 8,
+    "units": [1, 1],
+    "filters": [16, 32],
+    "increments": [16, 16],
+    "k_r": 8,
+    "groups": 2,
+}
+
+
+def test_the_symbol_turns_pictures_into_probabilities_and_has_the_arrays_of_training(tmp_path, monkeypatch, capsys):
+    (tmp_path / "classes.csv").write_text(
+        "class_id,category_id,level1,level2,level3\n" + "".join(f"{k},{k},A,B,C\n" for k in range(5))
+    )
+    words = ["--network", json.dumps(NETWORK), "--classes", tmp_path / "classes.csv", "--image-size", 32]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in ["_", *words, "--output", tmp_path / "symbol.json"]])
+    build_network.main()
+
+    symbol = mx.sym.load(str(tmp_path / "symbol.json"))
+    trained = train_epochs.training_symbol({"network": NETWORK, "dropout": 0.3, "label_smoothing": 0.1}, 5)
+    arguments, auxiliaries = checkpoints.shapes(symbol, 32)
+    assert (arguments, auxiliaries) == checkpoints.shapes(trained, 32)
+    values = sum(int(np.prod(shape)) for shape in arguments.values())
+    told = f"{len(arguments)} + {len(auxiliaries)} arrays, {values} parameters, 5 classes"
+    assert told in capsys.readouterr().err
+
+    executor = symbol.simple_bind(mx.cpu(), data=(2, 3, 32, 32), grad_req="null")
+    for array in [*executor.arg_dict.values(), *executor.aux_dict.values()]:
+        array[:] = mx.nd.random.uniform(0.1, 1, array.shape)
+    probabilities = executor.forward(is_train=False)[0].asnumpy()
+    assert probabilities.shape == (2, 5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)

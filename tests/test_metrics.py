@@ -1,0 +1,36 @@
+"""Top-1, top-5 and cross entropy against their definitions."""
+
+import numpy as np
+
+from training.metrics import Metrics
+
+
+def test_metrics_follow_their_definitions_over_batches():
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(9), 40).astype(np.float32)
+    labels = generator.integers(0, 9, 40).astype(np.float32)
+    metrics = Metrics()
+    for part in (slice(0, 16), slice(16, 40)):
+        metrics.add(probabilities[part], labels[part])
+    ranked = [list(np.argsort(-row)) for row in probabilities]
+    ranks = np.array([row.index(int(label)) for row, label in zip(ranked, labels, strict=True)])
+    means = metrics.means()
+    assert metrics.examples == 40
+    assert means["top1"] == (ranks < 1).mean()
+    assert means["top5"] == (ranks < 5).mean()
+    expected = -np.log(probabilities[np.arange(40), labels.astype(int)]).mean()
+    np.testing.assert_allclose(means["cross_entropy"], expected, rtol=1e-6)
+
+
+def test_a_batch_returns_its_own_cross_entropy():
+    metrics = Metrics()
+    metrics.add(np.float32([[1, 0]]), np.float32([0]))
+    np.testing.assert_allclose(metrics.add(np.float32([[0.5, 0.5], [0.25, 0.75]]), np.float32([0, 0])), np.log(8) / 2)
+
+
+def test_a_probability_of_zero_costs_much_but_not_infinitely_much():
+    assert 20 < Metrics().add(np.float32([[0, 1]]), np.float32([0])) < 30
+
+
+def test_a_loss_that_is_not_a_number_shows():
+    assert np.isnan(Metrics().add(np.float32([[np.nan, np.nan]]), np.float32([0])))

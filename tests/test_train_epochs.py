@@ -1,0 +1,324 @@
+"""Training by epochs: what resumes, what starts anew, what ends a job, and what stays on the disk then."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+
+import cli
+import train_epochs
+from training import checkpoints
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSES, SIZE, BATCH = 4, 32, 8
+NETWORK = {"family": "resnext", "stem": 8, "units": [1, 1], "filters": [16, 32], "groups": 2, "width": 1.0}
+MOMENTUM = {"momentum": 0.9, "weight_decay": 0.0005}
+
+
+def recipe(**changes: object) -> dict:
+    plain = {
+        "network": NETWORK,
+        "image": {"size": SIZE, "mean": [123.68, 116.779, 103.939], "scale": 0.017},
+        "optimizer": "nadam",
+        "learning_rates": [0.01],
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "batch_size": BATCH,
+        "dropout": 0.2,
+        "label_smoothing": 0.1,
+        "mirror": True,
+        "hsl": [5, 20, 20],
+        "seed": 1,
+        "transfer": None,
+    }
+    return plain | changes
+
+
+def write_records(path: Path, count: int, seed: int) -> Path:
+    """Pictures of one colour per class, with noise; an odd side, so that resizing and cropping take part."""
+    generator = np.random.default_rng(seed)
+    colours = np.random.default_rng(0).integers(40, 216, (CLASSES, 3))
+    records = mx.recordio.MXIndexedRecordIO(str(path.with_suffix(".idx")), str(path), "w")
+    for number in range(count):
+        picture = np.clip(colours[number % CLASSES] + generator.normal(0, 30, (36, 40, 3)), 0, 255).astype(np.uint8)
+        header = mx.recordio.IRHeader(0, number % CLASSES, number, 0)
+        records.write_idx(number, mx.recordio.pack(header, cv2.imencode(".jpg", picture)[1].tobytes()))
+    records.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_records(folder / "train.rec", 5 * BATCH + 3, seed=1)
+    write_records(folder / "valid.rec", BATCH + 3, seed=2)
+    names = [f"{number},{1000 + number},A,B,{number}\n" for number in range(CLASSES)]
+    (folder / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n" + "".join(names))
+    return folder
+
+
+def words(data: Path, folder: Path, settings: dict, first: int, last: int, *more: object) -> list[str]:
+    """The arguments of a run that trains epochs first to last into a folder."""
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{first:04d}.recipe.json"
+    file.write_text(json.dumps(settings | {"learning_rates": (settings["learning_rates"] * 9)[: last - first + 1]}))
+    inputs = ["--train", data / "train.rec", "--valid", data / "valid.rec", "--classes", data / "classes.csv"]
+    epochs = ["--recipe", file, "--first-epoch", first, "--last-epoch", last]
+    return [str(word) for word in [*epochs, *inputs, "--output-folder", folder, "--threads", 2, *more]]
+
+
+@pytest.fixture
+def train(data, monkeypatch):
+    """Run the program in this process."""
+
+    def run(folder: Path, settings: dict, first: int, last: int, *more: object) -> None:
+        monkeypatch.setattr(sys, "argv", ["train_epochs.py", *words(data, folder, settings, first, last, *more)])
+        train_epochs.main()
+
+    return run
+
+
+def arrays(folder: Path, epoch: int) -> dict[str, np.ndarray]:
+    loaded = mx.nd.load(str(folder / f"{epoch:04d}.params"))
+    return {name: array.asnumpy() for name, array in loaded.items()}
+
+
+def assert_same_files(left: Path, right: Path, epoch: int) -> None:
+    """Parameters and optimizer states equal to the last bit."""
+    assert (left / f"{epoch:04d}.params").read_bytes() == (right / f"{epoch:04d}.params").read_bytes()
+    assert (left / f"{epoch:04d}.states").read_bytes() == (right / f"{epoch:04d}.states").read_bytes()
+
+
+def going_on(folder: Path, epoch: int) -> list[object]:
+    return ["--start", folder / f"{epoch:04d}.params", "--states", folder / f"{epoch:04d}.states"]
+
+
+# Epochs one by one
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "nadam", "learning_rates": [0.01]},
+        {"optimizer": "nag", "learning_rates": [0.05], **MOMENTUM},
+        {"optimizer": "adam", "learning_rates": [0.01]},
+        {"optimizer": "sgd", "learning_rates": [0.05], **MOMENTUM},
+    ],
+    ids=lambda settings: settings["optimizer"],
+)
+def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path, settings):
+    together, apart, forgetful = tmp_path / "together", tmp_path / "apart", tmp_path / "forgetful"
+    train(together, recipe(**settings), 1, 2)
+    train(apart, recipe(**settings), 1, 1)
+    train(apart, recipe(**settings), 2, 2, *going_on(apart, 1))
+    assert_same_files(together, apart, 2)
+
+    train(forgetful, recipe(**settings), 2, 2, "--start", apart / "0001.params")
+    assert (forgetful / "0002.params").read_bytes() != (apart / "0002.params").read_bytes()
+
+
+def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
+    """Several devices update through MXNet's key-value store, whose optimizer is another object.
+
+    Each keeps moving statistics of its own; their mean is saved, so these agree up to rounding.
+    """
+    monkeypatch.setattr(train_epochs.devices, "contexts", lambda: [mx.cpu(0), mx.cpu(1)])
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    train(together, recipe(dropout=0.0), 1, 2)
+    train(apart, recipe(dropout=0.0), 1, 1)
+    train(apart, recipe(dropout=0.0), 2, 2, *going_on(apart, 1))
+    left, right = arrays(together, 2), arrays(apart, 2)
+    for name, array in left.items():
+        np.testing.assert_allclose(array, right[name], rtol=0 if name.startswith("arg:") else 1e-5, err_msg=name)
+
+
+def test_an_epoch_depends_on_its_number(train, tmp_path):
+    """Another order and other augmentations in each epoch."""
+    train(tmp_path / "one", recipe(), 1, 1)
+    train(tmp_path / "two", recipe(), 2, 2)
+    assert (tmp_path / "one/0001.params").read_bytes() != (tmp_path / "two/0002.params").read_bytes()
+
+
+def test_each_epoch_has_its_learning_rate(train, tmp_path):
+    train(tmp_path, recipe(learning_rates=[0.01, 0.0]), 1, 2)
+    before, after = arrays(tmp_path, 1), arrays(tmp_path, 2)
+    learned = [name for name in before if name.startswith("arg:")]
+    assert all(np.array_equal(before[name], after[name]) for name in learned)
+    rates = [json.loads((tmp_path / f"000{epoch}.json").read_text())["learning_rate"] for epoch in (1, 2)]
+    assert rates == [0.01, 0.0]
+
+
+def test_training_learns(train, tmp_path):
+    train(tmp_path, recipe(dropout=0.0, hsl=[0, 0, 0]), 1, 4)
+    report = json.loads((tmp_path / "0004.json").read_text())
+    assert report["valid"]["top1"] > 0.8
+    assert report["train"]["cross_entropy"] < 0.7 < np.log(CLASSES)
+    assert report["train"]["images_per_second"] > 0
+
+
+def test_states_of_superseded_epochs_go_and_a_finished_model_can_be_continued(train, tmp_path):
+    superseded = ["--superseded-states", tmp_path / "0001.states"]
+    train(tmp_path, recipe(), 1, 1)
+    train(tmp_path, recipe(), 2, 2, *going_on(tmp_path, 1), *superseded)
+    assert {path.name for path in tmp_path.glob("*.states")} == {"0002.states"}
+    train(tmp_path, recipe(), 3, 3, *going_on(tmp_path, 2))
+    assert {path.name for path in tmp_path.glob("*.params")} == {"0001.params", "0002.params", "0003.params"}
+
+
+def test_valid_metrics_count_every_record_once_and_only_once(train, data, tmp_path):
+    """Against a forward pass of each record on its own; the last batch holds 3 real records of 8."""
+    train(tmp_path, recipe(), 1, 1)
+    report = json.loads((tmp_path / "0001.json").read_text())["valid"]
+    module = train_epochs.prepare(recipe(batch_size=1), CLASSES, tmp_path / "0001.params", None, [mx.cpu()])
+    probabilities, labels = [], []
+    for batch in train_epochs.validation_batches(data / "valid.rec", recipe(batch_size=1), 1):
+        module.forward(batch, is_train=False)
+        probabilities.append(module.get_outputs()[0].asnumpy()[0])
+        labels.append(int(batch.label[0].asscalar()))
+    probabilities = np.array(probabilities)
+    assert report["images"] == len(labels) == BATCH + 3
+    assert report["top1"] == np.mean(probabilities.argmax(axis=1) == labels)
+    np.testing.assert_allclose(
+        report["cross_entropy"], -np.log(probabilities[np.arange(len(labels)), labels]).mean(), rtol=1e-4
+    )
+
+
+def test_the_loss_is_cross_entropy_with_smoothed_labels():
+    """The gradient of the last layer's bias: probability minus target, 1 - alpha or alpha / (K - 1)."""
+    module = mx.mod.Module(train_epochs.training_symbol(recipe(dropout=0.0), CLASSES))
+    module.bind([("data", (1, 3, SIZE, SIZE))], [("softmax_label", (1,))])
+    module.init_params(mx.init.Xavier())
+    module.forward_backward(mx.io.DataBatch([mx.nd.ones((1, 3, SIZE, SIZE))], [mx.nd.array([2])]))
+    gradient = module._exec_group.execs[0].grad_dict["fc_bias"].asnumpy()
+    target = np.array([0.1 / 3, 0.1 / 3, 0.9, 0.1 / 3])
+    np.testing.assert_allclose(gradient, module.get_outputs()[0].asnumpy()[0] - target, atol=1e-6)
+
+
+# Starts
+
+
+def source(folder: Path, **changes: object) -> Path:
+    """A checkpoint of the network with other numbers of classes or units."""
+    symbol = train_epochs.training_symbol(recipe(network=NETWORK | changes), changes.get("classes", 7))
+    module = mx.mod.Module(symbol)
+    module.bind([("data", (1, 3, SIZE, SIZE))], [("softmax_label", (1,))])
+    mx.random.seed(5)
+    module.init_params(mx.init.Uniform(0.3))
+    checkpoints.save(folder / "source.params", *module.get_params())
+    return folder / "source.params"
+
+
+def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path, capsys):
+    start = source(tmp_path)
+    module = train_epochs.prepare(recipe(transfer={"min_transfer": 0.5}), CLASSES, start, None, [mx.cpu()])
+    found, given = module.get_params()[0], checkpoints.load(start)[0]
+    assert f"{start}: 49 of 51 arrays match by name and shape" in capsys.readouterr().err
+    for name, array in found.items():
+        if not name.startswith("fc_"):
+            np.testing.assert_array_equal(array.asnumpy(), given[name].asnumpy(), err_msg=name)
+    weights = found["fc_weight"].asnumpy()
+    assert weights.shape == (CLASSES, 32)
+    # MSRAPrelu by the mean of inputs and outputs: variance 2 / ((1 + slope ** 2) * mean of both).
+    assert np.std(weights) == pytest.approx(np.sqrt(2 / (1 + 0.25**2) / ((32 + CLASSES) / 2)), rel=0.2)
+
+
+def test_a_transfer_of_too_little_ends_with_the_counts(tmp_path):
+    start = source(tmp_path)
+    with pytest.raises(cli.UserError, match=r"source.params: 49 of 51 arrays match .* 99% are needed; .*min_transfer"):
+        train_epochs.prepare(recipe(transfer={"min_transfer": 0.99}), CLASSES, start, None, [mx.cpu()])
+
+
+def test_going_on_takes_every_array(tmp_path):
+    with pytest.raises(cli.UserError, match=r"49 of 51 arrays match .* 100% are needed"):
+        train_epochs.prepare(recipe(), CLASSES, source(tmp_path), None, [mx.cpu()])
+
+
+def test_a_batch_that_gpus_cannot_share_is_refused():
+    with pytest.raises(cli.UserError, match="a batch of 9 cannot be shared by 2 GPUs; change the model's batch_size"):
+        train_epochs.prepare(recipe(batch_size=9), CLASSES, None, None, [mx.cpu(0), mx.cpu(1)])
+
+
+# Faults
+
+
+def test_a_loss_that_is_not_a_number_names_epoch_and_batch_and_keeps_the_epoch_before(train, tmp_path):
+    train(tmp_path, recipe(), 1, 1)
+    before = (tmp_path / "0001.params").read_bytes()
+    settings = recipe(optimizer="sgd", learning_rates=[1e38])
+    with pytest.raises(cli.UserError, match=r"epoch 2, batch \d of 6: the loss is (nan|inf)"):
+        train(tmp_path, settings, 2, 2, "--start", tmp_path / "0001.params")
+    assert (tmp_path / "0001.params").read_bytes() == before
+    assert not list(tmp_path.glob("*0002.[!r]*"))
+
+
+def test_records_that_fill_no_batch_are_named(train, data, tmp_path):
+    with pytest.raises(cli.UserError, match=r"train.rec: 43 records do not fill one batch of 64; lower .*batch_size"):
+        train(tmp_path, recipe(batch_size=64), 1, 1)
+
+
+def test_channels_that_mxnet_cannot_concatenate_on_a_cpu_are_explained(train, tmp_path):
+    network = {"family": "densenet", "stem": 32, "units": [4, 1], "growth": 20, "bottleneck": 4, "compression": 0.5}
+    with pytest.raises(cli.UserError, match=r"sub-memory.*multiples of 16"):
+        train(tmp_path, recipe(network=network), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "message"),
+    [
+        ("--start", None, "start.params: no such file"),
+        ("--start", b"garbage", "start.params: not an MXNet parameter file"),
+        ("--states", None, "start.states: no such file"),
+        ("--states", b"garbage", "start.states: not optimizer states"),
+        ("--train", None, "start.rec: no such file"),
+        ("--classes", None, "start.csv"),
+    ],
+)
+def test_a_missing_or_damaged_input_is_one_line(data, tmp_path, option, content, message):
+    suffix = {"--start": "params", "--states": "states", "--train": "rec", "--classes": "csv"}[option]
+    file = tmp_path / f"start.{suffix}"
+    if content is not None:
+        file.write_bytes(content)
+    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, recipe(), 1, 1, option, file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert message in line
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"0001.recipe.json", file.name}
+
+
+def test_records_without_their_index_or_without_a_record_are_named(data, tmp_path):
+    (tmp_path / "valid.rec").write_bytes((data / "valid.rec").read_bytes())
+    with pytest.raises(cli.UserError, match=r"valid.idx: no such file; pack the records again"):
+        train_epochs.record_count(tmp_path / "valid.rec")
+    (tmp_path / "valid.idx").touch()
+    with pytest.raises(cli.UserError, match=r"valid.rec: no records; choose a larger valid_fraction"):
+        train_epochs.record_count(tmp_path / "valid.rec")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_job_cleanly(data, tmp_path, number, code):
+    """SLURM sends SIGTERM before a time limit; Ctrl-C sends SIGINT."""
+    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, recipe(), 1, 9)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "0001.json").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    names = {path.name for path in tmp_path.iterdir()}
+    epochs = {name[:4] for name in names}
+    assert "." not in {name[0] for name in names}
+    assert names - {"0001.recipe.json"} == {f"{k}.{s}" for k in epochs for s in ("params", "states", "json")}
+    assert "0009.json" not in names
