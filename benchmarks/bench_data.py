@@ -1,0 +1,250 @@
+"""Measure the data path against named baselines, on a catalog made for it; prints tables as Markdown.
+
+Programs and baselines run in turn, several times, with the page cache warm; the ratio of their medians is what
+counts. The catalog has the published proportions: 1.75 pictures of about 6 KB a product, 37 % of them copies.
+
+Example:
+    python benchmarks/bench_data.py --size 2
+    python benchmarks/bench_data.py --growth docs/data-path-growth.svg
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+BENCHMARKS = Path(__file__).resolve().parent
+SCRIPTS = BENCHMARKS.parent / "scripts"
+
+GB = 10**9
+MB = 10**6
+PROCESSES = 2
+SEEDS = {"A": 12648430, "B": 1}
+SMALL_BUDGET = 256 << 20  # bytes: less than a quarter of the catalog
+DEFAULT_BUDGET = 2 << 30
+GROWTH_SIZES = (0.25, 0.5, 1, 2, 4)  # GB
+
+Measurement = tuple[float, int]  # seconds, bytes of the largest process at its peak
+
+
+def measure(command: list[str]) -> Measurement:
+    """Run a program to its end."""
+    os.sync()
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command}\n{errors}")
+    return seconds, usage.ru_maxrss * 1024
+
+
+def program(path: Path, *words: object) -> list[str]:
+    return [sys.executable, *map(str, (path, *words))]
+
+
+def script(name: str, *words: object) -> list[str]:
+    return program(SCRIPTS / f"{name}.py", *words)
+
+
+def workload(*words: object) -> list[str]:
+    return program(BENCHMARKS / "data_workloads.py", *words)
+
+
+class Bench:
+    """A catalog in a folder of its own, and the commands that are measured on it."""
+
+    def __init__(self, folder: Path, size: int):
+        self.folder = folder
+        self.catalog = folder / "train.bson"
+        self.index = folder / "train.parquet"
+        self.classes = folder / "classes.csv"
+        subprocess.run(workload("catalog", self.catalog, size), check=True)
+        subprocess.run(self.index_command(), check=True, capture_output=True)
+        classes = script("label_categories", "--index", self.index, "--output", self.classes)
+        subprocess.run(classes, check=True, capture_output=True)
+        for dataset in SEEDS:
+            subprocess.run(self.split_command(dataset), check=True, capture_output=True)
+
+    def part(self, dataset: str, part: str = "train") -> Path:
+        return self.folder / {"C": "A"}.get(dataset, dataset) / f"{part}.bson"
+
+    def index_command(self) -> list[str]:
+        outputs = ("--output", self.index, "--rejects", self.folder / "rejects.csv")
+        return script("index_catalog", self.catalog, "--on-bad-product", "stop", "--processes", PROCESSES, *outputs)
+
+    def split_command(self, dataset: str) -> list[str]:
+        words = ("--seed", SEEDS[dataset], "--valid-fraction", 0.05, "--output-folder", self.folder / dataset)
+        return script("split_catalog", "--catalog", self.catalog, "--index", self.index, *words)
+
+    def pack_command(self, dataset: str, part: str = "train", memory: int = DEFAULT_BUDGET) -> list[str]:
+        bson = self.part(dataset, part)
+        words = ("--classes", self.classes, "--memory", memory, "--output", self.folder / f"{dataset}-{part}.rec")
+        filters = ("--first-copies-only",) if dataset == "C" else ()
+        return script("pack_records", "--split", bson, "--index", bson.with_suffix(".parquet"), *words, *filters)
+
+    def plain_command(self) -> list[str]:
+        shutil.rmtree(self.folder / "plain", ignore_errors=True)
+        (self.folder / "plain").mkdir()
+        words = (self.catalog, self.folder / "plain", "--classes", self.classes)
+        return program(BENCHMARKS / "plain_data_path.py", *words)
+
+    def copy_command(self, source: Path) -> list[str]:
+        return ["cp", str(source), str(self.folder / "copy")]
+
+
+def in_turn(repeats: int, **works: Callable[[], Measurement]) -> dict[str, Measurement]:
+    """Run the works one after the other, several times; returns the median time and highest peak of each."""
+    measured = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            measured[name].append(work())
+    return {
+        name: (statistics.median(seconds for seconds, _ in runs), max(peak for _, peak in runs))
+        for name, runs in measured.items()
+    }
+
+
+def compare(bench: Bench, repeats: int) -> None:
+    """Print each program beside its baseline."""
+    size = bench.catalog.stat().st_size
+    md5_command = program(BENCHMARKS / "bare_md5.py", bench.catalog, PROCESSES)
+    found = in_turn(
+        repeats,
+        md5=lambda: measure(md5_command),
+        index=lambda: measure(bench.index_command()),
+        copy=lambda: measure(bench.copy_command(bench.catalog)),
+        split=lambda: measure(bench.split_command("A")),
+        copy_part=lambda: measure(bench.copy_command(bench.part("A"))),
+        pack=lambda: measure(bench.pack_command("A")),
+        pack_small=lambda: measure(bench.pack_command("A", memory=SMALL_BUDGET)),
+        pack_c=lambda: measure(bench.pack_command("C", memory=SMALL_BUDGET)),
+    )
+    rows = [
+        ("index, 2 processes", "index", "MD5 alone, 2 processes", "md5", 1.3),
+        ("split A", "split", "cp of the catalog", "copy", 1.4),
+        ("pack A, budget 2 GiB", "pack", "cp of the part", "copy_part", 2.5),
+        ("pack A, budget 256 MiB", "pack_small", "cp of the part", "copy_part", 2.5),
+        ("pack C, budget 256 MiB", "pack_c", "cp of the part", "copy_part", 2.5),
+    ]
+    print(f"Catalog: {size / GB:.2f} GB. Medians of {repeats} rounds.\n")
+    print("| program | seconds | MB/s | peak MB | baseline | seconds | ratio | bound |")
+    print("| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |")
+    for title, name, baseline_title, baseline, bound in rows:
+        (seconds, peak), (other, _) = found[name], found[baseline]
+        print(
+            f"| {title} | {seconds:.2f} | {size / MB / seconds:.0f} | {peak / MB:.0f} | {baseline_title} |"
+            f" {other:.2f} | {seconds / other:.2f} | {bound} |"
+        )
+
+
+def compare_everything(bench: Bench) -> None:
+    """Print everything for datasets A, B and C, beside the plain approach."""
+    plain = measure(bench.plain_command())
+    shutil.rmtree(bench.folder / "plain")
+    commands = [bench.index_command(), *map(bench.split_command, SEEDS)]
+    commands += [bench.pack_command(dataset, part) for dataset in "ABC" for part in ("train", "valid")]
+    steps = [measure(command) for command in commands]
+    seconds, peak = sum(step[0] for step in steps), max(step[1] for step in steps)
+    print("\n| everything for A, B, C | seconds | peak MB |\n| --- | ---: | ---: |")
+    print(f"| plain approach | {plain[0]:.1f} | {plain[1] / MB:.0f} |")
+    print(f"| index, 2 splits, 6 packs | {seconds:.1f} | {peak / MB:.0f} |")
+    print(f"\n{plain[0] / seconds:.1f} times faster (bound: 4).")
+
+
+def time_joins(folder: Path, rows: int) -> None:
+    """Print time and memory of each join over a synthetic index."""
+    path = folder / "synthetic.parquet"
+    subprocess.run(workload("index", path, rows), check=True)
+    print(f"\n| join of {rows / 1e6:.1f} million rows, reading included | seconds | peak MB |\n| --- | ---: | ---: |")
+    for name in ("first copies", "known pictures", "product hashes"):
+        seconds, peak = measure(workload("join", path, name))
+        print(f"| {name} | {seconds:.1f} | {peak / MB:.0f} |")
+
+
+def grow(folder: Path, target: Path, repeats: int) -> None:
+    """Measure index, split and pack on growing catalogs; prints a table and draws it."""
+    found = {}
+    for size in GROWTH_SIZES:
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            bench = Bench(Path(name), int(size * GB))
+            found[size] = in_turn(
+                repeats,
+                index=lambda bench=bench: measure(bench.index_command()),
+                split=lambda bench=bench: measure(bench.split_command("A")),
+                pack=lambda bench=bench: measure(bench.pack_command("A", memory=SMALL_BUDGET)),
+            )
+    names = ("index", "split", "pack")
+    print("\n| GB |" + "".join(f" {name} s | {name} peak MB |" for name in names))
+    print("| ---: |" + " ---: |" * 6)
+    for size, steps in found.items():
+        cells = "".join(f" {steps[name][0]:.2f} | {steps[name][1] / MB:.0f} |" for name in names)
+        print(f"| {size} |{cells}")
+    draw_growth(found, names, target)
+
+
+def draw_growth(found: dict[float, dict[str, Measurement]], names: tuple[str, ...], target: Path) -> None:
+    """Draw time and peak memory over the catalog's size."""
+    mpl.rcParams["svg.hashsalt"] = "shelfmark"
+    figure, (times, peaks) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    titles = {"index": "index, 2 processes", "split": "split A", "pack": "pack A, budget 256 MiB"}
+    for name in names:
+        times.plot(list(found), [steps[name][0] for steps in found.values()], "o-", label=titles[name])
+        peaks.plot(list(found), [steps[name][1] / MB for steps in found.values()], "o-", label=titles[name])
+    for axes, label in ((times, "seconds"), (peaks, "peak memory of a process, MB")):
+        axes.set(xlabel="catalog, GB", ylabel=label, xlim=0, ylim=0)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    times.legend(frameon=False)
+    figure.savefig(target, metadata={"Date": None})
+
+
+def machine(folder: Path) -> str:
+    """One line about the machine."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GB
+    disk = subprocess.run(
+        ["df", "--output=source,fstype", folder], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1]
+    return f"Machine: {cpu}, {os.cpu_count()} cores, {memory:.0f} GB, disk {' '.join(disk.split())}."
+
+
+def main() -> None:
+    args = parse_args()
+    with tempfile.TemporaryDirectory(dir=args.folder, prefix="bench-data-") as name:
+        folder = Path(name)
+        print(f"{machine(folder)}\n")
+        if args.growth:
+            grow(folder, args.growth, args.repeats)
+            return
+        bench = Bench(folder, int(args.size * GB))
+        compare(bench, args.repeats)
+        compare_everything(bench)
+        time_joins(folder, args.rows)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=float, default=2, help="of the catalog, GB")
+    parser.add_argument("--rows", type=int, default=12_400_000, help="of the index that is joined")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--growth", type=Path, help="measure catalogs of 0.25 to 4 GB instead and draw this plot")
+    parser.add_argument("--folder", type=Path, help="where the catalog is made and removed again")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What bench_data.py measures beside the programs of scripts/: a catalog, a synthetic index and joins over it.
+
+Example:
+    python benchmarks/data_workloads.py catalog train.bson 1000000000
+    python benchmarks/data_workloads.py index synthetic.parquet 12400000
+    python benchmarks/data_workloads.py join synthetic.parquet "known pictures"
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import bson
+import numpy as np
+import pandas as pd
+
+import generate_catalog
+from catalog import joins
+from catalog.index import read_index, write_index
+
+CATEGORIES = 500
+DRAWN_PICTURES = 300
+COPIES = 0.37
+PICTURES_PER_PRODUCT = (0.52, 0.28, 0.13, 0.07)  # probabilities of 1 to 4: 1.75 on average
+PUBLISHED_ROWS = 12_371_293
+PUBLISHED_PRODUCTS = 7_069_896
+PUBLISHED_CATEGORIES = 5270
+DRAWN_AT_A_TIME = 4096  # products
+
+
+def make_catalog(path: Path, size: int) -> None:
+    """Write a catalog of about `size` bytes; its pictures are a few drawn ones with a number behind their end."""
+    rng = np.random.default_rng(1)
+    leaves = generate_catalog.categories(rng)
+    drawn = [generate_catalog.draw_picture(leaves[n % len(leaves)], rng) for n in range(DRAWN_PICTURES)]
+    product_id = pictures = written = 0
+    with path.open("wb") as file:
+        while written < size:
+            counts = 1 + rng.choice(4, DRAWN_AT_A_TIME, p=PICTURES_PER_PRODUCT)
+            is_copy = iter((rng.random(4 * DRAWN_AT_A_TIME) < COPIES).tolist())
+            category_ids = (1000 + rng.integers(CATEGORIES, size=DRAWN_AT_A_TIME)).tolist()
+            for count, category_id in zip(counts.tolist(), category_ids, strict=True):
+                images = []
+                for _ in range(count):
+                    number = int(rng.integers(pictures)) if pictures and next(is_copy) else pictures
+                    pictures = max(pictures, number + 1)
+                    picture = drawn[number * 7919 % DRAWN_PICTURES] + number.to_bytes(8, "little")
+                    images.append({"picture": picture})
+                product_id += 1
+                written += file.write(bson.encode({"_id": product_id, "category_id": category_id, "imgs": images}))
+
+
+def synthetic_index(path: Path, rows: int) -> None:
+    """Write an index of random rows with the published shares of copies and of pictures per product."""
+    rng = np.random.default_rng(1)
+    products = rows * PUBLISHED_PRODUCTS // PUBLISHED_ROWS
+    product = np.sort(np.r_[np.arange(products), rng.integers(products, size=rows - products)])
+    first = np.r_[True, product[1:] != product[:-1]]
+    places = np.arange(rows)
+    image = places - np.maximum.accumulate(np.where(first, places, 0))
+    picture = np.where(rng.random(rows) < COPIES, rng.integers(rows, size=rows), places).astype(np.uint64)
+    sizes = rng.integers(2000, 12000, rows)
+    index = pd.DataFrame(
+        {
+            "product_id": product,
+            "category_id": rng.integers(PUBLISHED_CATEGORIES, size=products)[product],
+            "image": image,
+            "doc_offset": product * 12_000,
+            "doc_size": np.full(rows, 12_000),
+            "image_size": sizes,
+            "md5_hi": picture * np.uint64(0x9E3779B97F4A7C15),
+            "md5_lo": picture * np.uint64(0xC2B2AE3D27D4EB4F),
+        }
+    )
+    write_index(index, path)
+
+
+def join(name: str, path: Path) -> None:
+    """Read an index and join it."""
+    if name == "first copies":
+        joins.first_copies(read_index(path, joins.MD5))
+    elif name == "known pictures":
+        joins.known_pictures(read_index(path, [*joins.MD5, "category_id"]))
+    else:
+        index = read_index(path, [*joins.MD5, "product_id", "category_id"])
+        joins.known_sets(index, joins.picture_sets(index)[0])
+
+
+def main() -> None:
+    work, path, value = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    if work == "catalog":
+        make_catalog(path, int(value))
+    elif work == "index":
+        synthetic_index(path, int(value))
+    else:
+        join(value, path)
+
+
+if __name__ == "__main__":
+    main()
