@@ -1,7 +1,7 @@
 # make demo and make test set everything up by themselves; make help lists the rest.
 
 PYTHON ?= python3.11
-PROFILE ?= profiles/demo
+PROFILE ?= $(if $(CONFIG),,profiles/demo)
 VENV := .venv/.installed
 # The rules' programs run by the first python on PATH.
 ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -9,7 +9,7 @@ SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format plan bench-data clean
+.PHONY: help demo test test-slow test-slurm test-browser lint format plan bench-data clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -36,6 +36,12 @@ test: $(VENV)  ## the tests, under 5 minutes
 test-slow: $(VENV)  ## full-size networks and long fuzzing
 	$(ACTIVATE) pytest -m slow
 
+test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root and the packages slurm-wlm and munge
+	$(ACTIVATE) pytest -m slurm -rs tests/slurm
+
+test-browser: demo  ## the demo's report in a browser; needs chromium
+	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py
+
 lint: $(VENV)  ## style of scripts and rules
 	$(ACTIVATE) ruff check .
 	$(ACTIVATE) ruff format --check .
@@ -47,8 +53,8 @@ format: $(VENV)  ## put scripts and rules into that style
 	$(ACTIVATE) ruff check --fix .
 	$(ACTIVATE) snakefmt Snakefile rules
 
-plan: $(VENV)  ## the DAG as boxes, with costs; PROFILE=... CONFIG="catalog=..."
-	@$(ACTIVATE) python scripts/plan_workflow.py --output plan.svg -- --profile $(PROFILE) $(if $(CONFIG),--config $(CONFIG))
+plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."
+	@$(ACTIVATE) python scripts/plan_workflow.py --output plan.svg -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
 
 clean:  ## the demo's results
 	rm -rf $(DEMO)
