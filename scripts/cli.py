@@ -31,7 +31,8 @@ def run(main: Callable[[], None]) -> NoReturn:
     SIGTERM, which SLURM sends before a time limit, and Ctrl-C unwind the program, so that temporary
     files go and child processes end; the exit codes are 143 and 130.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGINT, _end)
     try:
         main()
     except UserError as error:
@@ -40,9 +41,13 @@ def run(main: Callable[[], None]) -> NoReturn:
         if error.filename is None:
             sys.exit(fail(error.strerror or str(error)))
         sys.exit(fail(f"{error.filename}: {error.strerror}"))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     sys.exit(0)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    # What the signal found half made, such as a progress bar, may not be able to end: no news for the user.
+    sys.unraisablehook = lambda _: None
+    sys.exit(128 + number)
 
 
 def fail(message: str) -> int:
