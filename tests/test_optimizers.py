@@ -7,13 +7,13 @@ import pytest
 from training import optimizers
 
 RATE, BATCH = 0.1, 4
+MOMENTUM, DECAY = 0.9, 0.05
 
 
 def sgd(weight, gradients):
-    """Momentum 0.9, weight decay 0.0005."""
     momentum = np.zeros_like(weight)
     for gradient in gradients:
-        momentum = 0.9 * momentum - RATE * (gradient + 0.0005 * weight)
+        momentum = MOMENTUM * momentum - RATE * (gradient + DECAY * weight)
         weight = weight + momentum
     return weight
 
@@ -22,9 +22,9 @@ def nag(weight, gradients):
     """Nesterov's momentum, in the form of Sutskever et al., 2013, with the look-ahead folded into the weights."""
     momentum = np.zeros_like(weight)
     for gradient in gradients:
-        decayed = gradient + 0.0005 * weight
-        momentum = 0.9 * momentum + decayed
-        weight = weight - RATE * (decayed + 0.9 * momentum)
+        decayed = gradient + DECAY * weight
+        momentum = MOMENTUM * momentum + decayed
+        weight = weight - RATE * (decayed + MOMENTUM * momentum)
     return weight
 
 
@@ -54,7 +54,7 @@ def nadam(weight, gradients):
 
 @pytest.mark.parametrize("rule", [sgd, nag, adam, nadam])
 def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule):
-    recipe = {"optimizer": rule.__name__, "momentum": 0.9, "weight_decay": 0.0005, "batch_size": BATCH}
+    recipe = {"optimizer": rule.__name__, "momentum": MOMENTUM, "weight_decay": DECAY, "batch_size": BATCH}
     updater = mx.optimizer.get_updater(optimizers.create(recipe))
     updater.optimizer.lr = RATE
     generator = np.random.default_rng(0)
