@@ -7,12 +7,13 @@ VENV := .venv/.installed
 ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
 SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
+BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm test-browser lint format plan bench-data clean
+.PHONY: help demo test test-slow test-slurm test-browser lint format plan $(BENCHMARKS) clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
 
 $(VENV): requirements.txt
 	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
@@ -55,6 +56,9 @@ format: $(VENV)  ## put scripts and rules into that style
 
 plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."
 	@$(ACTIVATE) python scripts/plan_workflow.py --output plan.svg -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
+
+$(BENCHMARKS): bench-%: $(VENV)  ## speed beside named baselines; wants a quiet machine
+	$(ACTIVATE) python benchmarks/bench_$*.py
 
 clean:  ## the demo's results
 	rm -rf $(DEMO)

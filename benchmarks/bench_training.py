@@ -1,0 +1,139 @@
+"""Measure what the input pipeline costs in training, and how long a job takes to its first batch; prints Markdown.
+
+Epochs of the program's own loop, from records of drawn 180x180 pictures, take turns with epochs of the same steps on
+one batch in memory; medians count. The networks are those of profiles/small, on the CPU.
+
+Example:
+    python benchmarks/bench_training.py --records 1024 --repeats 3
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import mxnet as mx
+import numpy as np
+import yaml
+
+import generate_catalog
+import train_epochs
+from training.metrics import Metrics
+from training.records import training_batches
+
+ROOT = Path(__file__).resolve().parents[1]
+DRAWN_PICTURES = 200
+CLASSES = 81
+STARTS = 5
+
+
+def write_records(path: Path, count: int) -> None:
+    """Write drawn pictures with labels as a .rec and its .idx."""
+    rng = np.random.default_rng(1)
+    leaves = generate_catalog.categories(rng)
+    drawn = [generate_catalog.draw_picture(leaves[n % len(leaves)], rng) for n in range(DRAWN_PICTURES)]
+    records = mx.recordio.MXIndexedRecordIO(str(path.with_suffix(".idx")), str(path), "w")
+    for number in range(count):
+        header = mx.recordio.IRHeader(0, number % CLASSES, number, 0)
+        records.write_idx(number, mx.recordio.pack(header, drawn[number % DRAWN_PICTURES]))
+    records.close()
+
+
+def small_recipe(network: dict) -> dict:
+    """A recipe with all augmentation, for 64x64 pictures."""
+    return {
+        "network": network,
+        "image": {"size": 64, "mean": [0, 0, 0], "scale": 1.0},
+        "optimizer": "nadam",
+        "batch_size": 32,
+        "dropout": 0.2,
+        "label_smoothing": 0.1,
+        "mirror": True,
+        "hsl": [10, 20, 20],
+        "seed": 1,
+        "transfer": None,
+    }
+
+
+def from_memory(module: mx.mod.Module, batch: mx.io.DataBatch, count: int) -> float:
+    """Pictures per second of training steps on one batch."""
+    metrics = Metrics()
+    start = time.monotonic()
+    for _ in range(count // len(batch.label[0])):
+        module.forward_backward(batch)
+        module.update()
+        metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())
+    mx.nd.waitall()
+    return metrics.examples / (time.monotonic() - start)
+
+
+def speeds(recipe: dict, records: Path, count: int, threads: int, repeats: int) -> tuple[float, float]:
+    """Median pictures per second from records and from memory."""
+    module = train_epochs.prepare(recipe, CLASSES, None, None, [mx.cpu()])
+    batch = next(training_batches(records, recipe, 1, threads))
+    batch = mx.io.DataBatch([batch.data[0].copy()], [batch.label[0].copy()])
+    from_memory(module, batch, count)
+    found = [], []
+    for epoch in range(1, repeats + 1):
+        found[0].append(train_epochs.train_epoch(module, recipe, records, epoch, 1e-4, threads)["images_per_second"])
+        found[1].append(from_memory(module, batch, count))
+    return statistics.median(found[0]), statistics.median(found[1])
+
+
+def reach_first_batch(recipe: dict, records: Path, threads: int) -> None:
+    """The body of a fresh process: prepare a model as a job does and train one batch."""
+    module = train_epochs.prepare(recipe, CLASSES, None, None, [mx.cpu()])
+    module.forward_backward(next(training_batches(records, recipe, 1, threads)))
+    module.update()
+    mx.nd.waitall()
+
+
+def start_up(recipe: dict, records: Path, threads: int) -> float:
+    """Median seconds of fresh processes, from their start to the end of their first batch."""
+    arguments = ["--first-batch", json.dumps(recipe), records, "--threads", threads]
+    command = [sys.executable, *map(str, [__file__, *arguments])]
+    found = []
+    for _ in range(STARTS):
+        start = time.monotonic()
+        subprocess.run(command, check=True, capture_output=True)
+        found.append(time.monotonic() - start)
+    return statistics.median(found)
+
+
+def main() -> None:
+    args = parse_args()
+    if args.first_batch:
+        reach_first_batch(json.loads(args.first_batch[0]), Path(args.first_batch[1]), args.threads)
+        return
+    networks = yaml.safe_load((ROOT / "config.yaml").read_text())["networks"]
+    for name, changes in yaml.safe_load((ROOT / "profiles/small/overlay.yaml").read_text())["networks"].items():
+        networks[name] = {k: v for k, v in (networks[name] | changes).items() if k != "published_images_per_second"}
+    print("| network | from records, pictures/s | from memory, pictures/s | ratio | to the first batch, s |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
+        records = Path(folder) / "train.rec"
+        write_records(records, args.records)
+        for name, network in networks.items():
+            recipe = small_recipe(network)
+            real, memory = speeds(recipe, records, args.records, args.threads, args.repeats)
+            seconds = start_up(recipe, records, args.threads)
+            print(f"| {name} | {real:.0f} | {memory:.0f} | {real / memory:.2f} | {seconds:.1f} |", flush=True)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1024, help="records of an epoch")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2, help="decoding threads")
+    parser.add_argument("--first-batch", nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
