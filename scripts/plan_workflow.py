@@ -74,7 +74,7 @@ def main() -> None:
     estimator = costs.Estimator(config, size, Path(config["results"]) / "benchmarks")
     estimates = {key: estimator.cost(box) for key, box in planned.items()}
     path, hours = costs.critical_path(planned, estimates)
-    footer = drawing.totals_text(planned, costs.total(estimates.values()), path, hours)
+    footer = drawing.totals_text(planned, estimates, path, hours)
     sys.stdout.write(drawing.table(planned, estimates, footer) + "\n")
     title = f"Plan of {config['results']}, catalog {config['catalog']}"
     with cli.written_whole(args.output) as (temporary,):

@@ -3,7 +3,7 @@
 from html import escape
 
 from plan.boxes import CATALOG, COLUMN_TITLES, ENSEMBLE, MODEL, RESULT, Box
-from plan.costs import Cost
+from plan.costs import Cost, total
 
 WIDTH, HEIGHT = 200, 62  # pixels of a box
 GAP_X, GAP_Y = 34, 12
@@ -45,18 +45,25 @@ def cost_text(cost: Cost) -> str:
     return ", ".join(filter(None, (gpu, hours, cost.size and size_text(cost.size))))
 
 
-def totals_text(boxes: dict[str, Box], total: Cost, path: list[str], hours: float) -> list[str]:
+def totals_text(boxes: dict[str, Box], costs: dict[str, Cost], path: list[str], hours: float) -> list[str]:
     """The lines below the drawing and the table."""
     jobs = sum(len(box.jobs) for box in boxes.values())
     if not jobs:
         return ["Nothing to be done: every file is up to date."]
-    run = sum(box.will_run for box in boxes.values())
-    return [
-        f"{jobs} jobs in {run} of {len(boxes)} boxes: {total.gpu_hours:,.0f} GPU hours,"
-        f" {size_text(total.size)} of disk.",
+    run = [key for key, box in boxes.items() if box.will_run]
+    unknown = sum(costs[key].hours is None for key in run)
+    whole = total(costs.values())
+    lines = [
+        f"{jobs} jobs in {len(run)} of {len(boxes)} boxes: {whole.gpu_hours:,.0f} GPU hours,"
+        f" {size_text(whole.size)} of disk.",
         f"Longest chain, with machines enough for the rest: {hours_text(hours)}: "
         + " > ".join(boxes[key].title for key in path),
     ]
+    if unknown:
+        lines.append(
+            f"Left out of these times: boxes on CPUs ({unknown}); a model's first finished epoch tells its speed."
+        )
+    return lines
 
 
 def table(boxes: dict[str, Box], costs: dict[str, Cost], footer: list[str]) -> str:
