@@ -52,10 +52,11 @@ def profile(tmp_path_factory) -> Path:
 class Workplace:
     """A working directory with the demo's configuration, and a journal of the programs that ran in it."""
 
-    def __init__(self, folder: Path, snakemake: Path, profile: Path):
+    def __init__(self, folder: Path, snakemake: Path, profile: Path, *overlays: Path):
         self.folder = folder
         self.snakemake = snakemake
         self.profile = profile
+        self.overlays = [*OVERLAYS, *overlays]
         folder.mkdir(exist_ok=True)
         if not (folder / "scripts").exists():
             (folder / "scripts").symlink_to(ROOT / "scripts")
@@ -72,7 +73,9 @@ class Workplace:
             "SHELFMARK_PYTHON": sys.executable,
         }
         command = [*snakemake, "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
-        return subprocess.Popen([*command, "--configfile", *OVERLAYS, *arguments], cwd=ROOT, env=environment, **options)
+        return subprocess.Popen(
+            [*command, "--configfile", *self.overlays, *arguments], cwd=ROOT, env=environment, **options
+        )
 
     def local(self, *arguments: str) -> None:
         """Run on this machine, without SLURM, to the end."""
@@ -85,13 +88,18 @@ class Workplace:
     def driver(self, *arguments: str) -> subprocess.Popen:
         """Start a driver that submits to SLURM; its words go to driver.log."""
         with (self.folder / "driver.log").open("a") as log:
-            return self._run([self.snakemake, "--profile", self.profile], arguments, stdout=log, stderr=log, text=True)
+            command = [self.snakemake, "--profile", self.profile]
+            self.last_driver = self._run(command, arguments, stdout=log, stderr=log)
+        return self.last_driver
 
     def log(self) -> str:
         return (self.folder / "driver.log").read_text()
 
-    def finish(self, driver: subprocess.Popen, seconds: float = 240) -> None:
-        assert driver.wait(seconds) == 0, self.log()[-3000:]
+    def finish(self, driver: subprocess.Popen, seconds: float = 600) -> None:
+        try:
+            assert driver.wait(seconds) == 0, self.log()[-3000:]
+        finally:
+            driver.terminate()
 
     def hold(self, program: str) -> None:
         """Let a program, such as train_epochs-M02-2, wait once it has started."""
@@ -107,7 +115,12 @@ class Workplace:
 
     def wait_for_start(self, program: str, times: int = 1) -> str:
         """Wait until a program has started so many times; returns the last one's SLURM job."""
-        slurm.wait_for(lambda: len(self.journal("start", program)) >= times, 120, f"start {times} of {program}")
+
+        def started() -> bool:
+            assert self.last_driver.poll() is None, self.log()[-3000:]
+            return len(self.journal("start", program)) >= times
+
+        slurm.wait_for(started, 300, f"start {times} of {program}")
         return self.journal("start", program)[-1][2]
 
     def bytes_of(self, *patterns: str) -> dict[str, bytes]:
@@ -131,7 +144,7 @@ def reference(workplace) -> Workplace:
 
 @pytest.fixture
 def untrained(tmp_path, reference) -> Workplace:
-    """The reference without its models' epochs and what follows from them."""
+    """The reference without its models' epochs and what follows from them; an epoch is a job."""
     folder = tmp_path / "untrained"
     shutil.copytree(reference.folder, folder, symlinks=True)
     for epoch in (folder / "results/demo/models").glob("*/0*"):
@@ -139,4 +152,6 @@ def untrained(tmp_path, reference) -> Workplace:
     for result in ("probabilities", "ensemble", "submission", "evaluation", "report"):
         shutil.rmtree(folder / "results/demo" / result, ignore_errors=True)
     (folder / "journal").write_text("")
-    return Workplace(folder, reference.snakemake, reference.profile)
+    epoch_by_epoch = tmp_path / "epoch-by-epoch.yaml"
+    epoch_by_epoch.write_text("training: {epochs_per_job: 1}\n")
+    return Workplace(folder, reference.snakemake, reference.profile, epoch_by_epoch)
