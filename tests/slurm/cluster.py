@@ -1,5 +1,6 @@
 """A SLURM of two nodes on this machine: munge, slurmctld and two slurmd with declared GPUs, on loopback."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -97,11 +98,13 @@ class Cluster:
         self._start(node, "slurmd", "-D", "-N", node)
 
     def crash_node(self, node: str) -> None:
-        """End everything on a node at once, as a power cut does."""
+        """End everything on a node at once, as a power cut does: nothing on it can report to the controller."""
         self.daemons[node].send_signal(signal.SIGKILL)
         self.daemons[node].wait()
-        for process in Path("/proc").iterdir():
-            if process.name.isdigit() and _runs_on(process, node):
+        processes = [process for process in Path("/proc").iterdir() if process.name.isdigit()]
+        running = [process for process in processes if _runs_on(process, node)]
+        for process in [*{parent for process in running if (parent := _step_daemon(process))}, *running]:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(int(process.name), signal.SIGKILL)
 
     def _start(self, name: str, *command: str) -> None:
@@ -178,3 +181,12 @@ def _runs_on(process: Path, node: str) -> bool:
         return f"SLURMD_NODENAME={node}".encode() in (process / "environ").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def _step_daemon(process: Path) -> Path | None:
+    """The slurmstepd that started a process."""
+    try:
+        parent = Path("/proc", (process / "stat").read_text().rpartition(")")[2].split()[1])
+        return parent if (parent / "comm").read_text().strip() == "slurmstepd" else None
+    except OSError:
+        return None

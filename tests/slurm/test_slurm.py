@@ -103,17 +103,18 @@ def test_accidents_cost_the_epoch_in_flight_and_no_finished_one(cluster, untrain
     for epoch in second_epochs:
         place.wait_for_start(epoch)
 
-    crashed = place.journal("start", second_epochs[0])[-1][3]
+    first_starts = {epoch: place.journal("start", epoch)[0] for epoch in second_epochs}
+    crashed = first_starts[second_epochs[0]][3]
     cluster.crash_node(crashed)
-    hit = [epoch for epoch in second_epochs if place.journal("start", epoch)[-1][3] == crashed]
-    for epoch in hit:
-        place.wait_for_start(epoch, times=2)
+    for epoch, (_, _, job, node, _) in first_starts.items():
+        if node == crashed:
+            assert place.wait_for_start(epoch, times=2) == job  # it was SLURM that queued it again
     cluster.start_node(crashed)
 
     timed_out, cancelled, requeued, untouched = second_epochs
     job = {epoch: place.journal("start", epoch)[-1][2] for epoch in second_epochs}
     starts = {epoch: len(place.journal("start", epoch)) for epoch in second_epochs}
-    subprocess.run(["scontrol", "update", f"JobId={job[timed_out]}", "TimeLimit=1"], check=True)
+    subprocess.run(["scontrol", "update", f"JobId={job[timed_out]}", "EndTime=now+1"], check=True)
     subprocess.run(["scancel", job[cancelled]], check=True)
     subprocess.run(["scontrol", "requeue", job[requeued]], check=True)
     place.release(untouched)
