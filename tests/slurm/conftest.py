@@ -101,27 +101,27 @@ class Workplace:
         finally:
             driver.terminate()
 
-    def hold(self, program: str) -> None:
-        """Let a program, such as train_epochs-M02-2, wait once it has started."""
-        (self.folder / f"hold-{program}").touch()
+    def hold(self, epoch: str) -> None:
+        """Let an epoch, such as train_epochs-M02-2, stop in the midst of its batches."""
+        (self.folder / f"hold-{epoch}").touch()
 
-    def release(self, program: str) -> None:
-        (self.folder / f"hold-{program}").unlink()
+    def release(self, epoch: str) -> None:
+        (self.folder / f"hold-{epoch}").unlink()
 
     def journal(self, what: str, program: str = "") -> list[list[str]]:
-        """Lines of the journal: start, program, SLURM job, node, GPUs; or end, program, SLURM job, exit status."""
+        """Lines of the journal: start or held, program, SLURM job, node, GPUs; end, program, SLURM job, exit status."""
         lines = [line.split() for line in (self.folder / "journal").read_text().splitlines()]
         return [line for line in lines if line[0] == what and line[1].startswith(program)]
 
-    def wait_for_start(self, program: str, times: int = 1) -> str:
-        """Wait until a program has started so many times; returns the last one's SLURM job."""
+    def wait_for_hold(self, epoch: str, times: int = 1) -> str:
+        """Wait until an epoch has been held so many times; returns the last one's SLURM job."""
 
-        def started() -> bool:
+        def held() -> bool:
             assert self.last_driver.poll() is None, self.log()[-3000:]
-            return len(self.journal("start", program)) >= times
+            return len(self.journal("held", epoch)) >= times
 
-        slurm.wait_for(started, 300, f"start {times} of {program}")
-        return self.journal("start", program)[-1][2]
+        slurm.wait_for(held, 300, f"hold {times} of {epoch}")
+        return self.journal("held", epoch)[-1][2]
 
     def bytes_of(self, *patterns: str) -> dict[str, bytes]:
         files = [path for pattern in patterns for path in sorted((self.folder / "results/demo").glob(pattern))]

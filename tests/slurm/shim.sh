@@ -1,11 +1,24 @@
 #!/bin/bash
-# Stands for python in the jobs of a test: notes when a program starts and ends, and holds one that a test wants to catch.
+# Stands for python in the jobs of a test: notes when a program starts and ends, and stops an epoch that a test wants to
+# catch in the midst of its batches.
 program=$(basename "$1" .py)
 epoch=$(sed -nE 's#.*models/(M[0-9]+)/0*([0-9]+)\.recipe.*#\1-\2#p' <<<"$*")
 name=$program${epoch:+-$epoch}
-echo "start $name ${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none}" >> "$SHELFMARK_JOURNAL/journal"
-while [ -e "$SHELFMARK_JOURNAL/hold-$name" ]; do sleep 0.2; done
-"$SHELFMARK_PYTHON" "$@"
+where="${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none}"
+hold=$SHELFMARK_JOURNAL/hold-$name
+
+note() { echo "$*" >> "$SHELFMARK_JOURNAL/journal"; }
+
+note start "$name" "$where"
+"$SHELFMARK_PYTHON" "$@" &
+if [ -e "$hold" ]; then
+  until grep -q 'batch/s' /dev/stderr; do sleep 0.1; done
+  kill -STOP $!
+  note held "$name" "$where"
+  while [ -e "$hold" ]; do sleep 0.2; done
+  kill -CONT $!
+fi
+wait $!
 status=$?
-echo "end $name ${SLURM_JOB_ID:-local} $status" >> "$SHELFMARK_JOURNAL/journal"
+note end "$name" "${SLURM_JOB_ID:-local}" $status
 exit $status

@@ -101,25 +101,25 @@ def test_accidents_cost_the_epoch_in_flight_and_no_finished_one(cluster, untrain
         place.hold(epoch)
     driver = place.driver("--", *SECOND_EPOCHS)
     for epoch in second_epochs:
-        place.wait_for_start(epoch)
+        place.wait_for_hold(epoch)
 
-    first_starts = {epoch: place.journal("start", epoch)[0] for epoch in second_epochs}
-    crashed = first_starts[second_epochs[0]][3]
+    held = {epoch: place.journal("held", epoch)[0] for epoch in second_epochs}
+    crashed = held[second_epochs[0]][3]
     cluster.crash_node(crashed)
-    for epoch, (_, _, job, node, _) in first_starts.items():
+    for epoch, (_, _, job, node, _) in held.items():
         if node == crashed:
-            assert place.wait_for_start(epoch, times=2) == job  # it was SLURM that queued it again
+            assert place.wait_for_hold(epoch, times=2) == job  # it was SLURM that queued it again
     cluster.start_node(crashed)
 
     timed_out, cancelled, requeued, untouched = second_epochs
-    job = {epoch: place.journal("start", epoch)[-1][2] for epoch in second_epochs}
-    starts = {epoch: len(place.journal("start", epoch)) for epoch in second_epochs}
+    job = {epoch: place.journal("held", epoch)[-1][2] for epoch in second_epochs}
+    holds = {epoch: len(place.journal("held", epoch)) for epoch in second_epochs}
     subprocess.run(["scontrol", "update", f"JobId={job[timed_out]}", "EndTime=now+1"], check=True)
     subprocess.run(["scancel", job[cancelled]], check=True)
     subprocess.run(["scontrol", "requeue", job[requeued]], check=True)
     place.release(untouched)
     for epoch in (cancelled, requeued, timed_out):
-        place.wait_for_start(epoch, times=starts[epoch] + 1)
+        place.wait_for_hold(epoch, times=holds[epoch] + 1)
         place.release(epoch)
     place.finish(driver)
 
@@ -134,7 +134,7 @@ def test_after_its_driver_is_killed_a_run_goes_on_and_does_nothing_twice(cluster
     place = untrained
     place.hold("train_epochs-M01-2")
     driver = place.driver("--", SECOND_EPOCHS[0])
-    place.wait_for_start("train_epochs-M01-2")
+    place.wait_for_hold("train_epochs-M01-2")
     driver.send_signal(signal.SIGKILL)
     driver.wait()
 
@@ -151,7 +151,7 @@ def test_a_second_driver_in_the_folder_is_refused_and_the_first_goes_on(cluster,
     place = untrained
     place.hold("train_epochs-M01-1")
     first = place.driver("--", SECOND_EPOCHS[0])
-    place.wait_for_start("train_epochs-M01-1")
+    place.wait_for_hold("train_epochs-M01-1")
 
     second = place.driver("--", SECOND_EPOCHS[0])
     assert second.wait(120) != 0
