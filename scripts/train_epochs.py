@@ -30,7 +30,7 @@ from training import checkpoints, optimizers
 from training.metrics import Metrics
 from training.records import record_count, training_batches, validation_batches
 
-REVISION = 1
+REVISION = 2
 
 ADVICE = {
     "sub-memory": "on a CPU, the channels that DPN and DenseNet concatenate must come in multiples of 16",

@@ -45,9 +45,9 @@ def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> m
         seed=seed,
         seed_aug=seed,
         rand_mirror=recipe["mirror"],
-        max_random_h=hue,
-        max_random_s=saturation,
-        max_random_l=lightness,
+        random_h=hue,
+        random_s=saturation,
+        random_l=lightness,
         round_batch=True,
     )
 

@@ -315,7 +315,7 @@ def test_a_costly_scripts_code_alone_reruns_nothing(case, script):
 
 
 def test_the_revision_of_training_retrains_every_model(case):
-    case.edit("scripts/train_epochs.py", "REVISION = 1", "REVISION = 2")
+    case.edit("scripts/train_epochs.py", "REVISION = 2", "REVISION = 3")
     assert case.jobs() == RETRAINED | all_that_follows(*ALL)
 
 

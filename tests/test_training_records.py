@@ -1,0 +1,62 @@
+"""Batches of records: what MXNet makes of the options that it is given."""
+
+import re
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+
+from training import records
+
+SIZE, COUNT = 16, 24
+COLOUR = (60, 120, 180)  # blue, green, red
+
+
+def recipe(**changes: object) -> dict:
+    image = {"size": SIZE, "mean": [0, 0, 0], "scale": 1.0}
+    return {"image": image, "batch_size": COUNT, "mirror": False, "hsl": [0, 0, 0], "seed": 3} | changes
+
+
+@pytest.fixture(scope="module")
+def plain_pictures(tmp_path_factory):
+    """Records of pictures of one colour."""
+    path = tmp_path_factory.mktemp("records") / "train.rec"
+    jpeg = cv2.imencode(".jpg", np.full((SIZE, SIZE, 3), COLOUR, np.uint8))[1].tobytes()
+    writer = mx.recordio.MXIndexedRecordIO(str(path.with_suffix(".idx")), str(path), "w")
+    for number in range(COUNT):
+        writer.write_idx(number, mx.recordio.pack(mx.recordio.IRHeader(0, 0, number, 0), jpeg))
+    writer.close()
+    return path
+
+
+def hls(path, **changes: object) -> np.ndarray:
+    """Hue, lightness and saturation (8 bit) of the middle of each picture as training sees it."""
+    batch = next(records.training_batches(path, recipe(**changes), epoch=1, threads=1)).data[0].asnumpy()
+    assert np.ptp(batch, axis=(2, 3)).max() <= 1  # a shift is one for the whole picture
+    middle = batch[:, :, SIZE // 2, SIZE // 2].round().astype(np.uint8)
+    return cv2.cvtColor(middle[None], cv2.COLOR_RGB2HLS)[0].astype(int)
+
+
+def test_without_jitter_pictures_stay_as_they_are(plain_pictures):
+    expected = cv2.cvtColor(np.uint8([[COLOUR]]), cv2.COLOR_BGR2HLS)[0, 0]
+    assert np.abs(hls(plain_pictures) - expected).max() <= 2
+
+
+@pytest.mark.parametrize(("channel", "bounds"), [(0, [30, 0, 0]), (2, [0, 30, 0]), (1, [0, 0, 30])], ids="HSL")
+def test_jitter_shifts_one_channel_within_its_bound_and_no_other(plain_pictures, channel, bounds):
+    shifts = hls(plain_pictures, hsl=bounds) - hls(plain_pictures)
+    assert len(set(shifts[:, channel])) > 5
+    assert 15 < np.abs(shifts[:, channel]).max() <= 30 + 4
+    assert np.abs(np.delete(shifts, channel, axis=1)).max() <= 4  # 8-bit rounding on the way to RGB and back
+
+
+@pytest.mark.parametrize("batches", [records.training_batches, records.validation_batches])
+def test_mxnet_knows_every_option(plain_pictures, monkeypatch, batches):
+    """It ignores those that it does not know."""
+    known = set(re.findall(r"^(\w+) : ", mx.io.ImageRecordIter.__doc__, re.MULTILINE))
+    given = {}
+    monkeypatch.setattr(records.mx.io, "ImageRecordIter", lambda **options: given.update(options))
+    batches(plain_pictures, recipe(), *((1, 1) if batches is records.training_batches else (1,)))
+    assert given
+    assert set(given) <= known
