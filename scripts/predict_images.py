@@ -1,8 +1,8 @@
 """Predict class probabilities of one shard of an image set: the mean over each picture and its mirror.
 
 Shard s of n is the s-th of n contiguous blocks of the listed pictures. Decoder processes read and decode, this process
-owns the devices. Memory: a few batches of decoded pictures per decoder; the output is written in place on disk.
-A picture that does not decode becomes a row of NaN and a line of the table beside the output.
+owns the devices. Memory: a batch, and a few blocks of decoded pictures per decoder. A picture that does not decode
+becomes a row of NaN and a line of the table beside the output.
 
 REVISION goes into the settings of predictions: raise it when results change.
 
@@ -41,15 +41,20 @@ def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     return images.iloc[bounds[0] : bounds[1]]
 
 
-def predict(network: "Network", decoders: Decoders, probabilities: np.ndarray, batch_size: int) -> np.ndarray:
-    """Fill probabilities (pictures, classes) block by block; returns which pictures decoded (pictures,) bool."""
-    decoded = np.zeros(len(probabilities), bool)
+def predict(network: "Network", decoders: Decoders, probabilities: np.ndarray) -> np.ndarray:
+    """Fill probabilities (pictures, classes) batch by batch; returns which pictures decoded (pictures,) bool.
+
+    Batches hold the same pictures however many decoders there are; the last one is filled up with those before it.
+    """
+    decoded = np.empty(len(probabilities), bool)
+    batch = np.zeros(network.batch_shape, np.uint8)
     with cli.progress(len(probabilities), "picture", "predicting") as bar:
-        for block in decoders.blocks():
-            rows = slice(block.number * batch_size, block.number * batch_size + len(block.pixels))
-            probabilities[rows] = network.probabilities(block.pixels)
-            decoded[rows] = block.decoded
-            bar.update(len(block.pixels))
+        for first in range(0, len(probabilities), len(batch)):
+            rows = slice(first, first + len(batch))
+            count = len(probabilities[rows])
+            decoded[rows] = decoders.read(batch[:count])
+            probabilities[rows] = network.probabilities(batch)[:count]
+            bar.update(count)
     probabilities[~decoded] = np.nan
     return decoded
 
@@ -62,7 +67,7 @@ def main() -> None:
     with (
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
-        Decoders(args.catalog, rows, args.batch_size, args.image["size"], args.decoders, Path(folder)) as decoders,
+        Decoders(args.catalog, rows, args.image["size"], args.decoders, Path(folder)) as decoders,
     ):
         network = load_network(args)
         if len(rows):
@@ -72,7 +77,7 @@ def main() -> None:
             probabilities = np.empty((0, network.classes), np.float16)
             with output.open("wb") as file:
                 np.save(file, probabilities)
-        decoded = predict(network, decoders, probabilities, args.batch_size)
+        decoded = predict(network, decoders, probabilities)
         faults = rows[~decoded][["product_id", "image", "doc_offset"]]
         faults.assign(reason="the picture does not decode").to_csv(undecodable, index=False)
     seconds = time.monotonic() - start
@@ -83,15 +88,10 @@ def main() -> None:
 
 def load_network(args: argparse.Namespace) -> "Network":
     """Load MXNet and the network, after the decoders were forked."""
-    import mxnet as mx  # noqa: PLC0415 - see above
-
-    import devices  # noqa: PLC0415
+    import devices  # noqa: PLC0415 - see above
     from prediction.network import Network  # noqa: PLC0415
 
-    try:
-        return Network(args.symbol, args.params, args.image, args.batch_size, devices.contexts())
-    except mx.MXNetError as error:
-        raise cli.UserError(f"{args.symbol}: cannot be run: {str(error).splitlines()[-1]}") from error
+    return Network(args.symbol, args.params, args.image, args.batch_size, devices.contexts())
 
 
 def parse_args() -> argparse.Namespace:
