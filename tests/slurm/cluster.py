@@ -17,6 +17,7 @@ MUNGE_KEY = Path("/etc/munge/munge.key")
 NODES = {"node1": 16821, "node2": 16822}
 GPUS_PER_NODE = 8
 NVIDIA_MAJOR = 195
+RULE = re.compile(r"rule_(?:M\d\d-\d+_)?(\w+?)(?:_wildcards_.*)?$")  # in the comment of a job
 
 
 def why_not() -> str | None:
@@ -40,6 +41,39 @@ def wait_for(condition, seconds: float, what: str):
         assert time.monotonic() < end, f"{what}: not within {seconds} s"
         time.sleep(0.3)
     return value
+
+
+def minutes(limit: str) -> int:
+    """Minutes of SLURM's [days-]hours:minutes:seconds."""
+    days, _, clock = limit.rpartition("-")
+    hours, whole_minutes, _ = clock.split(":")
+    return int(days or 0) * 1440 + int(hours) * 60 + int(whole_minutes)
+
+
+def mebibytes(memory: str) -> int:
+    """MiB of SLURM's memory, such as 1500M or 4G."""
+    return int(float(memory[:-1]) * {"M": 1, "G": 1024}[memory[-1]])
+
+
+def gpus(record: dict[str, str]) -> int:
+    """GPUs that a job asked for."""
+    return int(record.get("TresPerJob", "0").rpartition(":")[2])
+
+
+def job_table(records: list[dict[str, str]]) -> list[str]:
+    """Per rule how many jobs there were and what they asked for, as a Markdown table."""
+    lines = ["| rule | jobs | CPUs | MiB | minutes | GPUs |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for rule in dict.fromkeys(record["Rule"] for record in records):
+        jobs = [record for record in records if record["Rule"] == rule]
+        columns = [
+            [int(job["CPUs/Task"]) for job in jobs],
+            [mebibytes(job["MinMemoryNode"]) for job in jobs],
+            [minutes(job["TimeLimit"]) for job in jobs],
+            [gpus(job) for job in jobs],
+        ]
+        ranges = [" to ".join(map(str, sorted({min(column), max(column)}))) for column in columns]
+        lines.append(f"| {' | '.join([f'`{rule}`', str(len(jobs)), *ranges])} |")
+    return lines
 
 
 class Cluster:
@@ -86,13 +120,14 @@ class Cluster:
         command = ["squeue", "--noheader", "--format=%i"]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
 
-    def records(self) -> list[dict[str, str]]:
-        """All job records of this cluster, as `scontrol show job` has them."""
+    def records(self, folder: Path) -> list[dict[str, str]]:
+        """The records of the jobs submitted from a folder, as `scontrol show job` has them, and their rules."""
         output = subprocess.run(
             ["scontrol", "show", "job", "--oneliner"], capture_output=True, text=True, check=True
         ).stdout
-        lines = [line for line in output.splitlines() if line.startswith("JobId=")]
-        return [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines]
+        records = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in output.splitlines()]
+        records = [record for record in records if record.get("WorkDir") == str(folder)]
+        return [{**record, "Rule": RULE.match(record["Comment"]).group(1)} for record in records]
 
     def start_node(self, node: str) -> None:
         self._start(node, "slurmd", "-D", "-N", node)

@@ -16,6 +16,16 @@ DRIVER = ROOT / ".venv-cluster"
 REQUIREMENTS = ROOT / "requirements-cluster.txt"
 
 
+JOB_TABLE = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if lines := config.stash.get(JOB_TABLE, []):
+        terminalreporter.section("the demo's jobs")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     if reason := slurm.why_not():
@@ -37,25 +47,27 @@ def driver_snakemake() -> Path:
 
 
 @pytest.fixture(scope="session")
-def profile(tmp_path_factory) -> Path:
-    """profiles/slurm for this site: no conda here, and quick answers from a small SLURM."""
+def home(tmp_path_factory) -> Path:
+    """A folder of configurations with profiles/slurm for this site: no conda, quick answers from a small SLURM."""
     settings = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
     del settings["software-deployment-method"]
     settings["slurm-init-seconds-before-status-checks"] = 1
     settings["latency-wait"] = 15
     settings["set-resources"]["train_epochs"]["gpu_model"] = "v100"
-    folder = tmp_path_factory.mktemp("profile")
+    home = tmp_path_factory.mktemp("configuration")
+    folder = home / "snakemake" / "slurm"
+    folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    return folder
+    return home
 
 
 class Workplace:
     """A working directory with the demo's configuration, and a journal of the programs that ran in it."""
 
-    def __init__(self, folder: Path, snakemake: Path, profile: Path, *overlays: Path):
+    def __init__(self, folder: Path, snakemake: Path, home: Path, *overlays: Path):
         self.folder = folder
         self.snakemake = snakemake
-        self.profile = profile
+        self.home = home
         self.overlays = [*OVERLAYS, *overlays]
         folder.mkdir(exist_ok=True)
         if not (folder / "scripts").exists():
@@ -69,6 +81,7 @@ class Workplace:
         environment = {
             **os.environ,
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "XDG_CONFIG_HOME": str(self.home),
             "SHELFMARK_JOURNAL": str(self.folder),
             "SHELFMARK_PYTHON": sys.executable,
         }
@@ -88,7 +101,7 @@ class Workplace:
     def driver(self, *arguments: str) -> subprocess.Popen:
         """Start a driver that submits to SLURM; its words go to driver.log."""
         with (self.folder / "driver.log").open("a") as log:
-            command = [self.snakemake, "--profile", self.profile]
+            command = [self.snakemake, "--profile", "slurm"]
             self.last_driver = self._run(command, arguments, stdout=log, stderr=log)
         return self.last_driver
 
@@ -109,7 +122,10 @@ class Workplace:
         (self.folder / f"hold-{epoch}").unlink()
 
     def journal(self, what: str, program: str = "") -> list[list[str]]:
-        """Lines of the journal: start or held, program, SLURM job, node, GPUs; end, program, SLURM job, exit status."""
+        """Lines of the journal.
+
+        They are: start or held, program, SLURM job, node, GPUs, threads; or end, program, SLURM job, exit status.
+        """
         lines = [line.split() for line in (self.folder / "journal").read_text().splitlines()]
         return [line for line in lines if line[0] == what and line[1].startswith(program)]
 
@@ -129,9 +145,9 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory, driver_snakemake, profile):
+def workplace(tmp_path_factory, driver_snakemake, home):
     """Makes workplaces by name."""
-    return lambda name: Workplace(tmp_path_factory.mktemp(name), driver_snakemake, profile)
+    return lambda name: Workplace(tmp_path_factory.mktemp(name), driver_snakemake, home)
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +156,16 @@ def reference(workplace) -> Workplace:
     place = workplace("reference")
     place.local()
     return place
+
+
+@pytest.fixture(scope="session")
+def demo_through_slurm(cluster, workplace, request):
+    """The demo, run through SLURM, and its job records."""
+    place = workplace("demo")
+    place.finish(place.driver(), 900)
+    records = cluster.records(place.folder)
+    request.config.stash[JOB_TABLE] = slurm.job_table(records)
+    return place, records
 
 
 @pytest.fixture
@@ -154,4 +180,4 @@ def untrained(tmp_path, reference) -> Workplace:
     (folder / "journal").write_text("")
     epoch_by_epoch = tmp_path / "epoch-by-epoch.yaml"
     epoch_by_epoch.write_text("training: {epochs_per_job: 1}\n")
-    return Workplace(folder, reference.snakemake, reference.profile, epoch_by_epoch)
+    return Workplace(folder, reference.snakemake, reference.home, epoch_by_epoch)

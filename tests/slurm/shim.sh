@@ -4,7 +4,8 @@
 program=$(basename "$1" .py)
 epoch=$(sed -nE 's#.*models/(M[0-9]+)/0*([0-9]+)\.recipe.*#\1-\2#p' <<<"$*")
 name=$program${epoch:+-$epoch}
-where="${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none}"
+threads=$(sed -nE 's/.* --(threads|decoders|processes) ([0-9]+).*/\2/p' <<<"$*")
+where="${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none} ${threads:-1}"
 hold=$SHELFMARK_JOURNAL/hold-$name
 
 note() { echo "$*" >> "$SHELFMARK_JOURNAL/journal"; }
