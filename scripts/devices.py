@@ -1,6 +1,7 @@
 """The devices that a program computes on: every GPU that it was granted, or the CPU."""
 
 import ctypes
+import socket
 
 import mxnet as mx
 
@@ -11,14 +12,17 @@ import cli
 SUPPORTED_MAJORS = range(5, 9)
 SUPPORTED = "Maxwell to Ampere and Ada (compute capability 5.0 to 8.9)"
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of CUDA's driver API
+NO_DEVICE = 100  # CUresult: the driver is there, a GPU is not
 
 
 def contexts() -> list[mx.Context]:
-    """All GPUs that CUDA_VISIBLE_DEVICES grants; the CPU where there is none.
+    """All GPUs that CUDA_VISIBLE_DEVICES grants; the CPU where there is none, or MXNet is the one for CPUs.
 
     Raises:
-        cli.UserError: MXNet has no kernels for a GPU.
+        cli.UserError: MXNet has no kernels for a GPU, or the driver does not start.
     """
+    if not mx.runtime.Features().is_enabled("CUDA"):
+        return [mx.cpu()]
     for number, (name, major, minor) in enumerate(visible_gpus()):
         check_capability(number, name, major, minor)
     count = mx.context.num_gpus()
@@ -35,14 +39,21 @@ def check_capability(number: int, name: str, major: int, minor: int) -> None:
 
 
 def visible_gpus() -> list[tuple[str, int, int]]:
-    """Name and compute capability (major, minor) of each visible GPU, from the driver; none without a driver."""
+    """Name and compute capability (major, minor) of each visible GPU, from the driver; none without a driver.
+
+    Raises:
+        cli.UserError: the driver does not start; the CPU in its place would take weeks.
+    """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return []
     count = ctypes.c_int()
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return []
+    error = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if error not in (0, NO_DEVICE):
+        raise cli.UserError(
+            f"NVIDIA's driver on {socket.gethostname()} does not start (CUDA error {error}); choose another node"
+        )
     return [_describe(driver, number) for number in range(count.value)]
 
 
