@@ -14,55 +14,55 @@ def pictures_of(product: dict) -> list[bytes]:
     return [image["picture"] for image in product["imgs"]]
 
 
-def picture_dictionary(known: list[dict]) -> dict[bytes, Counter]:
-    """How often each picture has which category."""
-    counters = defaultdict(Counter)
-    for product in known:
-        for picture in pictures_of(product):
-            counters[md5(picture)][product["category_id"]] += 1
-    return dict(counters)
+def picture_set(product: dict) -> frozenset[bytes]:
+    return frozenset(map(md5, pictures_of(product)))
 
 
-def picture_label(counts: Counter, totals: Counter, mode: str) -> int | None:
-    """The category that a picture's known copies give it."""
-    if mode == "unique" and len(counts) == 1:
-        return next(iter(counts))
-    if mode == "majority" and counts:
-        return max(counts, key=lambda category: (counts[category], totals[category], -category))
-    return None
+class Rules:
+    """What known products say of others.
 
+    Args:
+        known: documents with category_id.
+        category_ids: in the order of classes.
+        mode: of known pictures: unique, majority or off.
+    """
 
-def product_dictionary(known: list[dict]) -> dict[frozenset, set[int]]:
-    """The categories of the products with the same set of pictures."""
-    categories = defaultdict(set)
-    for product in known:
-        categories[frozenset(map(md5, pictures_of(product)))].add(product["category_id"])
-    return dict(categories)
+    def __init__(self, known: list[dict], category_ids: list[int], mode: str):
+        self.category_ids, self.mode = category_ids, mode
+        self.pictures, self.sets = defaultdict(Counter), defaultdict(set)
+        self.products = Counter(product["category_id"] for product in known)
+        for product in known:
+            self.sets[picture_set(product)].add(product["category_id"])
+            for digest in map(md5, pictures_of(product)):
+                self.pictures[digest][product["category_id"]] += 1
+        self.totals = sum(self.pictures.values(), Counter())
 
+    def picture_label(self, digest: bytes) -> int | None:
+        """The category that a picture's known copies give it."""
+        counts = self.pictures.get(digest, Counter())
+        if self.mode == "unique" and len(counts) == 1:
+            return next(iter(counts))
+        if self.mode == "majority" and counts:
+            return max(counts, key=lambda category: (counts[category], self.totals[category], -category))
+        return None
 
-def picture_vectors(
-    product: dict, probabilities: dict[bytes, np.ndarray], known: list[dict], mode: str, category_ids: list[int]
-) -> list[np.ndarray]:
-    """A vector per picture of a product: its label, or what a network says (NaN where it did not decode)."""
-    counters = picture_dictionary(known)
-    totals = sum(counters.values(), Counter())
-    vectors = []
-    for digest in map(md5, pictures_of(product)):
-        label = picture_label(counters.get(digest, Counter()), totals, mode)
-        vectors.append(probabilities.get(digest) if label is None else np.equal(category_ids, label).astype(float))
-    return vectors
+    def picture_vectors(self, product: dict, probabilities: dict[bytes, np.ndarray]) -> list[np.ndarray]:
+        """A vector per picture of a product: its label, or what a network says (NaN where it did not decode)."""
+        vectors = []
+        for digest in map(md5, pictures_of(product)):
+            label = self.picture_label(digest)
+            is_class = np.equal(self.category_ids, label).astype(float)
+            vectors.append(probabilities[digest] if label is None else is_class)
+        return vectors
 
+    def best_category(self, vectors: list[np.ndarray]) -> int:
+        """The category with the highest sum over the pictures that decoded, else the most frequent one."""
+        decoded = [vector for vector in vectors if not np.isnan(vector).any()]
+        if not decoded:
+            return min(self.products, key=lambda category: (-self.products[category], category))
+        return self.category_ids[int(np.argmax(sum(decoded)))]
 
-def best_category(vectors: list[np.ndarray], category_ids: list[int], known: list[dict]) -> int:
-    """The category with the highest sum over the pictures that decoded, else the most frequent one."""
-    decoded = [vector for vector in vectors if not np.isnan(vector).any()]
-    if not decoded:
-        products = Counter(product["category_id"] for product in known)
-        return min(products, key=lambda category: (-products[category], category))
-    return category_ids[int(np.argmax(sum(decoded)))]
-
-
-def overridden(product: dict, category: int, known: list[dict]) -> int:
-    """The category of the known products with the same pictures, where they have exactly one."""
-    categories = product_dictionary(known).get(frozenset(map(md5, pictures_of(product))), set())
-    return next(iter(categories)) if len(categories) == 1 else category
+    def overridden(self, product: dict, category: int) -> int:
+        """The category of the known products with the same pictures, where they have exactly one."""
+        categories = self.sets.get(picture_set(product), set())
+        return next(iter(categories)) if len(categories) == 1 else category

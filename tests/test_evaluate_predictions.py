@@ -4,9 +4,9 @@ import argparse
 
 import numpy as np
 import pandas as pd
-import published_rules
 import pytest
 import tiny_catalogs
+from published_rules import Rules
 
 import evaluate_predictions
 import list_images
@@ -63,15 +63,17 @@ class Case:
 
     def expected(self, mode: str, override: bool, weights: tuple = (1, 1, 1)) -> list[int]:
         """The category of each measured product."""
-        found, fallback = [], self.known(*self.valid)
+        together = Rules(self.known(*self.valid), CATEGORY_IDS, mode)
+        own = {name: Rules(self.known(name), CATEGORY_IDS, mode) for name in self.valid}
+        found = []
         for product in self.measured():
             vectors = [
-                published_rules.picture_vectors(product, values, self.known(name), mode, CATEGORY_IDS)
+                own[name].picture_vectors(product, values)
                 for name, values in zip(MEMBERS, self.probabilities, strict=True)
             ]
             means = [np.average(pictures, axis=0, weights=weights) for pictures in zip(*vectors, strict=True)]
-            category = published_rules.best_category(means, CATEGORY_IDS, fallback)
-            found.append(published_rules.overridden(product, category, fallback) if override else category)
+            category = together.best_category(means)
+            found.append(together.overridden(product, category) if override else category)
         return found
 
 

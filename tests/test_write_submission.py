@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pandas as pd
-import published_rules
 import pytest
 import tiny_catalogs
+from published_rules import Rules, pictures_of
 
 import cli
 import index_catalog
@@ -25,7 +25,7 @@ class Case:
         self.folder = folder
         self.known = tiny_catalogs.products(40, seed)
         self.asked = [
-            tiny_catalogs.product(product["_id"] + 1, published_rules.pictures_of(product), None)
+            tiny_catalogs.product(product["_id"] + 1, pictures_of(product), None)
             for product in tiny_catalogs.products(40, seed + 50)
         ]
         for product, twin in zip(self.asked[::3], self.known[::3], strict=True):
@@ -66,11 +66,10 @@ class Case:
         return pd.read_csv(self.folder / "submission.csv.gz")
 
     def expected(self, probabilities: dict[bytes, np.ndarray], mode: str, override: bool) -> list[int]:
-        found = []
+        rules, found = Rules(self.known, CATEGORY_IDS, mode), []
         for product in self.asked:
-            vectors = published_rules.picture_vectors(product, probabilities, self.known, mode, CATEGORY_IDS)
-            category = published_rules.best_category(vectors, CATEGORY_IDS, self.known)
-            found.append(published_rules.overridden(product, category, self.known) if override else category)
+            category = rules.best_category(rules.picture_vectors(product, probabilities))
+            found.append(rules.overridden(product, category) if override else category)
         return found
 
 
@@ -107,7 +106,7 @@ def test_products_without_a_readable_picture_get_the_most_frequent_category_in_t
     case.prepare("unique")
     submission = case.submit(monkeypatch)
     assert submission["_id"].tolist() == [product["_id"] for product in case.asked]
-    assert submission.category_id[7] == published_rules.best_category([], CATEGORY_IDS, case.known)
+    assert submission.category_id[7] == Rules(case.known, CATEGORY_IDS, "unique").best_category([])
 
 
 def test_equal_submissions_are_equal_files(case, monkeypatch):
