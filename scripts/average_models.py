@@ -7,57 +7,70 @@ Example:
 """
 
 import argparse
+import contextlib
 import time
 from pathlib import Path
+from typing import BinaryIO
 
+import cv2
 import numpy as np
 
 import cli
-from postprocessing.means import combine, equal_weights
+from postprocessing.halves import narrowed, widened
+from postprocessing.means import combine, weights_of
+from postprocessing.shards import open_shard
 
-ROWS_PER_BLOCK = 1024
-
-
-def average(members: list[np.ndarray], mean: str, weights: list[float], output: np.ndarray) -> None:
-    """Fill output (rows, classes) with the mean of members of that shape, block by block."""
-    with cli.progress(len(output), "picture", "averaging") as bar:
-        for start in range(0, len(output), ROWS_PER_BLOCK):
-            rows = slice(start, start + ROWS_PER_BLOCK)
-            output[rows] = combine([member[rows] for member in members], mean, weights)
-            bar.update(len(output[rows]))
+VALUES_PER_BLOCK = 1 << 18  # 1 MB in float32: stays in the processor's cache
 
 
-def open_members(paths: list[Path]) -> list[np.ndarray]:
-    """Map the models' probabilities into memory.
+def shape_of(paths: list[Path]) -> tuple[int, int]:
+    """Pictures and classes of the models' probabilities.
 
     Raises:
-        cli.UserError: two differ in shape.
+        cli.UserError: a file is damaged, or two differ in shape.
     """
-    members = [np.load(path, mmap_mode="r") if path.stat().st_size > 128 else np.load(path) for path in paths]
-    for path, member in zip(paths, members, strict=True):
-        if member.shape != members[0].shape:
-            raise cli.UserError(
-                f"{path}: shape {member.shape}, but {paths[0]} has {members[0].shape}; predict it again"
-            )
-    return members
+    shapes = [open_shard(path).shape for path in paths]
+    for path, shape in zip(paths, shapes, strict=True):
+        if shape != shapes[0]:
+            raise cli.UserError(f"{path}: shape {shape}, but {paths[0]} has {shapes[0]}; predict it again")
+    return shapes[0]
+
+
+def average(paths: list[Path], shape: tuple[int, int], mean: str, weights: list[float], output: BinaryIO) -> None:
+    """Write the mean of the models' probabilities, each of that shape, block by block."""
+    count, classes = shape
+    block = np.empty((max(1, VALUES_PER_BLOCK // classes), classes), np.float16)
+    wide = np.empty(block.shape, np.float32)
+    header = {"descr": np.lib.format.dtype_to_descr(block.dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(output, header)
+    with contextlib.ExitStack() as stack, cli.progress(count, "picture", "averaging") as bar:
+        files = [stack.enter_context(path.open("rb")) for path in paths]
+        for file in files:
+            file.seek(-count * classes * block.itemsize, 2)
+        for start in range(0, count, len(block)):
+            rows = block[: count - start]
+            members = (_read(file, rows, wide[: len(rows)]) for file in files)
+            output.write(narrowed(combine(members, mean, weights)))
+            bar.update(len(rows))
+
+
+def _read(file: BinaryIO, rows: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    file.readinto(rows)
+    return widened(rows, wide)
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    members = open_members(args.members)
-    shape = members[0].shape
-    with cli.written_whole(args.output) as (path,):
-        if len(members[0]):
-            output = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-            average(members, args.mean, args.weights or equal_weights(members), output)
-        else:
-            with path.open("wb") as file:
-                np.save(file, members[0])
-    size = sum(member.nbytes for member in members) / 1e6
+    cv2.setNumThreads(1)
+    weights = weights_of(args.members, args.weights)
+    shape = shape_of(args.members)
+    with cli.written_whole(args.output) as (path,), path.open("wb") as output:
+        average(args.members, shape, args.mean, weights, output)
+    size = len(args.members) * shape[0] * shape[1] * np.dtype(np.float16).itemsize / 1e6
     seconds = time.monotonic() - start
     cli.summary(
-        f"{len(members)} models, {shape[0]} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
+        f"{len(args.members)} models, {shape[0]} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
     )
 
 

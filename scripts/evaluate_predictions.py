@@ -28,7 +28,7 @@ import pandas as pd
 import cli
 from catalog.classes import class_ids, read_classes
 from catalog.index import read_index
-from postprocessing.means import combine, equal_weights
+from postprocessing.means import combine, weights_of
 from postprocessing.pictures import ImageSet, image_set, picture_vectors
 from postprocessing.products import (
     best_classes,
@@ -198,13 +198,12 @@ def evaluate(
     pictures = {
         name: image_set(index, split.images, split.train, classes, args.picture_md5) for name, split in splits.items()
     }
-    opened = [(pictures[name], Shards(paths, len(splits[name].images))) for name, paths in members]
+    opened = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
     truth_of_pictures = class_ids(index.category_id.to_numpy(), classes)
     truth = truth_of_pictures[starts]
     fallback = int(class_ids(np.array([most_frequent_category(known)]), classes)[0])
-    predictions = predict_products(
-        truth_of_pictures, starts, opened, args.mean, args.weights or equal_weights(opened), fallback
-    )
+    weights = weights_of(members, args.weights)
+    predictions = predict_products(truth_of_pictures, starts, opened, args.mean, weights, fallback)
     final = predictions.with_labels.copy()
     if args.product_md5 == "on":
         overridden = known_product_categories(index, known)

@@ -85,7 +85,8 @@ def main() -> None:
     fallback = int(class_ids(np.array([frequent]), classes)[0])
     pictures = image_set(index, images, known, classes, args.picture_md5)
     starts = product_starts(index)
-    predicted = predicted_classes(pictures, Shards(args.probabilities, len(images)), starts, fallback)
+    shards = Shards(args.probabilities, len(images), len(classes))
+    predicted = predicted_classes(pictures, shards, starts, fallback)
     categories = pd.Series(classes.category_id.to_numpy()[predicted], index=index.product_id.to_numpy()[starts])
     overridden = known_product_categories(index, known) if args.product_md5 == "on" else categories[:0]
     changed = int((categories[overridden.index] != overridden).sum())

@@ -5,25 +5,32 @@ from pathlib import Path
 import numpy as np
 
 import cli
+from postprocessing.halves import widened
 
 
 class Shards:
     """Rows of consecutive .npy files (float16), read where they are asked for."""
 
-    def __init__(self, paths: list[Path], rows: int) -> None:
+    def __init__(self, paths: list[Path], rows: int, classes: int) -> None:
         """Map the shards into memory.
 
         Raises:
-            cli.UserError: a file is missing or damaged, or together they have not the listed number of rows.
+            cli.UserError: a file is missing or damaged, has not a column per class, or together they have not the
+                listed number of rows.
         """
-        self._shards = [_load(path) for path in paths]
+        self._shards = [open_shard(path) for path in paths]
+        for path, shard in zip(paths, self._shards, strict=True):
+            if shard.shape[1] != classes:
+                raise cli.UserError(
+                    f"{path}: probabilities of {shard.shape[1]} classes, the catalog has {classes}; predict it again"
+                )
         self._starts = np.cumsum([0, *map(len, self._shards)])
         if self._starts[-1] != rows:
             raise cli.UserError(
                 f"{paths[0].parent}: the shards hold {self._starts[-1]} rows, the list of pictures {rows};"
                 " predict them again"
             )
-        self.classes = self._shards[0].shape[1]
+        self.classes = classes
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), classes) float32 of the given rows, in any order."""
@@ -31,14 +38,22 @@ class Shards:
         shard_of_row = np.searchsorted(self._starts, rows, side="right") - 1
         for shard in np.unique(shard_of_row):
             chosen = shard_of_row == shard
-            values[chosen] = self._shards[shard][rows[chosen] - self._starts[shard]]
+            values[chosen] = widened(self._shards[shard][rows[chosen] - self._starts[shard]])
         return values
 
 
-def _load(path: Path) -> np.ndarray:
+def open_shard(path: Path) -> np.ndarray:
+    """Map one file of probabilities (pictures, classes) float16 into memory.
+
+    Raises:
+        cli.UserError: the file is damaged or holds something else.
+    """
     try:
         # An array without rows cannot be mapped.
         array = np.load(path, mmap_mode="r") if path.stat().st_size > 128 else np.load(path)
     except (ValueError, EOFError) as error:
-        raise cli.UserError(f"{path}: not an array of probabilities: {error}; predict the shard again") from error
+        reason = str(error).splitlines()[0]
+        raise cli.UserError(f"{path}: not an array of probabilities: {reason}; predict the shard again") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.float16 or array.ndim != 2:
+        raise cli.UserError(f"{path}: not an array (pictures, classes) of float16; predict the shard again")
     return array
