@@ -137,7 +137,7 @@ def test_a_member_that_does_not_fit_is_named_and_nothing_written(tmp_path, monke
     members = written(tmp_path, [draw(seed) for seed in range(3)])
     damage(members[1])
     before = files_below(tmp_path)
-    with pytest.raises(cli.UserError, match="M01.npy: ") as caught:
+    with pytest.raises(cli.UserError, match=r"M01\.npy: ") as caught:
         average(monkeypatch, tmp_path / "out.npy", members, "--mean", "arithmetic")
     assert reason in str(caught.value)
     assert "again" in str(caught.value)
