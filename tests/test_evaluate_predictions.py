@@ -1,163 +1,119 @@
-"""evaluate_predictions.py beside the published rules, told again in published_rules.py."""
+"""evaluate_predictions.py: two splits, two members, measured beside dictionaries over the products' pictures."""
 
-import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_catalogs
-from published_rules import Rules
+from test_write_submission import CATEGORIES, draw_products
+from tiny_catalogs import indexed, write
 
 import evaluate_predictions
-import list_images
-from catalog.classes import read_classes
-from evaluate_predictions import Split
-
-CATEGORY_IDS = [30, 10, 20]
-MEMBERS = ("1", "1", "7")  # the split of each
+from evaluate_predictions import wilson_interval
+from list_images import COLUMNS, needs_forward_pass
 
 
-class Case:
-    """A train catalog split twice, and three members' probabilities of the valid pictures of their split."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("splits")
+    index = indexed(write(folder / "all.bson", draw_products(240, 1, 90, True, 4)))
+    names = [f"{number},{category_id},{'ab'[number % 2]},b,c\n" for number, category_id in enumerate(CATEGORIES)]
+    (folder / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n" + "".join(names))
+    for split, seed in (("A", 1), ("B", 2)):
+        rng = np.random.default_rng(seed)
+        ids = index.product_id.unique()
+        is_valid = index.product_id.isin(rng.choice(ids, len(ids) // 2, replace=False))
+        index[is_valid].to_parquet(folder / f"{split}-valid.parquet", index=False)
+        index[~is_valid].to_parquet(folder / f"{split}-train.parquet", index=False)
+        rows = index[is_valid][needs_forward_pass(index[is_valid], index[~is_valid], "off")][COLUMNS]
+        rows.to_parquet(folder / f"{split}-images.parquet", index=False)
+        np.save(folder / f"{split}.npy", rng.dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16))
+    return folder
 
-    def __init__(self, folder, mode: str = "unique", product_md5: str = "on"):
-        self.folder, self.mode, self.product_md5 = folder, mode, product_md5
-        self.products = tiny_catalogs.products(120, seed=4)
-        for product, twin in zip(self.products[::4], self.products[1::4], strict=True):
-            product["imgs"] = twin["imgs"][::-1]
-        index = tiny_catalogs.indexed(tiny_catalogs.write(folder / "train.bson", self.products))
-        rng = np.random.default_rng(9)
-        self.splits, self.valid, self.probabilities, self.members = {}, {}, [], []
-        for name, share in (("1", 0.5), ("7", 0.6)):
-            ids = [product["_id"] for product in self.products if rng.random() < share]
-            valid, train = index[index.product_id.isin(ids)], index[~index.product_id.isin(ids)]
-            listed = valid[list_images.needs_forward_pass(valid, train, mode)]
-            self.splits[name] = Split(*(frame.reset_index(drop=True) for frame in (valid, train, listed)))
-            self.valid[name] = set(ids)
-        for number, name in enumerate(MEMBERS):
-            images = self.splits[name].images
-            values = rng.dirichlet([0.3] * len(CATEGORY_IDS), len(images)).astype(np.float16)
-            np.save(folder / f"{number}.npy", values)
-            digests = [
-                (int(high) << 64 | int(low)).to_bytes(16, "big")
-                for high, low in zip(images.md5_hi, images.md5_lo, strict=True)
-            ]
-            self.probabilities.append(dict(zip(digests, values.astype(float), strict=True)))
-            self.members.append((name, [folder / f"{number}.npy"]))
-        rows = [f"{number},{category},L{category % 20},B,{category}\n" for number, category in enumerate(CATEGORY_IDS)]
-        (folder / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n" + "".join(rows))
 
-    def known(self, *names: str) -> list[dict]:
-        """The products that all these splits train on."""
-        return [p for p in self.products if not any(p["_id"] in self.valid[name] for name in names)]
+def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", **swapped: str) -> dict:
+    words = ["--classes", folder / "classes.csv", "--mean", "arithmetic", "--picture-md5", "unique",
+             "--product-md5", "on", "--output", output]  # fmt: skip
+    for split in splits:
+        train = swapped.get("train", "{}-train").format(split)
+        words += ["--split", split, folder / f"{split}-valid.parquet", folder / f"{train}.parquet"]
+        words += [folder / f"{split}-images.parquet", "--member", split, folder / f"{split}.npy"]
+    monkeypatch.setattr(sys, "argv", ["evaluate_predictions", *map(str, words)])
+    evaluate_predictions.main()
+    return json.loads(output.read_text())
 
-    def measured(self) -> list[dict]:
-        return [p for p in self.products if all(p["_id"] in ids for ids in self.valid.values())]
 
-    def evaluate(self, weights: list[float] | None = None) -> dict:
-        args = argparse.Namespace(
-            mean="arithmetic", weights=weights, picture_md5=self.mode, product_md5=self.product_md5
-        )
-        classes = read_classes(self.folder / "classes.csv")
-        return evaluate_predictions.evaluate(self.splits, self.members, classes, args)
+def products_of(path: Path) -> dict[int, tuple[int, list]]:
+    """Product id -> category and pictures' MD5s."""
+    found = {}
+    for row in pd.read_parquet(path).itertuples():
+        found.setdefault(row.product_id, (row.category_id, []))[1].append((row.md5_hi, row.md5_lo))
+    return found
 
-    def expected(self, mode: str, override: bool, weights: tuple = (1, 1, 1)) -> list[int]:
-        """The category of each measured product."""
-        together = Rules(self.known(*self.valid), CATEGORY_IDS, mode)
-        own = {name: Rules(self.known(name), CATEGORY_IDS, mode) for name in self.valid}
-        found = []
-        for product in self.measured():
+
+def plain_steps(folder: Path, splits: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """True category of each product that no member trained on, and the category after each step."""
+    valid = [products_of(folder / f"{split}-valid.parquet") for split in splits]
+    train = [products_of(folder / f"{split}-train.parquet") for split in splits]
+    measured = {number: fields for number, fields in valid[0].items() if all(number in part for part in valid)}
+    predicted, labels = [], []
+    for split, part in zip(splits, train, strict=True):
+        rows = pd.read_parquet(folder / f"{split}-images.parquet")
+        listed = zip(zip(rows.md5_hi, rows.md5_lo, strict=True), np.load(folder / f"{split}.npy"), strict=True)
+        predicted.append({digest: vector.astype(np.float64) for digest, vector in listed})
+        categories = defaultdict(set)
+        for category_id, digests in part.values():
+            for digest in digests:
+                categories[digest].add(category_id)
+        labels.append({digest: min(ids) for digest, ids in categories.items() if len(ids) == 1})
+    sets = defaultdict(set)
+    for number, (category_id, digests) in train[0].items():
+        if all(number in part for part in train):
+            sets[frozenset(digests)].add(category_id)
+    steps = [[], [], []]
+    for _, digests in measured.values():
+        for step, known in enumerate(([{}] * len(splits), labels)):
             vectors = [
-                own[name].picture_vectors(product, values)
-                for name, values in zip(MEMBERS, self.probabilities, strict=True)
+                np.array(CATEGORIES) == known[member][digest] if digest in known[member] else predicted[member][digest]
+                for digest in digests
+                for member in range(len(splits))
             ]
-            means = [np.average(pictures, axis=0, weights=weights) for pictures in zip(*vectors, strict=True)]
-            category = together.best_category(means)
-            found.append(together.overridden(product, category) if override else category)
-        return found
+            steps[step].append(CATEGORIES[int(np.mean(vectors, axis=0).argmax())])
+        of_set = sets[frozenset(digests)]
+        steps[2].append(min(of_set) if len(of_set) == 1 else steps[1][-1])
+    return np.array([category_id for category_id, _ in measured.values()]), list(map(np.array, steps))
 
 
-@pytest.fixture
-def case(tmp_path) -> Case:
-    return Case(tmp_path)
+@pytest.mark.parametrize("splits", ["A", "AB"])
+def test_each_step_reaches_what_plain_rules_reach(folder, tmp_path, monkeypatch, splits):
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json", splits)
+    truth, steps = plain_steps(folder, splits)
+    assert found["products"] == len(truth) < 240
+    for name, step, before in zip(("networks", "picture_md5", "product_md5"), steps, [None, *steps], strict=False):
+        assert found["steps"][name]["accuracy"] == (step == truth).mean()
+        if before is not None:
+            assert found["steps"][name]["changed_products"] == (step != before).sum() > 0
+    final = steps[2]
+    top = {category_id: "ab"[number % 2] for number, category_id in enumerate(CATEGORIES)}
+    for level in found["by_top_level"]:
+        chosen = np.array([top[category_id] == level["level1"] for category_id in truth])
+        assert (level["products"], level["accuracy"]) == (chosen.sum(), (final == truth)[chosen].mean())
+    pairs = Counter(zip(truth[final != truth].tolist(), final[final != truth].tolist(), strict=True))
+    confused = {(p["category_id"], p["predicted_category_id"]): p["products"] for p in found["confused_pairs"]}
+    assert confused == dict(pairs)
 
 
-def share_right(case: Case, categories: list[int]) -> float:
-    return float(np.mean([p["category_id"] == c for p, c in zip(case.measured(), categories, strict=True)]))
+def test_a_valid_product_among_the_known_ends_the_evaluation(folder, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="are among the known ones"):
+        evaluate(folder, monkeypatch, tmp_path / "e.json", "A", train="all")
+    assert not (tmp_path / "e.json").exists()
 
 
-@pytest.mark.parametrize("mode", ["unique", "majority", "off"])
-def test_each_step_is_the_published_rule_on_products_that_no_member_trained_on(tmp_path, mode):
-    """`off` lists every picture, so that its networks-only step can be told again too."""
-    case = Case(tmp_path, mode)
-    result = case.evaluate()
-    steps = result["steps"]
-    labelled, final = case.expected(mode, override=False), case.expected(mode, override=True)
-    assert result["products"] == len(case.measured()) > 20
-    assert steps["picture_md5"]["accuracy"] == share_right(case, labelled)
-    assert steps["product_md5"]["accuracy"] == result["accuracy"] == share_right(case, final)
-    assert steps["product_md5"]["changed_products"] == sum(a != b for a, b in zip(labelled, final, strict=True)) > 0
-    if mode == "off":
-        assert steps["networks"]["accuracy"] == share_right(case, labelled)
-        assert steps["picture_md5"]["changed_products"] == 0
-
-
-def test_weights_count(case):
-    case.mode, case.product_md5 = "unique", "off"
-    plain, weighted = case.evaluate(), case.evaluate(weights=[8, 1, 1])
-    assert weighted["accuracy"] == share_right(case, case.expected("unique", override=False, weights=(8, 1, 1)))
-    assert weighted["steps"] != plain["steps"]
-
-
-def test_a_valid_product_among_the_known_ones_is_a_fault(case):
-    """It would tell its own pictures' category."""
-    split = case.splits["7"]
-    leak = split.valid[split.valid.product_id == case.measured()[0]["_id"]]
-    case.splits["7"] = Split(split.valid, pd.concat([split.train, leak]), split.images)
-    with pytest.raises(ValueError, match="1 products of the image set are among the known ones"):
-        case.evaluate()
-
-
-def test_accuracies_by_top_level_add_up(case):
-    result = case.evaluate()
-    final = case.expected("unique", override=True)
-    for row in result["by_top_level"]:
-        chosen = [
-            product["category_id"] == category
-            for product, category in zip(case.measured(), final, strict=True)
-            if f"L{product['category_id'] % 20}" == row["level1"]
-        ]
-        assert (row["products"], row["accuracy"]) == (len(chosen), pytest.approx(np.mean(chosen)))
-    assert sum(row["products"] for row in result["by_top_level"]) == result["products"]
-    assert len(result["by_top_level"]) == 2
-
-
-def test_confused_pairs_are_the_wrong_ones_counted(case):
-    final = case.expected("unique", override=True)
-    pairs = {}
-    for product, category in zip(case.measured(), final, strict=True):
-        if product["category_id"] != category:
-            pair = (product["category_id"], category)
-            pairs[pair] = pairs.get(pair, 0) + 1
-    rows = case.evaluate()["confused_pairs"]
-    assert {(row["category_id"], row["predicted_category_id"]): row["products"] for row in rows} == pairs
-    counts = [row["products"] for row in rows]
-    assert counts == sorted(counts, reverse=True)
-
-
-@pytest.mark.parametrize(("correct", "count"), [(0, 10), (45, 50), (77, 77), (600, 1000)])
-def test_the_interval_is_where_the_score_test_accepts(correct, count):
-    """Wilson's bounds are the shares p with |correct / count - p| = 1.96 * sqrt(p * (1 - p) / count)."""
-    low, high = evaluate_predictions.wilson_interval(correct, count)
-    shares = np.linspace(0, 1, 200_001)[1:-1]
-    accepted = shares[np.abs(correct / count - shares) <= 1.959964 * np.sqrt(shares * (1 - shares) / count)]
-    assert (low, high) == (pytest.approx(accepted[0], abs=2e-5), pytest.approx(accepted[-1], abs=2e-5))
-
-
-def test_splits_without_a_common_valid_product_say_so(case):
-    first, second = case.splits.values()
-    own = first.valid[~first.valid.product_id.isin(second.valid.product_id)]
-    case.splits["1"] = Split(own.reset_index(drop=True), first.train, first.images)
-    result = case.evaluate()
-    assert result["products"] == 0
-    assert "raise valid_fraction" in result["note"]
+@pytest.mark.parametrize(("correct", "count"), [(0, 10), (7, 10), (755, 1000), (1000, 1000)])
+def test_the_interval_holds_the_proportions_that_the_count_does_not_refute(correct, count):
+    for bound in wilson_interval(correct, count):
+        deviation = abs(correct / count - bound)
+        assert deviation == pytest.approx(1.959964 * np.sqrt(bound * (1 - bound) / count), abs=1e-9)
