@@ -13,7 +13,7 @@ def test_the_record_holds_size_and_digest(tmp_path):
     assert done.returncode == 0, done.stderr
     values = json.loads((tmp_path / "a.json").read_text()).values()
     assert hashlib.sha256(catalog.read_bytes()).hexdigest() in values
-    assert 10_000 in values
+    assert any(str(value).startswith("10000-") for value in values)
 
 
 def test_a_missing_catalog_is_named(tmp_path):
