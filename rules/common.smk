@@ -243,7 +243,7 @@ def epoch_before(wildcards, suffix):
 
 
 def epoch_start(wildcards):
-    """The weights that an epoch starts from and that a rule makes: the epoch before, or another model's last."""
+    """The weights that an epoch starts from where the DAG makes them: the epoch before, or another model's last."""
     if int(wildcards.epoch) > 1:
         return epoch_before(wildcards, "params")
     start = MODELS[wildcards.model]["start"]
