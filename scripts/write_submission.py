@@ -60,9 +60,13 @@ def check_sample(sample: Path, product_ids: np.ndarray) -> None:
     """Compare the ids with those of a sample submission.
 
     Raises:
-        cli.UserError: an id is missing or too many; names it.
+        cli.UserError: an id is missing or too many, or there are none; names it.
     """
-    wanted = pd.read_csv(sample, usecols=["_id"])._id.to_numpy()
+    try:
+        wanted = pd.read_csv(sample, usecols=["_id"], dtype=np.int64)._id.to_numpy()
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise cli.UserError(f"{sample}: no column _id of whole numbers: {reason}; mend or remove it") from error
     for ids, others, words in (
         (wanted, product_ids, "is not in the catalog"),
         (product_ids, wanted, "is not asked for"),

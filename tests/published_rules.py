@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 
 def md5(picture: bytes) -> bytes:
@@ -16,6 +18,15 @@ def pictures_of(product: dict) -> list[bytes]:
 
 def picture_set(product: dict) -> frozenset[bytes]:
     return frozenset(map(md5, pictures_of(product)))
+
+
+def by_picture(images: Path, probabilities: np.ndarray) -> dict[bytes, np.ndarray]:
+    """MD5 -> vector of each picture of an image list, whose vectors are given in its order."""
+    rows = pd.read_parquet(images)
+    digests = [
+        hi.to_bytes(8) + lo.to_bytes(8) for hi, lo in zip(rows.md5_hi.tolist(), rows.md5_lo.tolist(), strict=True)
+    ]
+    return dict(zip(digests, probabilities.astype(np.float64), strict=True))
 
 
 class Rules:

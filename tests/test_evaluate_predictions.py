@@ -1,12 +1,14 @@
-"""evaluate_predictions.py: two splits, two members, measured beside dictionaries over the products' pictures."""
+"""evaluate_predictions.py: two splits, two members, measured beside the published rules."""
 
 import json
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
+import bson
 import numpy as np
 import pandas as pd
+import published_rules
 import pytest
 from test_write_submission import CATEGORIES, draw_products
 from tiny_catalogs import indexed, write
@@ -46,45 +48,36 @@ def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", **swap
     return json.loads(output.read_text())
 
 
-def products_of(path: Path) -> dict[int, tuple[int, list]]:
-    """Product id -> category and pictures' MD5s."""
-    found = {}
-    for row in pd.read_parquet(path).itertuples():
-        found.setdefault(row.product_id, (row.category_id, []))[1].append((row.md5_hi, row.md5_lo))
-    return found
-
-
 def plain_steps(folder: Path, splits: str) -> tuple[np.ndarray, list[np.ndarray]]:
-    """True category of each product that no member trained on, and the category after each step."""
-    valid = [products_of(folder / f"{split}-valid.parquet") for split in splits]
-    train = [products_of(folder / f"{split}-train.parquet") for split in splits]
-    measured = {number: fields for number, fields in valid[0].items() if all(number in part for part in valid)}
-    predicted, labels = [], []
-    for split, part in zip(splits, train, strict=True):
-        rows = pd.read_parquet(folder / f"{split}-images.parquet")
-        listed = zip(zip(rows.md5_hi, rows.md5_lo, strict=True), np.load(folder / f"{split}.npy"), strict=True)
-        predicted.append({digest: vector.astype(np.float64) for digest, vector in listed})
-        categories = defaultdict(set)
-        for category_id, digests in part.values():
-            for digest in digests:
-                categories[digest].add(category_id)
-        labels.append({digest: min(ids) for digest, ids in categories.items() if len(ids) == 1})
-    sets = defaultdict(set)
-    for number, (category_id, digests) in train[0].items():
-        if all(number in part for part in train):
-            sets[frozenset(digests)].add(category_id)
+    """True category of each product that no member trained on, and by the published rules after each step."""
+    documents = bson.decode_all((folder / "all.bson").read_bytes())
+
+    def kept(split: str, part: str) -> list[dict]:
+        ids = set(pd.read_parquet(folder / f"{split}-{part}.parquet").product_id)
+        return [document for document in documents if document["_id"] in ids]
+
+    measured = [document for document in documents if all(document in kept(split, "valid") for split in splits)]
+    known = [document for document in documents if all(document in kept(split, "train") for split in splits)]
+    predicted = [
+        published_rules.by_picture(folder / f"{split}-images.parquet", np.load(folder / f"{split}.npy"))
+        for split in splits
+    ]
+    rules = {
+        mode: [published_rules.Rules(kept(split, "train"), CATEGORIES, mode) for split in splits]
+        for mode in ("off", "unique")
+    }
+    sets = published_rules.Rules(known, CATEGORIES, "unique")
     steps = [[], [], []]
-    for _, digests in measured.values():
-        for step, known in enumerate(([{}] * len(splits), labels)):
+    for document in measured:
+        for step, mode in zip(steps, ("off", "unique"), strict=False):
             vectors = [
-                np.array(CATEGORIES) == known[member][digest] if digest in known[member] else predicted[member][digest]
-                for digest in digests
-                for member in range(len(splits))
+                vector
+                for of_split, of_picture in zip(rules[mode], predicted, strict=True)
+                for vector in of_split.picture_vectors(document, of_picture)
             ]
-            steps[step].append(CATEGORIES[int(np.mean(vectors, axis=0).argmax())])
-        of_set = sets[frozenset(digests)]
-        steps[2].append(min(of_set) if len(of_set) == 1 else steps[1][-1])
-    return np.array([category_id for category_id, _ in measured.values()]), list(map(np.array, steps))
+            step.append(sets.best_category(vectors))
+        steps[2].append(sets.overridden(document, steps[1][-1]))
+    return np.array([document["category_id"] for document in measured]), list(map(np.array, steps))
 
 
 @pytest.mark.parametrize("splits", ["A", "AB"])

@@ -34,3 +34,7 @@ def test_a_probability_of_zero_costs_much_but_not_infinitely_much():
 
 def test_a_loss_that_is_not_a_number_shows():
     assert np.isnan(Metrics().add(np.float32([[np.nan, np.nan]]), np.float32([0])))
+
+
+def test_no_examples_have_no_means():
+    assert np.isnan(list(Metrics().means().values())).all()

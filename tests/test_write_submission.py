@@ -1,14 +1,13 @@
-"""write_submission.py beside dictionaries and counters over the catalogs' pictures."""
+"""write_submission.py beside the published rules."""
 
 import gzip
-import hashlib
 import sys
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import bson
 import numpy as np
 import pandas as pd
+import published_rules
 import pytest
 from tiny_catalogs import indexed, jpeg, product, write
 
@@ -62,39 +61,16 @@ def listing_of(mode: str) -> str:
 
 
 def plain_submission(folder: Path, mode: str, product_md5: str) -> list[tuple[int, int]]:
-    """The published rules, product by product."""
-
-    def digests(document: dict) -> list[str]:
-        return [hashlib.md5(image["picture"]).hexdigest() for image in document["imgs"]]
-
-    known = bson.decode_all((folder / "train.bson").read_bytes())
-    labels, sets, pictures = defaultdict(Counter), defaultdict(set), Counter()
-    for document in known:
-        for digest in digests(document):
-            labels[digest][document["category_id"]] += 1
-            pictures[document["category_id"]] += 1
-        sets[",".join(sorted(set(digests(document))))].add(document["category_id"])
-    products = Counter(document["category_id"] for document in known)
-    frequent = min(products, key=lambda category_id: (-products[category_id], category_id))
-    rows = pd.read_parquet(folder / f"{listing_of(mode)}.parquet")
-    listed = [f"{hi:016x}{lo:016x}" for hi, lo in zip(rows.md5_hi, rows.md5_lo, strict=True)]
-    shards = np.concatenate([np.load(folder / f"{listing_of(mode)}-{shard}.npy") for shard in range(3)])
-    predicted = dict(zip(listed, shards.astype(np.float64), strict=True))
-
-    def vector(digest: str) -> np.ndarray:
-        counts = labels.get(digest, {})
-        if (mode == "unique" and len(counts) == 1) or (mode == "majority" and counts):
-            best = max(counts, key=lambda category_id: (counts[category_id], pictures[category_id], -category_id))
-            return np.array(CATEGORIES) == best
-        return predicted[digest]
-
+    """Product ids and categories by the published rules."""
+    rules = published_rules.Rules(bson.decode_all((folder / "train.bson").read_bytes()), CATEGORIES, mode)
+    listing = listing_of(mode)
+    shards = [np.load(folder / f"{listing}-{shard}.npy") for shard in range(3)]
+    predicted = published_rules.by_picture(folder / f"{listing}.parquet", np.concatenate(shards))
     lines = []
     for document in bson.decode_all((folder / "test.bson").read_bytes()):
-        vectors = [found for digest in digests(document) if not np.isnan(found := vector(digest)).any()]
-        category_id = CATEGORIES[int(np.mean(vectors, axis=0).argmax())] if vectors else frequent
-        of_set = sets.get(",".join(sorted(set(digests(document)))), set())
-        if product_md5 == "on" and document["imgs"] and len(of_set) == 1:
-            category_id = min(of_set)
+        category_id = rules.best_category(rules.picture_vectors(document, predicted))
+        if product_md5 == "on":
+            category_id = rules.overridden(document, category_id)
         lines.append((document["_id"], category_id))
     return lines
 
@@ -139,6 +115,15 @@ def test_ids_are_checked_against_a_sample(folder, tmp_path, monkeypatch):
     sample.write_text("\n".join(["_id,category_id", *(f"{product_id},1" for product_id in reversed(ids))]))
     submit(folder, monkeypatch, output, "unique", "on", "--sample-submission", sample)
     assert pd.read_csv(output)._id.tolist() == ids
+
+
+@pytest.mark.parametrize("text", ["", "product,category_id\n1,2\n", "_id,category_id\nx,1\n", "_id,category_id\n,1\n"])
+def test_a_sample_without_ids_is_one_line(folder, tmp_path, monkeypatch, text):
+    (tmp_path / "sample.csv").write_text(text)
+    with pytest.raises(cli.UserError, match="no column _id of whole numbers"):
+        submit(
+            folder, monkeypatch, tmp_path / "s.csv.gz", "unique", "on", "--sample-submission", tmp_path / "sample.csv"
+        )
 
 
 def test_no_product_of_the_set_may_be_among_the_known(folder):

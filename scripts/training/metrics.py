@@ -1,5 +1,7 @@
 """Top-1 and top-5 accuracy and cross entropy, added up over batches."""
 
+import math
+
 import numpy as np
 
 SMALLEST_PROBABILITY = 1e-12
@@ -29,9 +31,10 @@ class Metrics:
         return cross_entropy / len(labels)
 
     def means(self) -> dict[str, float]:
-        """Means over the examples."""
+        """Means over the examples; NaN where there are none."""
+        examples = self.examples or math.nan
         return {
-            "top1": self._top1 / self.examples,
-            "top5": self._top5 / self.examples,
-            "cross_entropy": self._cross_entropy / self.examples,
+            "top1": self._top1 / examples,
+            "top5": self._top5 / examples,
+            "cross_entropy": self._cross_entropy / examples,
         }
