@@ -9,58 +9,20 @@ Example:
 """
 
 import argparse
-import os
-import platform
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from measuring import BENCHMARKS, GB, MB, Measurement, in_turn, machine, measure, program, script, workload
 
-BENCHMARKS = Path(__file__).resolve().parent
-SCRIPTS = BENCHMARKS.parent / "scripts"
-
-GB = 10**9
-MB = 10**6
 PROCESSES = 2
 SEEDS = {"A": 12648430, "B": 1}
 SMALL_BUDGET = 256 << 20  # bytes: less than a quarter of the catalog
 DEFAULT_BUDGET = 2 << 30
 GROWTH_SIZES = (0.25, 0.5, 1, 2, 4)  # GB
-
-Measurement = tuple[float, int]  # seconds, bytes of the largest process at its peak
-
-
-def measure(command: list[str]) -> Measurement:
-    """Run a program to its end."""
-    os.sync()
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8")
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command}\n{errors}")
-    return seconds, usage.ru_maxrss * 1024
-
-
-def program(path: Path, *words: object) -> list[str]:
-    return [sys.executable, *map(str, (path, *words))]
-
-
-def script(name: str, *words: object) -> list[str]:
-    return program(SCRIPTS / f"{name}.py", *words)
-
-
-def workload(*words: object) -> list[str]:
-    return program(BENCHMARKS / "data_workloads.py", *words)
 
 
 class Bench:
@@ -103,18 +65,6 @@ class Bench:
 
     def copy_command(self, source: Path) -> list[str]:
         return ["cp", str(source), str(self.folder / "copy")]
-
-
-def in_turn(repeats: int, **works: Callable[[], Measurement]) -> dict[str, Measurement]:
-    """Run the works one after the other, several times; returns the median time and highest peak of each."""
-    measured = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            measured[name].append(work())
-    return {
-        name: (statistics.median(seconds for seconds, _ in runs), max(peak for _, peak in runs))
-        for name, runs in measured.items()
-    }
 
 
 def compare(bench: Bench, repeats: int) -> None:
@@ -209,17 +159,6 @@ def draw_growth(found: dict[float, dict[str, Measurement]], names: tuple[str, ..
         axes.spines[["top", "right"]].set_visible(False)
     times.legend(frameon=False)
     figure.savefig(target, metadata={"Date": None})
-
-
-def machine(folder: Path) -> str:
-    """One line about the machine."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GB
-    disk = subprocess.run(
-        ["df", "--output=source,fstype", folder], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[1]
-    return f"Machine: {cpu}, {os.cpu_count()} cores, {memory:.0f} GB, disk {' '.join(disk.split())}."
 
 
 def main() -> None:

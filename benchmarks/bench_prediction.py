@@ -19,12 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import cv2
-import data_workloads
 import mxnet as mx
 import numpy as np
 import pandas as pd
 import plain_prediction
-from bench_data import GB, machine
+import workloads
+from measuring import GB, machine
 
 import index_catalog
 import predict_images
@@ -101,7 +101,7 @@ class Bench:
 
     def __init__(self, folder: Path, size: int, decoders: int, batch_size: int):
         self.catalog = folder / "test.bson"
-        data_workloads.make_catalog(self.catalog, size)
+        workloads.make_catalog(self.catalog, size)
         self.rows, _ = index_catalog.index_catalog(self.catalog, "stop", processes=1)
         self.folder = folder
         self.decoders = decoders

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import mxnet as mx
 import numpy as np
 import yaml
+from measuring import machine
 
 import generate_catalog
 import train_epochs
@@ -114,6 +115,7 @@ def main() -> None:
     networks = yaml.safe_load((ROOT / "config.yaml").read_text())["networks"]
     for name, changes in yaml.safe_load((ROOT / "profiles/small/overlay.yaml").read_text())["networks"].items():
         networks[name] = {k: v for k, v in (networks[name] | changes).items() if k != "published_images_per_second"}
+    print(f"{machine(ROOT)}\n")
     print("| network | from records, pictures/s | from memory, pictures/s | ratio | to the first batch, s |")
     print("| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:

@@ -41,6 +41,9 @@ def run(main: Callable[[], None]) -> NoReturn:
         if error.filename is None:
             sys.exit(fail(error.strerror or str(error)))
         sys.exit(fail(f"{error.filename}: {error.strerror}"))
+    # All is written: while libraries end, a signal no longer makes a failure of it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
 

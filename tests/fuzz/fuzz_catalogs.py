@@ -1,9 +1,9 @@
 """Damage catalogs at random and run them through index, split and pack: each ends in success or in a clear error.
 
 Every damaged catalog is indexed in both modes. Of every WHOLE_EVERY-th, what skip leaves is checked against the file
-and split, and both parts are packed. Wrong are: any
-exception but cli.UserError, an error of more than one line or without the file's name, more than PATIENCE seconds, a
-file left behind by a failed program, and an index that does not tell where its pictures lie.
+and split, and both parts are packed. Wrong are: any exception but cli.UserError, an error of more than one line or
+without the file's name, more than PATIENCE seconds, a file left behind by a failed program, and an index that does not
+tell where its pictures lie.
 
 Example:
     python tests/fuzz/fuzz_catalogs.py --mutations 100000 --seed 1

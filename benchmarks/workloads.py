@@ -1,9 +1,12 @@
-"""What bench_data.py measures beside the programs of scripts/: a catalog, a synthetic index and joins over it.
+"""What the benchmarks measure beside the programs of scripts/: catalogs, synthetic indexes and joins, probabilities.
+
+A process of its own makes them, since the peak memory of a benchmark's process would count for those that it starts.
 
 Example:
-    python benchmarks/data_workloads.py catalog train.bson 1000000000
-    python benchmarks/data_workloads.py index synthetic.parquet 12400000
-    python benchmarks/data_workloads.py join synthetic.parquet "known pictures"
+    python benchmarks/workloads.py catalog train.bson 1000000000
+    python benchmarks/workloads.py index synthetic.parquet 12400000
+    python benchmarks/workloads.py join synthetic.parquet "known pictures"
+    python benchmarks/workloads.py probabilities M01.npy 10000
 """
 
 import sys
@@ -27,6 +30,7 @@ PUBLISHED_ROWS = 12_371_293
 PUBLISHED_PRODUCTS = 7_069_896
 PUBLISHED_CATEGORIES = 5270
 DRAWN_AT_A_TIME = 4096  # products
+ROWS_AT_A_TIME = 1000
 
 
 def make_catalog(path: Path, size: int) -> None:
@@ -87,12 +91,24 @@ def join(name: str, path: Path) -> None:
         joins.known_sets(index, joins.picture_sets(index)[0])
 
 
+def random_probabilities(path: Path, rows: int) -> None:
+    """Write float16 (rows, classes), peaked as a network's: most are below the smallest normal number."""
+    rng = np.random.default_rng(1)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(rows, PUBLISHED_CATEGORIES))
+    for start in range(0, rows, ROWS_AT_A_TIME):
+        powers = np.exp(3 * rng.standard_normal(array[start : start + ROWS_AT_A_TIME].shape, np.float32))
+        array[start : start + ROWS_AT_A_TIME] = powers / powers.sum(axis=1, keepdims=True)
+    array.flush()
+
+
 def main() -> None:
     work, path, value = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     if work == "catalog":
         make_catalog(path, int(value))
     elif work == "index":
         synthetic_index(path, int(value))
+    elif work == "probabilities":
+        random_probabilities(path, int(value))
     else:
         join(value, path)
 
