@@ -24,6 +24,7 @@ localrules:
     all,
     write_recipe,
     write_prediction_settings,
+    write_ensemble_settings,
     label_categories,
     build_network,
     tabulate_models,

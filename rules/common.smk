@@ -83,6 +83,11 @@ def catalog_file(name):
     return f"{config['catalog']}/{name}"
 
 
+def catalog_input(name):
+    """A catalog file as a rule's input: touching one that no rule makes is free."""
+    return catalog_file(name) if "generate_catalog" in config else ancient(catalog_file(name))
+
+
 def category_names():
     """category_names.csv, which a catalog may lack."""
     names = catalog_file("category_names.csv")
@@ -202,9 +207,16 @@ def prediction_settings(wildcards):
     settings = {
         "image_set": image_set_identity(wildcards.images),
         "shards": config["prediction"]["shards"],
+        "batch_size": config["prediction"]["batch_size"],
         "revision": sources.revision("predict_images.py"),
     }
     return json.dumps(settings, sort_keys=True)
+
+
+def ensemble_settings(wildcards):
+    """What an ensemble's averages depend on beside the probabilities, as JSON."""
+    code = sources.fingerprint("average_models.py")
+    return json.dumps(ENSEMBLES[wildcards.ensemble] | {"code": code}, sort_keys=True)
 
 
 def mxnet_env(gpus):

@@ -26,7 +26,7 @@ rule generate_catalog:
 
 rule index_catalog:
     input:
-        catalog=ancient(catalog_file("{catalog}.bson")),
+        catalog=catalog_input("{catalog}.bson"),
     output:
         index=results("index/{catalog}.parquet"),
         rejects=results("index/{catalog}.rejects.csv"),
@@ -53,7 +53,7 @@ rule index_catalog:
 
 rule digest_catalog:
     input:
-        catalog=ancient(catalog_file("{catalog}.bson")),
+        catalog=catalog_input("{catalog}.bson"),
     output:
         record=results("index/{catalog}.digest.json"),
     log:
@@ -94,7 +94,7 @@ rule label_categories:
 
 rule split_catalog:
     input:
-        catalog=ancient(catalog_file("train.bson")),
+        catalog=catalog_input("train.bson"),
         index=results("index/train.parquet"),
     output:
         train=results("split/{seed}/train.bson"),

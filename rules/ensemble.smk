@@ -1,8 +1,25 @@
 # Ensembles, their submissions, and what models and ensembles reach on valid sets.
 
 
+# Like an epoch's recipe: a job above the members' may have to run.
+rule write_ensemble_settings:
+    output:
+        settings=results("ensemble/test/{ensemble}/settings.json"),
+    log:
+        logs("write_ensemble_settings/{ensemble}"),
+    conda:
+        "../envs/data.yaml"
+    params:
+        settings=ensemble_settings,
+    message:
+        "Write what averages of {wildcards.ensemble} depend on"
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output.settings:q} 2> {log:q}"
+
+
 rule average_models:
     input:
+        settings=results("ensemble/test/{ensemble}/settings.json"),
         members=lambda wildcards: expand(
             results("probabilities/test/{model}/{{shard}}.npy"),
             model=ENSEMBLES[wildcards.ensemble]["models"],
@@ -19,7 +36,6 @@ rule average_models:
         runtime=average_minutes,
         mem_mb=average_memory,
     params:
-        code=sources.fingerprint("average_models.py"),
         mean=lambda wildcards: ENSEMBLES[wildcards.ensemble]["mean"],
         weights=ensemble_weights,
     message:

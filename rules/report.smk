@@ -123,7 +123,7 @@ rule show_confusions:
     input:
         evaluation=results(f"evaluation/{largest_ensemble()}.json"),
         classes=results("classes.csv"),
-        catalog=ancient(catalog_file("train.bson")),
+        catalog=catalog_input("train.bson"),
         index=results("index/train.parquet"),
     output:
         page=report(

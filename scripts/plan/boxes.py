@@ -119,6 +119,7 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
         "write_recipe": "model-{model}",
         "train_epochs": "model-{model}",
         "predict_images": "prediction-{model}",
+        "write_ensemble_settings": "ensemble-{ensemble}",
         "average_models": "ensemble-{ensemble}",
         "write_submission": "submission-{ensemble}",
     }

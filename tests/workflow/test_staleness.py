@@ -97,6 +97,12 @@ def averages(*ensembles: str) -> set[str]:
     return {f"average_models {ensemble} {shard}" for ensemble in ensembles for shard in SHARDS}
 
 
+def averaged_otherwise(*ensembles: str) -> set[str]:
+    """Everything that follows another way of averaging."""
+    settings = {f"write_ensemble_settings {ensemble}" for ensemble in ensembles}
+    return settings | averages(*ensembles) | submissions(*ensembles) | evaluations(*ensembles)
+
+
 def submissions(*ensembles: str) -> set[str]:
     return {f"write_submission {ensemble}" for ensemble in ensembles}
 
@@ -171,8 +177,7 @@ def test_a_new_model_is_trained_and_nothing_else(case, monkeypatch):
 def test_a_removed_model_concerns_its_ensembles_only(case):
     ensembles = {"ensemble-2": {"models": ["M11"]}, "ensemble-4": {"models": ["M09", "M10", "M11"]}}
     case.configure({"models": {"M01": None}, "ensembles": ensembles})
-    names = ("ensemble-2", "ensemble-4")
-    assert case.jobs() == averages(*names) | submissions(*names) | evaluations(*names)
+    assert case.jobs() == averaged_otherwise("ensemble-2", "ensemble-4")
 
 
 def test_a_network_concerns_the_models_that_are_built_from_it(case):
@@ -221,15 +226,21 @@ def test_the_report_follows_what_it_shows(case):
 
 def test_a_new_ensemble_is_averaged_from_what_is_there(case):
     case.configure({"ensembles": {"ensemble-3": {"models": ["M09", "M10"]}}})
-    made = averages("ensemble-3") | submissions("ensemble-3") | evaluations("ensemble-3")
-    assert case.jobs() == made
+    assert case.jobs() == averaged_otherwise("ensemble-3")
 
 
 @pytest.mark.parametrize("change", [{"mean": "geometric"}, {"weights": [1, 2, 3, 4]}])
 def test_an_ensembles_mean_and_weights_concern_it_alone(case, change):
     case.configure({"ensembles": {"ensemble-4": change}})
-    made = averages("ensemble-4") | submissions("ensemble-4") | evaluations("ensemble-4")
-    assert case.jobs() == made
+    assert case.jobs() == averaged_otherwise("ensemble-4")
+
+
+def test_an_ensembles_mean_is_seen_while_jobs_far_above_run_again(case):
+    case.configure({"ensembles": {"ensemble-4": {"mean": "geometric"}}})
+    (case.folder / "scripts/list_images.py").open("a").write("ANSWER = 42\n")
+    jobs = case.jobs()
+    assert jobs >= LISTS | averaged_otherwise("ensemble-4")
+    assert jobs.isdisjoint(predictions(*ALL) | averages("ensemble-1", "ensemble-2"))
 
 
 @pytest.mark.parametrize("change", [{"picture_md5": "majority"}, {"product_md5": False}])
@@ -247,7 +258,7 @@ def test_without_known_pictures_more_pictures_are_predicted(case):
 
 def test_the_batch_of_prediction_predicts_again(case):
     case.configure({"prediction": {"batch_size": 32}})
-    assert case.jobs() == all_that_follows(*ALL)
+    assert case.jobs() == SETTINGS | all_that_follows(*ALL)
 
 
 def test_other_shards_are_other_files(case, monkeypatch):
@@ -378,7 +389,8 @@ def test_an_epoch_that_was_killed_is_trained_again_from_the_epoch_before(case):
     shutil.rmtree(case.folder / "results/probabilities/test/M01")
     shutil.rmtree(case.folder / "results/probabilities/valid-12648430/M01")
     for name in ("ensemble-2", "ensemble-4"):
-        shutil.rmtree(case.folder / f"results/ensemble/test/{name}")
+        for shard in SHARDS:
+            (case.folder / f"results/ensemble/test/{name}/{shard}.npy").unlink()
         (case.folder / f"results/submission/{name}.csv.gz").unlink()
     for name in ("M01", "ensemble-2", "ensemble-4"):
         (case.folder / f"results/evaluation/{name}.json").unlink()
@@ -397,6 +409,11 @@ def test_a_file_that_was_being_written_when_snakemake_died_is_made_again(case):
 
 def test_skipping_bad_products_may_be_another_catalog(case):
     case.configure({"on_bad_product": "skip"})
+    assert case.jobs() >= {"index_catalog train", "index_catalog test"} | RETRAINED | all_that_follows(*ALL)
+
+
+def test_another_drawn_catalog_is_indexed_and_trained_again(case):
+    case.configure({"generate_catalog": {"seed": 2}})
     assert case.jobs() >= {"index_catalog train", "index_catalog test"} | RETRAINED | all_that_follows(*ALL)
 
 
