@@ -1,6 +1,7 @@
 """A headless Chromium, steered over a pipe by its DevTools protocol."""
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,10 @@ CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ("--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run")
 TIMEOUT = 15.0  # seconds
 LOCAL = ("file:", "data:", "blob:", "about:")
+
+
+class CallError(Exception):
+    """What Chromium answers to a call that it cannot do."""
 
 
 class Browser:
@@ -75,7 +80,8 @@ class Browser:
             if answer.get("method") == "Network.requestWillBeSent":
                 self.requests.append(answer["params"]["request"]["url"])
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise CallError(answer)
                 return answer["result"]
 
     def _next(self) -> dict:
@@ -106,6 +112,16 @@ class Browser:
         end = time.monotonic() + TIMEOUT
         while not self.evaluate(condition):
             assert time.monotonic() < end, f"{condition} does not hold after {TIMEOUT} s"
+            time.sleep(0.05)
+
+    def wait_for_frames(self, condition: str) -> None:
+        """Wait until a JavaScript expression holds in each frame; one that is loading answers nothing."""
+        end = time.monotonic() + TIMEOUT
+        while True:
+            with contextlib.suppress(CallError):
+                if all(self.evaluate_in_frames(condition)):
+                    return
+            assert time.monotonic() < end, f"{condition} does not hold in all frames after {TIMEOUT} s"
             time.sleep(0.05)
 
     def open(self, path: Path) -> None:

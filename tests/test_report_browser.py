@@ -54,8 +54,7 @@ def test_every_result_of_a_category_is_drawn(browser, category):
         browser.evaluate(f"{EYES}[{number}].click()")
         browser.wait_for(f"!!document.querySelector('iframe') || !!{FIGURE}?.naturalWidth")
         if browser.evaluate("document.querySelector('iframe') !== null"):
-            [rows] = browser.evaluate_in_frames("document.querySelectorAll('tr').length")
-            assert rows > 1
+            browser.wait_for_frames("document.readyState === 'complete' && document.querySelectorAll('tr').length > 1")
             [undrawn] = browser.evaluate_in_frames("[...document.images].filter(i => !i.naturalWidth).length")
             assert undrawn == 0
         else:
