@@ -42,9 +42,12 @@ def _read_pictures(
     sizes = np.asarray(doc_size, np.int64)[firsts]
     for size, offset in zip(sizes.tolist(), offsets.tolist(), strict=True):
         os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
-    chunks = [os.pread(descriptor, *place) for place in zip(sizes.tolist(), offsets.tolist(), strict=True)]
-    raw = b"".join(chunk.ljust(size, b"\0") for chunk, size in zip(chunks, sizes.tolist(), strict=True))
-    pictures, _ = read_documents(raw, np.cumsum(sizes) - sizes, sizes)
+    ends = np.cumsum(sizes)
+    raw = bytearray(int(ends[-1]))  # zeros where the file ends early
+    octets = memoryview(raw)
+    for offset, size, end in zip(offsets.tolist(), sizes.tolist(), ends.tolist(), strict=True):
+        os.preadv(descriptor, [octets[end - size : end]], offset)
+    pictures, _ = read_documents(raw, ends - sizes, sizes)
     places = {
         key: (start, start + size)
         for key, start, size in zip(
@@ -60,8 +63,7 @@ def _read_pictures(
                 f"{path}: byte {offsets[key[0]]}: no picture {key[1]} of a product there; the file changed after"
                 " it was indexed, index it again"
             )
-        start, stop = places[key]
-        yield raw[start:stop]
+        yield bytes(octets[slice(*places[key])])
 
 
 class DecodeCheck:
@@ -74,23 +76,25 @@ class DecodeCheck:
 
     def __init__(self) -> None:
         self._good_headers: set[bytes] = set()
+        self._latest_header = b""  # most pictures of a catalog have that of the one before
 
     def fault(self, picture: bytes) -> str | None:
         """Why a picture must not become a record, or None."""
-        scan = _scan_start(picture)
-        end = _SCAN_END.search(picture, scan) if scan else None
+        header = self._latest_header
+        if not (header and picture.startswith(header)):
+            header = picture[: _scan_start(picture)]
+        end = _SCAN_END.search(picture, len(header)) if header else None
         is_whole = end is not None and end.group() == JPEG_END
-        header = picture[:scan]
-        if is_whole and header in self._good_headers:
-            return None
-        if picture.startswith(JPEG_START) and JPEG_END not in picture[scan:]:
-            return "the JPEG is cut off"
-        if not picture.startswith(FORMAT_STARTS):
-            return "the picture is no JPEG, PNG, BMP or TIFF"
-        if not _decodes(picture):
-            return "the picture does not decode"
+        if not (is_whole and header in self._good_headers):
+            if picture.startswith(JPEG_START) and JPEG_END not in picture[len(header) :]:
+                return "the JPEG is cut off"
+            if not picture.startswith(FORMAT_STARTS):
+                return "the picture is no JPEG, PNG, BMP or TIFF"
+            if not _decodes(picture):
+                return "the picture does not decode"
         if is_whole:
             self._good_headers.add(header)
+            self._latest_header = header
         return None
 
 
