@@ -38,7 +38,7 @@ test-slow: $(VENV)  ## full-size networks and long fuzzing
 	$(ACTIVATE) pytest -m slow
 
 test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root and the packages slurm-wlm and munge
-	$(ACTIVATE) pytest -m slurm -rs tests/slurm
+	$(ACTIVATE) pytest -m slurm -rs --durations=0 tests/slurm
 
 test-browser: demo  ## the demo's report in a browser; needs chromium
 	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py
