@@ -1,19 +1,21 @@
 """Measure prediction without the network's own work: decoding, transport, mirror, batches; prints a table as Markdown.
 
-The network looks at every 16th pixel of every 16th row. Baselines and the program's own functions run in turn, several
-times, in one process with decoder processes beside it, the page cache warm; medians count. Pictures are 180x180 JPEGs.
+The network looks at every 60th pixel of every 60th row; another one first casts all pixels to float32, as real ones
+do. Baselines and the program's own functions run in turn, several times, in one process with decoder processes beside
+it, the page cache warm; medians count. Pictures are 180x180 JPEGs.
 
 Example:
     python benchmarks/bench_prediction.py --size 0.2
 """
 
 import argparse
+import itertools
 import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
@@ -29,37 +31,46 @@ from measuring import GB, machine
 import index_catalog
 import predict_images
 from catalog.pictures import iter_pictures
-from prediction.decoders import BLOCK, BLOCKS_IN_FLIGHT, Decoders, decode
+from prediction.decoders import BATCHES, BLOCK, Decoders, decode, picture_blocks
 from prediction.network import Network
+from training import checkpoints
 
 SIZE = 180
-IMAGE = {"size": SIZE, "mean": [0, 0, 0], "scale": 1}
-STRIDE = 16
+STRIDE = 60
 CLASSES = 24
 BOUND_BARE, BOUND_PUBLISHED = 0.7, 6
 
 
-def trivial_network(folder: Path, batch_size: int) -> Network:
-    """A network that costs next to nothing beside its input."""
-    pixels = mx.sym.slice(mx.sym.Variable("data"), begin=(None,) * 4, end=(None,) * 4, step=(1, 1, STRIDE, STRIDE))
-    scores = mx.sym.FullyConnected(mx.sym.flatten(pixels), num_hidden=CLASSES, name="fc")
-    inputs = 3 * len(range(0, SIZE, STRIDE)) ** 2
-    mx.sym.softmax(scores).save(str(folder / "symbol.json"))
-    arrays = {"arg:fc_weight": mx.nd.zeros((CLASSES, inputs)), "arg:fc_bias": mx.nd.zeros(CLASSES)}
-    mx.nd.save(str(folder / "trivial.params"), arrays)
-    return Network(folder / "symbol.json", folder / "trivial.params", IMAGE, batch_size, [mx.cpu()])
+def trivial_symbol(casts_all: bool) -> mx.sym.Symbol:
+    """A network that costs next to nothing beside its input, a few pixels of which it looks at."""
+    pixels = mx.sym.Variable("data")
+    if casts_all:
+        pixels = mx.sym.cast(pixels, dtype="float32")
+    pixels = mx.sym.slice(pixels, begin=(None,) * 4, end=(None,) * 4, step=(1, 1, STRIDE, STRIDE))
+    scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.cast(pixels, dtype="float32")), num_hidden=CLASSES, name="fc")
+    return mx.sym.softmax(scores)
+
+
+def load_network(folder: Path, symbol: mx.sym.Symbol, batch_size: int) -> Network:
+    symbol.save(str(folder / "symbol.json"))
+    shapes, _ = checkpoints.shapes(symbol, SIZE)
+    checkpoints.save(folder / "trivial.params", {name: mx.nd.zeros(shape) for name, shape in shapes.items()}, {})
+    return Network(folder / "symbol.json", folder / "trivial.params", SIZE, batch_size, [mx.cpu()])
 
 
 class QueueDecoders:
     """What Decoders is, over multiprocessing.Queue: blocks are pickled."""
 
-    def __init__(self, catalog: Path, rows: pd.DataFrame, count: int):
-        self._queues = [multiprocessing.Queue(2 * BLOCKS_IN_FLIGHT) for _ in range(count)]
+    def __init__(self, catalog: Path, rows: pd.DataFrame, batch_size: int, count: int):
+        self._blocks = picture_blocks(len(rows), batch_size)
+        self._batch = np.empty((batch_size, 3, SIZE, SIZE), np.uint8)
+        self._queues = [multiprocessing.Queue(max(1, BATCHES * batch_size // (BLOCK * count))) for _ in range(count)]
         self._processes = [
-            multiprocessing.Process(target=self._decode, args=(catalog, rows, number), daemon=True)
-            for number in range(count)
+            multiprocessing.Process(
+                target=self._decode, args=(catalog, rows, self._blocks[number::count], queue), daemon=True
+            )
+            for number, queue in enumerate(self._queues)
         ]
-        self._received = 0
 
     def __enter__(self) -> "QueueDecoders":
         for process in self._processes:
@@ -70,23 +81,27 @@ class QueueDecoders:
         for process in self._processes:
             process.join()
 
-    def _decode(self, catalog: Path, rows: pd.DataFrame, number: int) -> None:
+    @staticmethod
+    def _decode(catalog: Path, rows: pd.DataFrame, blocks: list[range], queue: multiprocessing.Queue) -> None:
         cv2.setNumThreads(1)
-        for first in range(number * BLOCK, len(rows), len(self._queues) * BLOCK):
-            block = rows.iloc[first : first + BLOCK]
-            pictures = iter_pictures(catalog, block.doc_offset.array, block.doc_size.array, block.image.array)
+        own = rows.iloc[np.concatenate(blocks)]
+        pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
+        for block in blocks:
             pixels = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
-            for place, picture in enumerate(pictures):
-                cv2.split(decode(picture, SIZE), list(pixels[place]))
-            self._queues[number].put((np.ones(len(block), bool), pixels))
+            for planes, picture in zip(pixels, pictures, strict=False):
+                cv2.split(decode(picture, SIZE), list(planes))
+            queue.put((np.ones(len(block), bool), pixels))
 
-    def read(self, pixels: np.ndarray) -> np.ndarray:
-        decoded = []
-        for first in range(0, len(pixels), BLOCK):
-            flags, pixels[first : first + BLOCK] = self._queues[self._received % len(self._queues)].get()
-            decoded.append(flags)
-            self._received += 1
-        return np.concatenate(decoded)
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        size = len(self._batch)
+        queues = itertools.cycle(self._queues)
+        for _, blocks in itertools.groupby(self._blocks, key=lambda block: block.start // size):
+            decoded = []
+            for block in blocks:
+                flags, pixels = next(queues).get()
+                self._batch[block.start % size :][: len(block)] = pixels
+                decoded.append(flags)
+            yield self._batch, np.concatenate(decoded)
 
 
 def decode_bare(pictures: list[bytes], barrier: multiprocessing.Barrier) -> None:
@@ -105,7 +120,10 @@ class Bench:
         self.rows, _ = index_catalog.index_catalog(self.catalog, "stop", processes=1)
         self.folder = folder
         self.decoders = decoders
-        self.network = trivial_network(folder, batch_size)
+        self.batch_size = batch_size
+        self.networks = {
+            casts_all: load_network(folder, trivial_symbol(casts_all), batch_size) for casts_all in (False, True)
+        }
 
     def bare(self) -> float:
         places = (self.rows[name].array for name in ("doc_offset", "doc_size", "image"))
@@ -123,31 +141,32 @@ class Bench:
             process.join()
         return time.monotonic() - start
 
-    def ours(self) -> float:
+    def ours(self, casts_all: bool) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            return self._predict(Decoders(self.catalog, self.rows, SIZE, self.decoders, Path(folder)))
+            arguments = (SIZE, self.batch_size, self.decoders, Path(folder))
+            return self._predict(Decoders(self.catalog, self.rows, *arguments), casts_all)
 
     def queue(self) -> float:
-        return self._predict(QueueDecoders(self.catalog, self.rows, self.decoders))
+        return self._predict(QueueDecoders(self.catalog, self.rows, self.batch_size, self.decoders), casts_all=False)
 
-    def _predict(self, decoders: Decoders | QueueDecoders) -> float:
+    def _predict(self, decoders: Decoders | QueueDecoders, casts_all: bool) -> float:
         probabilities = np.empty((len(self.rows), CLASSES), np.float16)
         start = time.monotonic()
         with decoders:
-            decoded = predict_images.predict(self.network, decoders, probabilities)
+            decoded = predict_images.predict(self.networks[casts_all], decoders, probabilities)
             seconds = time.monotonic() - start
         assert decoded.all()
         return seconds
 
     def published(self, mirror: bool) -> float:
-        executor = self.network._devices[0]._executor
+        shape = (self.batch_size, 3, SIZE, SIZE)
+        executor = trivial_symbol(casts_all=False).simple_bind(mx.cpu(), grad_req="null", data=shape)
 
         def forward(batch: np.ndarray) -> np.ndarray:
             mx.nd.array(batch).copyto(executor.arg_dict["data"])
             return executor.forward(is_train=False)[0].asnumpy()
 
         start = time.monotonic()
-        shape = self.network.batch_shape
         plain_prediction.predict(forward, self.catalog, len(self.rows), shape, self.decoders, mirror)
         return time.monotonic() - start
 
@@ -168,7 +187,8 @@ def main() -> None:
         bench = Bench(Path(name), int(args.size * GB), args.decoders, args.batch_size)
         works = {
             "cv2.imdecode alone": bench.bare,
-            "Shelfmark, with mirror": bench.ours,
+            "Shelfmark, with mirror": lambda: bench.ours(casts_all=False),
+            "the same, all pixels cast by the CPU": lambda: bench.ours(casts_all=True),
             "the same over multiprocessing.Queue, with mirror": bench.queue,
             "the published design": lambda: bench.published(mirror=False),
             "the published design, with mirror": lambda: bench.published(mirror=True),

@@ -15,12 +15,12 @@ rule build_network:
     params:
         code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        size=config["image"]["size"],
+        image=json.dumps(config["image"]),
     message:
         "Build the network of {wildcards.model}"
     shell:
         "python scripts/build_network.py --network {params.network:q} --classes {input.classes:q}"
-        " --image-size {params.size} --output {output.symbol:q} 2> {log:q}"
+        " --image {params.image:q} --output {output.symbol:q} 2> {log:q}"
 
 
 # The recipe stands in a file that depends on no other job: Snakemake does not look at a job's own changes while a

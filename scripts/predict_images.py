@@ -1,7 +1,7 @@
 """Predict class probabilities of one shard of an image set: the mean over each picture and its mirror.
 
 Shard s of n is the s-th of n contiguous blocks of the listed pictures. Decoder processes read and decode, this process
-owns the devices. Memory: a batch, and a few blocks of decoded pictures per decoder. A picture that does not decode
+owns the devices. Memory: two batches of pictures, and what the network needs for one. A picture that does not decode
 becomes a row of NaN and a line of the table beside the output.
 
 REVISION goes into the settings of predictions: raise it when results change.
@@ -12,11 +12,10 @@ the shard, classes), and .undecodable.csv.
 Example:
     python scripts/predict_images.py --catalog catalog/test.bson --images images/test.parquet --shard 0 --shards 16 \
         --symbol models/M07/symbol.json --params models/M07/0015.params \
-        --image '{"size": 180, "mean": [0, 0, 0], "scale": 1.0}' --batch-size 512 --decoders 8 --output 0000.npy
+        --image-size 180 --batch-size 512 --decoders 8 --output 0000.npy
 """
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -42,19 +41,16 @@ def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 
 
 def predict(network: "Network", decoders: Decoders, probabilities: np.ndarray) -> np.ndarray:
-    """Fill probabilities (pictures, classes) batch by batch; returns which pictures decoded (pictures,) bool.
-
-    Batches hold the same pictures however many decoders there are; the last one is filled up with those before it.
-    """
+    """Fill probabilities (pictures, classes) batch by batch; returns which pictures decoded (pictures,) bool."""
     decoded = np.empty(len(probabilities), bool)
-    batch = np.zeros(network.batch_shape, np.uint8)
+    done = 0
     with cli.progress(len(probabilities), "picture", "predicting") as bar:
-        for first in range(0, len(probabilities), len(batch)):
-            rows = slice(first, first + len(batch))
-            count = len(probabilities[rows])
-            decoded[rows] = decoders.read(batch[:count])
-            probabilities[rows] = network.probabilities(batch)[:count]
-            bar.update(count)
+        for pixels, is_decoded in decoders.batches():
+            rows = slice(done, done + len(is_decoded))
+            decoded[rows] = is_decoded
+            probabilities[rows] = network.probabilities(pixels)[: len(is_decoded)]
+            bar.update(len(is_decoded))
+            done = rows.stop
     probabilities[~decoded] = np.nan
     return decoded
 
@@ -67,7 +63,7 @@ def main() -> None:
     with (
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
-        Decoders(args.catalog, rows, args.image["size"], args.decoders, Path(folder)) as decoders,
+        Decoders(args.catalog, rows, args.image_size, args.batch_size, args.decoders, Path(folder)) as decoders,
     ):
         network = load_network(args)
         if len(rows):
@@ -91,7 +87,7 @@ def load_network(args: argparse.Namespace) -> "Network":
     import devices  # noqa: PLC0415 - see above
     from prediction.network import Network  # noqa: PLC0415
 
-    return Network(args.symbol, args.params, args.image, args.batch_size, devices.contexts())
+    return Network(args.symbol, args.params, args.image_size, args.batch_size, devices.contexts())
 
 
 def parse_args() -> argparse.Namespace:
@@ -102,7 +98,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--shards", type=int, required=True)
     parser.add_argument("--symbol", type=Path, required=True)
     parser.add_argument("--params", type=Path, required=True)
-    parser.add_argument("--image", type=json.loads, required=True, help="size, mean and scale as JSON")
+    parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--decoders", type=int, required=True, help="decoder processes")
     parser.add_argument("--output", type=Path, required=True)

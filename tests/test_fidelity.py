@@ -1,7 +1,5 @@
 """From pictures to categories as the published predictor does it, in float32 and one product at a time."""
 
-import json
-
 import cv2
 import mxnet as mx
 import numpy as np
@@ -10,6 +8,7 @@ import published_rules
 import pytest
 import tiny_catalogs
 
+import build_network
 import networks
 from training import checkpoints
 
@@ -44,8 +43,9 @@ def published_probability(module: mx.mod.Module, picture: bytes) -> np.ndarray:
 def write_model(folder, seed: int) -> mx.mod.Module:
     """A network with random weights, as files; returns it bound for one picture."""
     folder.mkdir()
-    symbol = mx.sym.softmax(networks.build(NETWORK, len(CATEGORY_IDS)), name="softmax")
-    symbol.save(str(folder / "symbol.json"))
+    scores = networks.build(NETWORK, len(CATEGORY_IDS))
+    build_network.prediction_symbol(scores, IMAGE).save(str(folder / "symbol.json"))
+    symbol = mx.sym.softmax(scores, name="softmax")
     module = mx.mod.Module(symbol, label_names=None)
     module.bind([("data", (2, 3, SIZE, SIZE))], for_training=False)
     mx.random.seed(seed)
@@ -84,7 +84,7 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
     for number in range(3):
         modules.append(write_model(tmp_path / f"M{number}", seed=number))
         files = ("--symbol", tmp_path / f"M{number}/symbol.json", "--params", tmp_path / f"M{number}/0001.params")
-        sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2, "--image", json.dumps(IMAGE))
+        sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2, "--image-size", SIZE)
         output = ("--output", tmp_path / f"M{number}/0000.npy")
         run("predict_images", "--catalog", tmp_path / "test.bson", "--images", images, *sizes, *files, *output)
     members = [tmp_path / f"M{number}/0000.npy" for number in range(3)]

@@ -1,6 +1,5 @@
 """predict_images.py: the same probabilities however the work is divided, and a prompt end when something dies."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -17,10 +16,11 @@ import pandas as pd
 import pytest
 import tiny_catalogs
 
+import build_network
 import cli
 import predict_images
 from prediction import decoders as decoding
-from prediction.decoders import BLOCK, BLOCKS_IN_FLIGHT, Decoders, decode
+from prediction.decoders import BATCHES, BLOCK, Decoders, decode
 from prediction.network import Network
 
 PROGRAM = Path(predict_images.__file__)
@@ -64,7 +64,7 @@ class Case:
         self.weights = rng.normal(0, 0.002, (CLASSES, 3 * SIZE * SIZE)).astype(np.float32)
         self.symbol, self.params = folder / "symbol.json", folder / "0001.params"
         scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.Variable("data")), num_hidden=CLASSES, name="fc")
-        mx.sym.softmax(scores).save(str(self.symbol))
+        build_network.prediction_symbol(scores, IMAGE).save(str(self.symbol))
         mx.nd.save(str(self.params), {"arg:fc_weight": mx.nd.array(self.weights), "arg:fc_bias": mx.nd.zeros(CLASSES)})
 
     def arguments(self, output: Path, **changed: object) -> list[str]:
@@ -75,7 +75,7 @@ class Case:
             "shards": 1,
             "symbol": self.symbol,
             "params": self.params,
-            "image": json.dumps(IMAGE),
+            "image-size": SIZE,
             "batch-size": 12,
             "decoders": 2,
             "output": output,
@@ -134,15 +134,20 @@ def test_the_number_of_decoders_does_not_change_a_byte(case, whole, tmp_path, de
     assert output.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 9])
-@pytest.mark.parametrize("portion", [1, 5, BLOCK, 64, 1000])
-def test_pictures_are_read_in_their_order_whatever_the_portions_and_the_decoders(case, tmp_path, portion, count):
-    pixels = np.zeros((len(case.rows), 3, SIZE, SIZE), np.uint8)
-    decoded = []
-    with Decoders(case.catalog, case.rows, SIZE, count, tmp_path) as decoders:
-        for first in range(0, len(pixels), portion):
-            decoded += decoders.read(pixels[first : first + portion]).tolist()
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize(("batch_size", "block"), [(1, 32), (5, 32), (8, 2), (64, 32), (1000, 32)])
+def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
+    case, tmp_path, monkeypatch, batch_size, block, count
+):
+    monkeypatch.setattr(decoding, "BLOCK", block)
+    pixels, decoded = [], []
+    with Decoders(case.catalog, case.rows, SIZE, batch_size, count, tmp_path) as decoders:
+        for batch, is_decoded in decoders.batches():
+            time.sleep(0.01)  # decoders that do not wait for this batch would write into it now
+            pixels += list(batch[: len(is_decoded)].copy())
+            decoded += is_decoded.tolist()
     assert set(np.flatnonzero(~np.array(decoded))) == UNDECODABLE
+    assert len(pixels) == PICTURES
     for row in np.flatnonzero(decoded):
         np.testing.assert_array_equal(pixels[row].transpose(1, 2, 0), decode(case.pictures[row], SIZE))
 
@@ -161,16 +166,24 @@ def test_the_batch_size_changes_rounding_at_most(case, whole, tmp_path):
     np.testing.assert_allclose(probabilities, np.load(whole), rtol=1e-3, atol=1e-6)
 
 
-def test_a_batch_is_shared_by_all_devices(case, whole):
-    pixels = np.random.default_rng(1).integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
-    found = [
-        Network(case.symbol, case.params, IMAGE, 5, [mx.cpu(number) for number in range(devices)]).probabilities(pixels)
-        for devices in (2, 3)
-    ]
-    values = (pixels.transpose(0, 2, 3, 1).astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
-    expected = [np.mean([case.softmax(v), case.softmax(v[:, ::-1])], axis=0) for v in values]
-    for probabilities in found:
-        np.testing.assert_allclose(probabilities, expected, rtol=1e-5)
+# Any context but cpu(0) is treated as a GPU, so that CPUs show what GPUs do.
+@pytest.mark.parametrize("places", [[0], [1], [1, 2], [1, 2, 3, 4], range(1, 10)])
+def test_a_batch_is_shared_by_all_devices(case, places):
+    network = Network(case.symbol, case.params, SIZE, 6, [mx.cpu(place) for place in places])
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
+        values = (pixels.transpose(0, 2, 3, 1).astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
+        expected = [np.mean([case.softmax(v), case.softmax(v[:, ::-1])], axis=0) for v in values]
+        np.testing.assert_allclose(network.probabilities(pixels), expected, rtol=1e-5)
+
+
+def test_batches_in_different_memory_do_not_disturb_each_other(case):
+    network = Network(case.symbol, case.params, SIZE, 6, [mx.cpu()])
+    first, second = np.random.default_rng(1).integers(0, 256, (2, 6, 3, SIZE, SIZE), np.uint8)
+    expected = [network.probabilities(batch.copy()) for batch in (first, second)]
+    for _ in range(2):  # the mirror of the mirror has the same mean
+        np.testing.assert_array_equal(network.probabilities(first), expected[0])
+        np.testing.assert_array_equal(network.probabilities(second), expected[1])
 
 
 def test_a_shard_without_pictures_is_an_array_without_rows(case, tmp_path):
@@ -198,16 +211,18 @@ def test_decoders_do_not_run_ahead_of_the_devices(case, tmp_path, monkeypatch):
         return np.zeros((size, size, 3), np.uint8)
 
     monkeypatch.setattr(decoding, "decode", count)
-    size = 96  # so that a block does not fit into a socket's buffer in the kernel
-    rows = case.rows.iloc[np.zeros(60 * BLOCK, int)]
-    with Decoders(case.catalog, rows, size, 2, tmp_path) as decoders:
-        decoders.read(np.empty((1, 3, size, size), np.uint8))
+    rows = case.rows.iloc[np.zeros(20 * BLOCK, int)]
+    batch_size = 2 * BLOCK
+    with Decoders(case.catalog, rows, SIZE, batch_size, 2, tmp_path) as decoders:
+        batches = decoders.batches()
+        next(batches)
         seen = -1
         while seen < made.value:
             seen = made.value
             time.sleep(0.3)
-    # Each decoder's: on both sides of its socket, one on the way, one in work.
-    assert 2 * BLOCK <= seen <= 2 * BLOCK * (2 * BLOCKS_IN_FLIGHT + 3)
+        assert seen == BATCHES * batch_size
+        assert len(list(batches)) == 9
+    assert made.value == len(rows)
 
 
 def children(pid: int) -> list[int]:
@@ -294,13 +309,13 @@ def test_a_program_that_is_terminated_at_any_time_leaves_nothing(case, tmp_path,
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_path, victim):
     many = case.rows.iloc[np.zeros(100 * BLOCK, int)]
-    pixels = np.empty((BLOCK, 3, SIZE, SIZE), np.uint8)
-    with Decoders(case.catalog, many, SIZE, 2, tmp_path) as decoders:
-        decoders.read(pixels)
+    with Decoders(case.catalog, many, SIZE, BLOCK, 2, tmp_path) as decoders:
+        batches = decoders.batches()
+        next(batches)
         os.kill(decoders._processes[victim].pid, signal.SIGKILL)
         decoders._processes[victim].join()
         with pytest.raises(cli.UserError, match=f"decoder {victim + 1} of 2 ended with exit code -9"):
-            decoders.read(pixels)
+            next(batches)
     assert multiprocessing.active_children() == []
 
 
@@ -330,9 +345,8 @@ def test_a_broken_model_file_is_one_line(case, tmp_path, broken, content):
 
 
 def test_a_model_of_another_size_is_one_line(case, tmp_path):
-    image = json.dumps(IMAGE | {"size": 2 * SIZE})
     with pytest.raises(cli.UserError, match=rf"^{case.params}: 1 of the 2 arrays of {case.symbol} match"):
-        run_here(case, tmp_path / "out/0000.npy", image=image)
+        run_here(case, tmp_path / "out/0000.npy", image_size=2 * SIZE)
 
 
 def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
@@ -347,7 +361,7 @@ def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
 
 def test_a_temporary_directory_too_deep_for_a_socket_is_one_line(case, tmp_path):
     with pytest.raises(cli.UserError, match="TMPDIR"):
-        Decoders(case.catalog, case.rows, SIZE, 2, tmp_path / ("x" * 120))
+        Decoders(case.catalog, case.rows, SIZE, BLOCK, 2, tmp_path / ("x" * 120))
 
 
 @pytest.mark.parametrize(("height", "width"), [(180, 180), (64, 64), (100, 171), (171, 100), (40, 50), (65, 64)])

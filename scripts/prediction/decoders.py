@@ -1,18 +1,21 @@
-"""Decoder processes: each reads its own pictures, decodes them and pushes them in blocks over ZeroMQ.
+"""Decoder processes: each reads its own pictures and decodes them into batches that lie in shared memory.
 
-Blocks are dealt to the decoders in turn and received in the same turn, so pictures come in their order whatever the
-number of decoders. A message has two frames: one byte per picture that tells whether it decoded, and the pictures
-(count, 3, size, size), uint8 RGB; or a single one, the line of a fault. The pixels are sent without a copy, and
-nothing is pickled.
+A few batches take turns: the devices work on one while the decoders fill the others. Blocks of pictures are dealt to
+the decoders in turn and each has its place in a batch, so what a batch holds does not depend on the number of decoders.
+A decoder fills a block as soon as its place is free and then says so over ZeroMQ: one byte per picture, whether it
+decoded, or the line of a fault. Pixels are never copied, and nothing is pickled.
 """
 
 import contextlib
 import ctypes
 import itertools
+import math
+import mmap
 import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 import cv2
@@ -23,9 +26,8 @@ import zmq
 import cli
 from catalog.pictures import iter_pictures
 
-# Small enough that the allocator reuses a block's memory: fresh pages cost as much as the mirror image.
+BATCHES = 3  # one with the devices, two for the decoders, which then seldom wait
 BLOCK = 32  # pictures
-BLOCKS_IN_FLIGHT = 2  # per decoder and side: bounds memory, keeps the devices busy
 RECONNECT = 10  # ms
 ENDING = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -56,29 +58,34 @@ class Decoders:
     """Decoder processes for rows of an image list; a context manager that leaves no process behind.
 
     Args:
+        rows: of the index: doc_offset, doc_size and image of each picture.
+        size: side of the decoded pictures, pixels.
+        count: processes.
         folder: gets the sockets.
 
     Raises:
         cli.UserError: the folder's path is too long for a socket.
     """
 
-    def __init__(self, catalog: Path, rows: pd.DataFrame, size: int, count: int, folder: Path):
-        self._starts = range(0, len(rows), BLOCK)
-        count = min(count, len(self._starts))
+    def __init__(self, catalog: Path, rows: pd.DataFrame, size: int, batch_size: int, count: int, folder: Path):
+        self._blocks = picture_blocks(len(rows), batch_size)
+        count = min(count, len(self._blocks))
         self._addresses = [f"ipc://{folder}/{number}" for number in range(count)]
         if count and len(os.fsencode(self._addresses[-1])) > len("ipc://") + zmq.IPC_PATH_MAX_LEN:
             raise cli.UserError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
+        shape = (BATCHES, batch_size, 3, size, size)
+        self._batches = np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
         # Forked before MXNet is loaded: they start at once and inherit the rows.
         fork = multiprocessing.get_context("fork")
+        self._free = [fork.Semaphore(0) for _ in range(count)]  # blocks that each decoder may fill
         self._processes = [
             fork.Process(
                 target=_run_decoder,
-                args=(os.getpid(), catalog, rows, self._starts[number::count], size, self._addresses[number]),
+                args=(os.getpid(), catalog, rows, self._blocks[number::count], self._batches, free, address),
                 daemon=True,
             )
-            for number in range(count)
+            for number, (free, address) in enumerate(zip(self._free, self._addresses, strict=True))
         ]
-        self._shape = (-1, 3, size, size)
 
     def __enter__(self) -> "Decoders":
         with contextlib.ExitStack() as stack:
@@ -87,13 +94,11 @@ class Decoders:
                 for process in self._processes:
                     process.start()
                 # The context is never terminated: that can wait for ever on a half-made connection.
-                sockets = [zmq.Context.instance().socket(zmq.PULL) for _ in self._processes]
-                for socket, address in zip(sockets, self._addresses, strict=True):
+                self._sockets = [zmq.Context.instance().socket(zmq.PULL) for _ in self._processes]
+                for socket, address in zip(self._sockets, self._addresses, strict=True):
                     stack.callback(socket.close, linger=0)
-                    socket.set_hwm(BLOCKS_IN_FLIGHT)
                     socket.bind(address)
-            self._turn = itertools.cycle(sockets)
-            self._decoded, self._pixels = np.empty(0, bool), np.empty(0, np.uint8)
+            self._pollers = [self._poller(socket) for socket in self._sockets]
             self._stack = stack.pop_all()
         return self
 
@@ -107,32 +112,47 @@ class Decoders:
                 process.kill()
                 process.join()
 
-    def read(self, pixels: np.ndarray) -> np.ndarray:
-        """Fill pixels (count, 3, size, size) uint8 RGB with the next pictures; returns which decoded (count,) bool.
-
-        Raises:
-            cli.UserError: a decoder died or failed.
-        """
-        decoded = np.empty(len(pixels), bool)
-        done = 0
-        while done < len(pixels):
-            if not len(self._pixels):
-                self._receive()
-            rows = slice(done, done + len(self._pixels))
-            count = len(pixels[rows])
-            pixels[rows], decoded[rows] = self._pixels[:count], self._decoded[:count]
-            self._pixels, self._decoded = self._pixels[count:], self._decoded[count:]
-            done += count
-        return decoded
-
-    def _receive(self) -> None:
-        """Wait for the next block, or the end of a decoder."""
-        socket = next(self._turn)
+    def _poller(self, socket: zmq.Socket) -> zmq.Poller:
+        """Waits for a message of one decoder or the end of any."""
         poller = zmq.Poller()
         poller.register(socket, zmq.POLLIN)
         for process in self._processes:
             poller.register(process.sentinel, zmq.POLLIN)
-        ready = dict(poller.poll())
+        return poller
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield all pictures in their order, batch by batch.
+
+        Yields:
+            pixels (batch_size, 3, size, size) uint8 RGB, the caller's until the next batch, and which of its pictures
+            decoded (count,) bool; only the last batch has fewer pictures than room, and anything in the rest.
+
+        Raises:
+            cli.UserError: a decoder died or failed.
+        """
+        for batch in range(BATCHES):
+            self._hand_out(batch)
+        for batch in itertools.count():
+            decoders = self._decoders_of(batch)
+            if not decoders:
+                return
+            decoded = [self._receive(decoder) for decoder in decoders]
+            yield self._batches[batch % BATCHES], np.concatenate(decoded)
+            self._hand_out(batch + BATCHES)
+
+    def _hand_out(self, batch: int) -> None:
+        for decoder in self._decoders_of(batch):
+            self._free[decoder].release()
+
+    def _decoders_of(self, batch: int) -> list[int]:
+        """The decoders that fill a batch's blocks, in the blocks' order."""
+        per_batch = -(-self._batches.shape[1] // BLOCK)
+        blocks = range(len(self._blocks))[batch * per_batch : (batch + 1) * per_batch]
+        return [block % len(self._processes) for block in blocks]
+
+    def _receive(self, decoder: int) -> np.ndarray:
+        """Wait until a decoder has filled its next block, or any has ended; returns which pictures decoded (bool)."""
+        ready = dict(self._pollers[decoder].poll())
         for number, process in enumerate(self._processes):
             if process.sentinel in ready:
                 process.join()
@@ -140,11 +160,19 @@ class Decoders:
                     f"decoder {number + 1} of {len(self._processes)} ended with exit code {process.exitcode}"
                     " (-9: killed, for lack of memory perhaps); nothing was written"
                 )
-        frames = socket.recv_multipart(copy=False)
-        if len(frames) == 1:
-            raise cli.UserError(frames[0].bytes.decode())
-        self._decoded = np.frombuffer(frames[0], bool)
-        self._pixels = np.frombuffer(frames[1], np.uint8).reshape(self._shape)
+        decoded, *fault = self._sockets[decoder].recv_multipart()
+        if fault:
+            raise cli.UserError(fault[0].decode())
+        return np.frombuffer(decoded, bool)
+
+
+def picture_blocks(pictures: int, batch_size: int) -> list[range]:
+    """Blocks of consecutive pictures, none of which reaches over the end of a batch."""
+    return [
+        range(first, min(first + BLOCK, start + batch_size, pictures))
+        for start in range(0, pictures, batch_size)
+        for first in range(start, min(start + batch_size, pictures), BLOCK)
+    ]
 
 
 @contextlib.contextmanager
@@ -157,8 +185,16 @@ def _signals_put_off() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _run_decoder(parent: int, catalog: Path, rows: pd.DataFrame, starts: range, size: int, address: str) -> None:
-    """The body of a decoder: it pushes its blocks, then waits to be ended."""
+def _run_decoder(
+    parent: int,
+    catalog: Path,
+    rows: pd.DataFrame,
+    blocks: list[range],
+    batches: np.ndarray,
+    free: Semaphore,
+    address: str,
+) -> None:
+    """The body of a decoder: it fills its blocks, then waits to be ended."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         return
@@ -168,31 +204,32 @@ def _run_decoder(parent: int, catalog: Path, rows: pd.DataFrame, starts: range, 
     cv2.setNumThreads(1)
     context = zmq.Context()
     socket = context.socket(zmq.PUSH)
-    socket.set_hwm(BLOCKS_IN_FLIGHT)
     socket.reconnect_ivl = RECONNECT
     socket.connect(address)
+    own = rows.iloc[np.concatenate(blocks)]
+    pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
     try:
-        _push_blocks(socket, catalog, rows, starts, size)
+        for block in blocks:
+            free.acquire()
+            socket.send(_decode_block(pictures, block, batches).tobytes())
     except cli.UserError as error:
-        socket.send(str(error).encode())
+        socket.send_multipart([b"", str(error).encode()])
     except OSError as error:
-        socket.send(f"{error.filename}: {error.strerror}".encode())
+        socket.send_multipart([b"", f"{error.filename}: {error.strerror}".encode()])
     # What an ended process has sent but the receiver has no room for yet would be lost, so the parent ends us.
     signal.pause()
 
 
-def _push_blocks(socket: zmq.Socket, catalog: Path, rows: pd.DataFrame, starts: range, size: int) -> None:
-    blocks = [np.arange(start, min(start + BLOCK, len(rows))) for start in starts]
-    own = rows.iloc[np.concatenate(blocks)]
-    pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
-    for block in blocks:
-        pixels = np.empty((len(block), 3, size, size), np.uint8)
-        decoded = np.zeros(len(block), bool)
-        for place, picture in enumerate(itertools.islice(pictures, len(block))):
-            found = decode(picture, size)
-            if found is None:
-                pixels[place] = 0
-            else:
-                cv2.split(found, list(pixels[place]))
-                decoded[place] = True
-        socket.send_multipart([decoded.tobytes(), pixels], copy=False)
+def _decode_block(pictures: Iterator[bytes], block: range, batches: np.ndarray) -> np.ndarray:
+    """Decode the next pictures into their places in the batches; returns which decoded (pictures,) bool."""
+    places = batches.reshape(-1, *batches.shape[2:])
+    first = block.start % len(places)
+    decoded = np.zeros(len(block), bool)
+    for number, picture in enumerate(itertools.islice(pictures, len(block))):
+        planes, pixels = places[first + number], decode(picture, places.shape[-1])
+        if pixels is None:
+            planes[:] = 0
+        else:
+            cv2.split(pixels, list(planes))
+            decoded[number] = True
+    return decoded

@@ -14,41 +14,46 @@ class Network:
     """Mean probabilities over a picture and its mirror, on one device or several.
 
     Args:
-        symbol_path: symbol.json, data to probabilities.
+        symbol_path: symbol.json, uint8 pictures to probabilities.
         params_path: .params with all its arrays.
-        image: size (pixels), mean (red, green, blue) and scale of the pictures.
-        batch_size: pictures per forward pass, rounded up to a multiple of the devices.
+        size: side of the pictures, pixels.
+        batch_size: pictures of a batch, which the devices share.
 
     Raises:
         cli.UserError: a file is damaged, or the two do not belong together.
     """
 
     def __init__(
-        self, symbol_path: Path, params_path: Path, image: dict, batch_size: int, places: list[mx.Context]
+        self, symbol_path: Path, params_path: Path, size: int, batch_size: int, places: list[mx.Context]
     ) -> None:
         symbol = _load_symbol(symbol_path)
-        per_device = -(-batch_size // len(places))
-        shape = (per_device, 3, image["size"], image["size"])
-        self.batch_shape = (per_device * len(places), *shape[1:])
+        shares = np.array_split(np.arange(batch_size), min(len(places), batch_size))
         try:
-            fitting = checkpoints.fitting(params_path, symbol, image["size"])
+            fitting = checkpoints.fitting(params_path, symbol, size)
             if fitting.matched < fitting.needed:
                 raise cli.UserError(
                     f"{params_path}: {fitting.matched} of the {fitting.needed} arrays of {symbol_path} match;"
                     " train the model again"
                 )
-            self._devices = [_Device(symbol, fitting, image, shape, place) for place in places]
+            self._devices = [
+                (_Cpu if place == mx.cpu() else _Gpu)(symbol, fitting, (len(share), 3, size, size), place)
+                for share, place in zip(shares, places, strict=False)
+            ]
+            _, (probabilities,), _ = symbol.infer_shape(data=(1, 3, size, size))
         except mx.MXNetError as error:
             raise cli.UserError(f"{symbol_path}: cannot be run: {_reason(error)}") from error
-        self.classes = self._devices[0].classes
+        self.classes = probabilities[1]
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Mean probabilities (count, classes) float32 of a whole batch (batch_shape) uint8 RGB.
+        """Mean probabilities (batch_size, classes) float32 of a whole batch (batch_size, 3, size, size) uint8 RGB.
+
+        A CPU works in the batch's own memory: pixels then hold the mirror images. Few arrays should come again and
+        again, since it keeps an executor for each.
 
         Raises:
             cli.UserError: a device failed.
         """
-        shares = np.split(pixels, len(self._devices))
+        shares = np.array_split(pixels, len(self._devices))
         try:
             running = [device.start(share) for device, share in zip(self._devices, shares, strict=True)]
             return np.concatenate([probabilities.asnumpy() for probabilities in running])
@@ -57,41 +62,66 @@ class Network:
 
 
 class _Device:
-    """A network's copy on a device. Its arrays are used again for every batch: fresh memory costs time on a CPU."""
+    """A network's copy on a device, for a share of the batch."""
 
     def __init__(
-        self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, image: dict, shape: tuple, place: mx.Context
+        self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, shape: tuple[int, ...], place: mx.Context
     ) -> None:
-        self._executor = symbol.simple_bind(place, grad_req="null", data=shape)
-        self._executor.copy_params_from(fitting.arguments, fitting.auxiliaries)
-        self._place = place
-        self._mirrored = np.empty(shape, np.uint8)  # on a CPU only
-        self._mean = mx.nd.array(image["mean"], place).reshape((1, 3, 1, 1)) if any(image["mean"]) else None
-        self._scale = image["scale"]
-        self.classes = self._executor.outputs[0].shape[1]
+        self._symbol, self._place = symbol, place
+        self._arguments, self._auxiliaries = (
+            {name: array.as_in_context(place) for name, array in arrays.items()}
+            for arrays in (fitting.arguments, fitting.auxiliaries)
+        )
+
+    def _bind(self, pictures: mx.nd.NDArray, shared: mx.executor.Executor | None = None) -> mx.executor.Executor:
+        """An executor that reads the pictures where they lie, in the same memory as another."""
+        arguments = self._arguments | {"data": pictures}
+        return self._symbol.bind(
+            self._place, arguments, aux_states=self._auxiliaries, grad_req="null", shared_exec=shared
+        )
+
+
+class _Cpu(_Device):
+    """Makes the mirror image where the picture lies. MXNet's operators for that, and for copying, take longer."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self._executors: dict[int, mx.executor.Executor] = {}  # by the address of what they read
 
     def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
-        """Queue the work on a share of the batch."""
-        # Bytes go to the device, without a copy where that is the CPU; the mirror image is made there.
-        pictures = mx.nd.from_numpy(pixels[:]).as_in_context(self._place)
-        return (self._forward(pictures) + self._forward(self._mirror(pixels, pictures))) / 2
+        executor = self._executor(pixels)
+        pictures = _forward(executor)
+        pictures.wait_to_read()
+        rows = pixels.reshape(-1, pixels.shape[3])
+        cv2.flip(rows, 1, dst=rows)
+        return (pictures + _forward(executor)) / 2
 
-    def _mirror(self, pixels: np.ndarray, pictures: mx.nd.NDArray) -> mx.nd.NDArray:
-        if self._place.device_type != "cpu":
-            return mx.nd.flip(pictures, axis=3)
-        # MXNet's operator takes as long as decoding there.
-        size = pixels.shape[3]
-        cv2.flip(pixels.reshape(-1, size), 1, dst=self._mirrored.reshape(-1, size))
-        return mx.nd.from_numpy(self._mirrored[:])
+    def _executor(self, pixels: np.ndarray) -> mx.executor.Executor:
+        address = pixels.ctypes.data
+        if address not in self._executors:
+            other = next(iter(self._executors.values()), None)
+            self._executors[address] = self._bind(mx.nd.from_numpy(pixels[:]), other)
+        return self._executors[address]
 
-    def _forward(self, pictures: mx.nd.NDArray) -> mx.nd.NDArray:
-        data = self._executor.arg_dict["data"]
-        mx.nd.cast(pictures, dtype=np.float32, out=data)
-        if self._mean is not None:
-            mx.nd.broadcast_sub(data, self._mean, out=data)
-        if self._scale != 1:
-            data *= self._scale
-        return self._executor.forward(is_train=False)[0].copy()
+
+class _Gpu(_Device):
+    """Gets bytes, and makes the mirror image itself."""
+
+    def __init__(self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, shape: tuple, place: mx.Context) -> None:
+        super().__init__(symbol, fitting, shape, place)
+        self._pictures = mx.nd.empty(shape, place, np.uint8)
+        self._executor = self._bind(self._pictures)
+
+    def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
+        self._pictures[:] = pixels
+        pictures = _forward(self._executor)
+        self._pictures[:] = mx.nd.flip(self._pictures, axis=3)
+        return (pictures + _forward(self._executor)) / 2
+
+
+def _forward(executor: mx.executor.Executor) -> mx.nd.NDArray:
+    """Queue a forward pass; returns the probabilities, apart from the memory that the next pass uses again."""
+    return executor.forward(is_train=False)[0].copy()
 
 
 def _load_symbol(path: Path) -> mx.sym.Symbol:
