@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ from prediction.network import Network
 PROGRAM = Path(predict_images.__file__)
 CLASSES, SIZE = 5, 32
 IMAGE = {"size": SIZE, "mean": [10.0, 20.0, 30.0], "scale": 0.5}
-PICTURES = 3 * BLOCK + 7
+PICTURES = 6 * BLOCK + 7
 UNDECODABLE = {4, 11, 12, BLOCK, PICTURES - 1}  # rows
 PATIENCE = 20  # seconds within which a program that cannot go on has to end
 
@@ -135,7 +136,7 @@ def test_the_number_of_decoders_does_not_change_a_byte(case, whole, tmp_path, de
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
-@pytest.mark.parametrize(("batch_size", "block"), [(1, 32), (5, 32), (8, 2), (64, 32), (1000, 32)])
+@pytest.mark.parametrize(("batch_size", "block"), [(1, BLOCK), (5, BLOCK), (8, 2), (64, BLOCK), (1000, BLOCK)])
 def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
     case, tmp_path, monkeypatch, batch_size, block, count
 ):
@@ -282,6 +283,23 @@ def test_a_terminated_program_leaves_nothing(case, tmp_path):
     assert program.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in errors
     assert_nothing_is_left(tmp_path, decoders)
+
+
+def test_a_signal_waits_while_decoders_start_whichever_thread_gets_it():
+    handled, over = [], threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: handled.append("in time"))
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        with decoding._signals_put_off():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+            assert handled == []
+        assert handled == ["in time"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        over.set()
+        thread.join()
 
 
 def test_decoders_do_not_outlive_a_killed_program(case, tmp_path):

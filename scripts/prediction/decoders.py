@@ -27,7 +27,7 @@ import cli
 from catalog.pictures import iter_pictures
 
 BATCHES = 3  # one with the devices, two for the decoders, which then seldom wait
-BLOCK = 32  # pictures
+BLOCK = 16  # pictures
 RECONNECT = 10  # ms
 ENDING = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # of prctl(2)
@@ -177,12 +177,19 @@ def picture_blocks(pictures: int, batch_size: int) -> list[range]:
 
 @contextlib.contextmanager
 def _signals_put_off() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C wait: what their handlers raise inside a fork is lost."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """Let SIGTERM and Ctrl-C wait: what their handlers raise inside a fork is lost.
+
+    Blocking them in this thread is not enough: another one would get the signal, and this one run the handler.
+    """
+    arrived = []
+    handlers = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in ENDING}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)
 
 
 def _run_decoder(
@@ -200,7 +207,6 @@ def _run_decoder(
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its decoders
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     cv2.setNumThreads(1)
     context = zmq.Context()
     socket = context.socket(zmq.PUSH)
