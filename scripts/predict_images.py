@@ -1,7 +1,7 @@
 """Predict class probabilities of one shard of an image set: the mean over each picture and its mirror.
 
 Shard s of n is the s-th of n contiguous blocks of the listed pictures. Decoder processes read and decode, this process
-owns the devices. Memory: two batches of pictures, and what the network needs for one. A picture that does not decode
+owns the devices. Memory: three batches of pictures, and what the network needs for one. A picture that does not decode
 becomes a row of NaN and a line of the table beside the output.
 
 REVISION goes into the settings of predictions: raise it when results change.

@@ -36,7 +36,9 @@ class Network:
                     " train the model again"
                 )
             self._devices = [
-                (_Cpu if place == mx.cpu() else _Gpu)(symbol, fitting, (len(share), 3, size, size), place)
+                _Cpu(symbol, fitting, place)
+                if place == mx.cpu()
+                else _Gpu(symbol, fitting, place, (len(share), 3, size, size))
                 for share, place in zip(shares, places, strict=False)
             ]
             _, (probabilities,), _ = symbol.infer_shape(data=(1, 3, size, size))
@@ -62,11 +64,9 @@ class Network:
 
 
 class _Device:
-    """A network's copy on a device, for a share of the batch."""
+    """A network's copy on a device."""
 
-    def __init__(
-        self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, shape: tuple[int, ...], place: mx.Context
-    ) -> None:
+    def __init__(self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, place: mx.Context) -> None:
         self._symbol, self._place = symbol, place
         self._arguments, self._auxiliaries = (
             {name: array.as_in_context(place) for name, array in arrays.items()}
@@ -84,17 +84,17 @@ class _Device:
 class _Cpu(_Device):
     """Makes the mirror image where the picture lies. MXNet's operators for that, and for copying, take longer."""
 
-    def __init__(self, *arguments) -> None:
-        super().__init__(*arguments)
+    def __init__(self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, place: mx.Context) -> None:
+        super().__init__(symbol, fitting, place)
         self._executors: dict[int, mx.executor.Executor] = {}  # by the address of what they read
 
     def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
         executor = self._executor(pixels)
-        pictures = _forward(executor)
-        pictures.wait_to_read()
+        probabilities = _forward(executor)
+        probabilities.wait_to_read()  # the network has read its memory
         rows = pixels.reshape(-1, pixels.shape[3])
         cv2.flip(rows, 1, dst=rows)
-        return (pictures + _forward(executor)) / 2
+        return (probabilities + _forward(executor)) / 2
 
     def _executor(self, pixels: np.ndarray) -> mx.executor.Executor:
         address = pixels.ctypes.data
@@ -107,16 +107,18 @@ class _Cpu(_Device):
 class _Gpu(_Device):
     """Gets bytes, and makes the mirror image itself."""
 
-    def __init__(self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, shape: tuple, place: mx.Context) -> None:
-        super().__init__(symbol, fitting, shape, place)
+    def __init__(
+        self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, place: mx.Context, shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(symbol, fitting, place)
         self._pictures = mx.nd.empty(shape, place, np.uint8)
         self._executor = self._bind(self._pictures)
 
     def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
         self._pictures[:] = pixels
-        pictures = _forward(self._executor)
+        probabilities = _forward(self._executor)
         self._pictures[:] = mx.nd.flip(self._pictures, axis=3)
-        return (pictures + _forward(self._executor)) / 2
+        return (probabilities + _forward(self._executor)) / 2
 
 
 def _forward(executor: mx.executor.Executor) -> mx.nd.NDArray:
