@@ -27,7 +27,7 @@ from prediction.network import Network
 PROGRAM = Path(predict_images.__file__)
 CLASSES, SIZE = 5, 32
 IMAGE = {"size": SIZE, "mean": [10.0, 20.0, 30.0], "scale": 0.5}
-PICTURES = 6 * BLOCK + 7
+PICTURES = 3 * BLOCK + 7
 UNDECODABLE = {4, 11, 12, BLOCK, PICTURES - 1}  # rows
 PATIENCE = 20  # seconds within which a program that cannot go on has to end
 

@@ -27,7 +27,7 @@ import cli
 from catalog.pictures import iter_pictures
 
 BATCHES = 3  # one with the devices, two for the decoders, which then seldom wait
-BLOCK = 16  # pictures
+BLOCK = 32  # pictures
 RECONNECT = 10  # ms
 ENDING = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # of prctl(2)

@@ -58,7 +58,7 @@ class Network:
         shares = np.array_split(pixels, len(self._devices))
         try:
             running = [device.start(share) for device, share in zip(self._devices, shares, strict=True)]
-            return np.concatenate([probabilities.asnumpy() for probabilities in running])
+            return np.concatenate([(pictures.asnumpy() + mirrors.asnumpy()) / 2 for pictures, mirrors in running])
         except mx.MXNetError as error:
             raise cli.UserError(f"a device failed: {_reason(error)}; nothing was written") from error
 
@@ -82,19 +82,20 @@ class _Device:
 
 
 class _Cpu(_Device):
-    """Makes the mirror image where the picture lies. MXNet's operators for that, and for copying, take longer."""
+    """Makes the mirror images where the pictures lie. MXNet's operators for that, and for copying, take longer."""
 
     def __init__(self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, place: mx.Context) -> None:
         super().__init__(symbol, fitting, place)
         self._executors: dict[int, mx.executor.Executor] = {}  # by the address of what they read
 
-    def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
+    def start(self, pixels: np.ndarray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """Probabilities of the pictures and of their mirror images, both (count, classes)."""
         executor = self._executor(pixels)
-        probabilities = _forward(executor)
-        probabilities.wait_to_read()  # the network has read its memory
+        pictures = executor.forward(is_train=False)[0].copy()
+        pictures.wait_to_read()
         rows = pixels.reshape(-1, pixels.shape[3])
         cv2.flip(rows, 1, dst=rows)
-        return (probabilities + _forward(executor)) / 2
+        return pictures, executor.forward(is_train=False)[0]
 
     def _executor(self, pixels: np.ndarray) -> mx.executor.Executor:
         address = pixels.ctypes.data
@@ -105,25 +106,21 @@ class _Cpu(_Device):
 
 
 class _Gpu(_Device):
-    """Gets bytes, and makes the mirror image itself."""
+    """Gets bytes, and makes the mirror images itself."""
 
     def __init__(
         self, symbol: mx.sym.Symbol, fitting: checkpoints.Transfer, place: mx.Context, shape: tuple[int, ...]
     ) -> None:
         super().__init__(symbol, fitting, place)
-        self._pictures = mx.nd.empty(shape, place, np.uint8)
-        self._executor = self._bind(self._pictures)
+        self._pixels = mx.nd.empty(shape, place, np.uint8)
+        self._executor = self._bind(self._pixels)
 
-    def start(self, pixels: np.ndarray) -> mx.nd.NDArray:
-        self._pictures[:] = pixels
-        probabilities = _forward(self._executor)
-        self._pictures[:] = mx.nd.flip(self._pictures, axis=3)
-        return (probabilities + _forward(self._executor)) / 2
-
-
-def _forward(executor: mx.executor.Executor) -> mx.nd.NDArray:
-    """Queue a forward pass; returns the probabilities, apart from the memory that the next pass uses again."""
-    return executor.forward(is_train=False)[0].copy()
+    def start(self, pixels: np.ndarray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
+        """Probabilities of the pictures and of their mirror images, both (count, classes) and under way."""
+        self._pixels[:] = pixels
+        pictures = self._executor.forward(is_train=False)[0].copy()
+        self._pixels[:] = mx.nd.flip(self._pixels, axis=3)
+        return pictures, self._executor.forward(is_train=False)[0]
 
 
 def _load_symbol(path: Path) -> mx.sym.Symbol:
