@@ -14,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import GB, MB, in_turn, machine, measure, script, workload
+from measuring import GB, MB, Measurement, in_turn, machine, measure, script, workload
 from workloads import PUBLISHED_CATEGORIES as CLASSES
 
 MODELS = 14
+THREADS = 2  # as in the rule
 BOUND = 0.5
 # The interpreter starts and NumPy is loaded, as in every program of scripts/.
 PLAIN_READING = """
@@ -44,8 +45,10 @@ def write_members(folder: Path, size: int) -> list[Path]:
 def compare(folder: Path, paths: list[Path], repeats: int) -> None:
     """Print reading and both means."""
 
-    def average(mean: str) -> list[str]:
-        return script("average_models", "--mean", mean, "--output", folder / "mean.npy", *paths)
+    def average(mean: str) -> Measurement:
+        output = folder / "mean.npy"
+        output.unlink(missing_ok=True)  # as Snakemake does before a job
+        return measure(script("average_models", "--mean", mean, "--threads", THREADS, "--output", output, *paths))
 
     reading = [sys.executable, "-c", PLAIN_READING, *map(str, paths)]
     size = sum(path.stat().st_size for path in paths)
@@ -53,8 +56,8 @@ def compare(folder: Path, paths: list[Path], repeats: int) -> None:
     found = in_turn(
         repeats,
         reading=lambda: measure(reading),
-        arithmetic=lambda: measure(average("arithmetic")),
-        geometric=lambda: measure(average("geometric")),
+        arithmetic=lambda: average("arithmetic"),
+        geometric=lambda: average("geometric"),
     )
     print(f"{MODELS} models, {size / GB:.2f} GB of float16, {CLASSES} classes. Medians of {repeats} rounds.\n")
     print("| program | seconds | MB/s | of reading | bound | peak MB |")

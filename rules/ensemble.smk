@@ -32,6 +32,7 @@ rule average_models:
         benchmarks("average_models/{ensemble}-{shard}")
     conda:
         "../envs/data.yaml"
+    threads: 2
     resources:
         runtime=average_minutes,
         mem_mb=average_memory,
@@ -42,7 +43,7 @@ rule average_models:
         "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
     shell:
         "python scripts/average_models.py --mean {params.mean} {params.weights}"
-        " --output {output.probabilities:q} {input.members:q} 2> {log:q}"
+        " --threads {threads} --output {output.probabilities:q} {input.members:q} 2> {log:q}"
 
 
 rule write_submission:

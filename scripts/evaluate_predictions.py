@@ -111,7 +111,7 @@ def predict_products(
         block_starts = starts[products] - chosen.start
         for use_labels in (False, True):
             vectors = [picture_vectors(pictures, shards, chosen, use_labels) for pictures, shards in members]
-            combined = combine(vectors, mean, weights)
+            combined = combine(vectors, mean, weights, np.empty((2, *vectors[0].shape), np.float32))
             scores = product_means(combined, block_starts)
             if use_labels:
                 with_labels[products] = best_classes(scores, fallback)

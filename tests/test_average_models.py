@@ -79,12 +79,13 @@ def test_a_picture_that_one_member_could_not_decode_has_no_mean(tmp_path, monkey
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("values", [1, CLASSES * 2, CLASSES * 13 + 5, CLASSES * ROWS])
-def test_the_size_of_a_block_does_not_change_a_byte(tmp_path, monkeypatch, mean, values):
+def test_the_size_of_a_block_and_the_threads_do_not_change_a_byte(tmp_path, monkeypatch, mean, values, threads):
     members = written(tmp_path, [draw(seed) for seed in range(5)])
     average(monkeypatch, tmp_path / "whole.npy", members, "--mean", mean)
     monkeypatch.setattr(average_models, "VALUES_PER_BLOCK", values)
-    average(monkeypatch, tmp_path / "blocks.npy", members, "--mean", mean)
+    average(monkeypatch, tmp_path / "blocks.npy", members, "--mean", mean, "--threads", threads)
     assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 

@@ -9,6 +9,6 @@ def widened(halves: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     return cv2.convertFp16(halves.view(np.int16), out)
 
 
-def narrowed(singles: np.ndarray) -> np.ndarray:
-    """A float32 array (rows, columns), neither of them 0, as float16, rounded to nearest even."""
-    return cv2.convertFp16(singles).view(np.float16)
+def narrowed(singles: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """A float32 array (rows, columns), neither of them 0, as float16, rounded to nearest even; in out if given."""
+    return cv2.convertFp16(singles, None if out is None else out.view(np.int16)).view(np.float16)

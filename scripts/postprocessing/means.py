@@ -11,46 +11,49 @@ SMALLEST_PROBABILITY = 1e-8  # float16 rounds smaller probabilities to zero, who
 FACTORS = 4  # of that size have a product that float32 still holds
 
 
-def combine(members: Iterable[np.ndarray], mean: str, weights: list[float]) -> np.ndarray:
+def combine(members: Iterable[np.ndarray], mean: str, weights: list[float], scratch: np.ndarray) -> np.ndarray:
     """Combine members' probabilities, each (rows, classes) float32, into one float32 array of that shape.
 
     Args:
-        members: one array per model, each used up before the next is asked for; a row of NaN (an undecodable picture)
-            stays NaN.
+        members: one array per model, overwritten, and used up before the next is asked for; a row of NaN (an
+            undecodable picture) stays NaN.
         mean: "arithmetic", or "geometric": the normalized product of powers.
         weights: one per member, of any sum.
+        scratch: (2, rows, classes) float32; the result lies in it.
     """
     shares = np.divide(weights, np.sum(weights)).tolist()
-    return _arithmetic(members, shares) if mean == "arithmetic" else _geometric(members, shares)
+    total, product = scratch
+    total[:] = 0
+    if mean == "arithmetic":
+        return _arithmetic(members, shares, total)
+    return _geometric(members, shares, total, product)
 
 
-def _arithmetic(members: Iterable[np.ndarray], shares: list[float]) -> np.ndarray:
-    total = None
+def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray) -> np.ndarray:
     for member, share in zip(members, shares, strict=True):
-        total = np.zeros_like(member) if total is None else total
         cv2.scaleAdd(member, share, total, total)
     return total
 
 
-def _geometric(members: Iterable[np.ndarray], shares: list[float]) -> np.ndarray:
-    # Multiplying is cheaper than taking logarithms: one serves several members of equal share. All arrays are used
-    # again, as fresh memory costs more than either.
-    factors, total = 0, None
+def _geometric(
+    members: Iterable[np.ndarray], shares: list[float], total: np.ndarray, product: np.ndarray
+) -> np.ndarray:
+    # Multiplying is cheaper than taking logarithms: one serves several members of equal share.
+    factors, is_missing = 0, np.zeros(len(total), bool)
     for number, (member, share) in enumerate(zip(members, shares, strict=True), 1):
-        if total is None:
-            total, product, scratch = np.zeros_like(member), np.empty_like(member), np.empty_like(member)
-            is_missing = np.zeros(len(member), bool)
         is_missing |= np.isnan(member[:, 0])
-        cv2.max(member, SMALLEST_PROBABILITY, scratch if factors else product)
         if factors:
-            cv2.multiply(product, scratch, product)
+            cv2.max(member, SMALLEST_PROBABILITY, member)
+            cv2.multiply(product, member, product)
+        else:
+            cv2.max(member, SMALLEST_PROBABILITY, product)
         factors += 1
         if factors == FACTORS or shares[number : number + 1] != [share]:
-            cv2.log(product, scratch)
-            cv2.scaleAdd(scratch, share, total, total)
+            cv2.log(product, product)
+            cv2.scaleAdd(product, share, total, total)
             factors = 0
-    cv2.exp(total, scratch)
-    np.divide(scratch, scratch.sum(axis=1, keepdims=True), out=total)
+    cv2.exp(total, total)
+    total /= total.sum(axis=1, keepdims=True)
     total[is_missing] = np.nan
     return total
 
