@@ -29,7 +29,7 @@ REQUESTS = {
     "pack_records": (1, 4000, 10, 0),
     "list_images": (1, 2000, 60, 0),
     "predict_images": (1, 4150, 10, 1),
-    "average_models": (1, 1000, 10, 0),
+    "average_models": (2, 1000, 10, 0),
     "write_submission": (1, 3000, 10, 0),
     "evaluate_predictions": (1, 4000, 10, 0),
     "draw_categories": (1, 4000, 60, 0),
