@@ -21,7 +21,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import cv2
-import mxnet as mx
 import numpy as np
 import pandas as pd
 import plain_prediction
@@ -31,6 +30,7 @@ from measuring import GB, machine
 import index_catalog
 import predict_images
 from catalog.pictures import iter_pictures
+from mxnet_for_numpy2 import mx
 from prediction.decoders import BATCHES, BLOCK, Decoders, decode, picture_blocks
 from prediction.network import Network
 from training import checkpoints

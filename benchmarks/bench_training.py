@@ -18,13 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-import mxnet as mx
 import numpy as np
 import yaml
 from measuring import machine
 
 import generate_catalog
 import train_epochs
+from mxnet_for_numpy2 import mx
 from training.metrics import Metrics
 from training.records import training_batches
 

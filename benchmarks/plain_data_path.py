@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 import bson
-from mxnet import recordio
+
+from mxnet_for_numpy2 import mx
 
 VALID_FRACTION = 0.05
 SEEDS = {"A": 12648430, "B": 1}
@@ -65,10 +66,10 @@ def pack(part: Path, target: Path, class_ids: dict[int, int], first_copies_only:
                     if digest in seen:
                         continue
                     seen.add(digest)
-                header = recordio.IRHeader(0, class_ids[product["category_id"]], len(records), 0)
-                records.append(recordio.pack(header, image["picture"]))
+                header = mx.recordio.IRHeader(0, class_ids[product["category_id"]], len(records), 0)
+                records.append(mx.recordio.pack(header, image["picture"]))
     random.shuffle(order := list(range(len(records))))
-    writer = recordio.MXRecordIO(str(target), "w")
+    writer = mx.recordio.MXRecordIO(str(target), "w")
     for number in order:
         writer.write(records[number])
     writer.close()

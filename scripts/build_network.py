@@ -12,12 +12,12 @@ import argparse
 import json
 from pathlib import Path
 
-import mxnet as mx
 import numpy as np
 
 import cli
 import networks
 from catalog.classes import read_classes
+from mxnet_for_numpy2 import mx
 from training import checkpoints
 
 

@@ -3,9 +3,8 @@
 import ctypes
 import socket
 
-import mxnet as mx
-
 import cli
+from mxnet_for_numpy2 import mx
 
 # mxnet-cu112's kernels: compiled for these compute capabilities without PTX, so nothing newer can run them.
 # 8.9 (Ada) runs those of 8.6.

@@ -20,12 +20,11 @@ import math
 import time
 from pathlib import Path
 
-import mxnet as mx
-
 import cli
 import devices
 import networks
 from catalog.classes import read_classes
+from mxnet_for_numpy2 import mx
 from training import checkpoints, optimizers
 from training.metrics import Metrics
 from training.records import record_count, training_batches, validation_batches

@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-import mxnet as mx
 import numpy as np
 
 import networks
+from mxnet_for_numpy2 import mx
 
 
 def main() -> None:

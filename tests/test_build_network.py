@@ -3,12 +3,12 @@
 import json
 import sys
 
-import mxnet as mx
 import numpy as np
 import pytest
 
 import build_network
 import train_epochs
+from mxnet_for_numpy2 import mx
 from training import checkpoints
 from training.records import validation_batches
 

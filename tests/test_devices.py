@@ -3,11 +3,11 @@
 import ctypes
 from types import SimpleNamespace
 
-import mxnet as mx
 import pytest
 
 import cli
 import devices
+from mxnet_for_numpy2 import mx
 
 
 @pytest.mark.parametrize("capability", [(5, 0), (6, 1), (7, 0), (8, 0), (8, 6), (8, 9)])

@@ -1,7 +1,6 @@
 """From pictures to categories as the published predictor does it, in float32 and one product at a time."""
 
 import cv2
-import mxnet as mx
 import numpy as np
 import pandas as pd
 import published_rules
@@ -10,6 +9,7 @@ import tiny_catalogs
 
 import build_network
 import networks
+from mxnet_for_numpy2 import mx
 from training import checkpoints
 
 PRODUCTS, SIZE, BATCH = 2000, 32, 64

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import mxnet as mx
 import numpy as np
 import pytest
 import reference_networks
 
 import networks
+from mxnet_for_numpy2 import mx
 from training.checkpoints import shapes
 
 PUBLISHED_CLASSES = 5270

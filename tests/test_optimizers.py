@@ -1,9 +1,9 @@
 """Optimizers with the published settings against plain NumPy."""
 
-import mxnet as mx
 import numpy as np
 import pytest
 
+from mxnet_for_numpy2 import mx
 from training import optimizers
 
 RATE, BATCH = 0.1, 4

@@ -8,14 +8,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import bson
-import mxnet as mx
 import numpy as np
 import pytest
-from mxnet import recordio
 from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 import pack_records
 from catalog.index import read_index
+from mxnet_for_numpy2 import mx
 
 CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
 
@@ -38,11 +37,11 @@ def published_records(path: Path, target: Path, first_copies_only=False, drop_co
             if first_copies_only and digest in seen:
                 continue
             seen.add(digest)
-            header = recordio.IRHeader(0, CLASSES[document["category_id"]], len(packed), 0)
-            packed.append(recordio.pack(header, picture))
+            header = mx.recordio.IRHeader(0, CLASSES[document["category_id"]], len(packed), 0)
+            packed.append(mx.recordio.pack(header, picture))
     order = list(range(len(packed)))
     random.shuffle(order)
-    writer = recordio.MXIndexedRecordIO(str(target.with_suffix(".idx")), str(target), "w")
+    writer = mx.recordio.MXIndexedRecordIO(str(target.with_suffix(".idx")), str(target), "w")
     for number in order:
         writer.write_idx(number, packed[number])
     writer.close()
@@ -135,8 +134,8 @@ def test_a_picture_with_a_records_magic_number_inside_is_split_as_mxnet_does(tmp
     records, offsets = packed_here(part, tmp_path, 1 << 30, **DATASETS["A"])
     assert records == (tmp_path / "published.rec").read_bytes()
     assert offsets == (tmp_path / "published.idx").read_bytes()
-    reader = recordio.MXIndexedRecordIO(str(tmp_path / "a.idx"), str(tmp_path / "a.rec"), "r")
-    assert recordio.unpack(reader.read_idx(2))[1] == picture
+    reader = mx.recordio.MXIndexedRecordIO(str(tmp_path / "a.idx"), str(tmp_path / "a.rec"), "r")
+    assert mx.recordio.unpack(reader.read_idx(2))[1] == picture
 
 
 def test_bad_pictures_reach_no_record_and_are_listed(tmp_path):

@@ -2,7 +2,6 @@
 
 import bson
 import cv2
-import mxnet as mx
 import numpy as np
 import pytest
 from tiny_catalogs import indexed, jpeg, product, products, write
@@ -10,6 +9,7 @@ from tiny_catalogs import indexed, jpeg, product, products, write
 import cli
 from catalog import pictures
 from catalog.pictures import DecodeCheck, iter_pictures
+from mxnet_for_numpy2 import mx
 
 PIXELS = cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8), (64, 48))
 

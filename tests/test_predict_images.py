@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import mxnet as mx
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +19,7 @@ import tiny_catalogs
 import build_network
 import cli
 import predict_images
+from mxnet_for_numpy2 import mx
 from prediction import decoders as decoding
 from prediction.decoders import BATCHES, BLOCK, Decoders, decode
 from prediction.network import Network

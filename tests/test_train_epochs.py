@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import cv2
-import mxnet as mx
 import numpy as np
 import pytest
 
 import cli
 import train_epochs
+from mxnet_for_numpy2 import mx
 from training import checkpoints
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,10 +3,10 @@
 import re
 
 import cv2
-import mxnet as mx
 import numpy as np
 import pytest
 
+from mxnet_for_numpy2 import mx
 from training import records
 
 SIZE, COUNT = 16, 24

@@ -4,8 +4,7 @@ A family is one module; its layers have the names of the public MXNet checkpoint
 by name. Every network ends in a fully connected layer `fc`.
 """
 
-import mxnet as mx
-
+from mxnet_for_numpy2 import mx
 from networks import densenet, dpn, resnext
 
 FAMILIES = {"resnext": resnext.features, "dpn": dpn.features, "densenet": densenet.features}

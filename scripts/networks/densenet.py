@@ -5,7 +5,7 @@ those of bruinxiong/densenet.mxnet on GitHub; its own checkpoints have no DenseN
 solution used is not recorded.
 """
 
-import mxnet as mx
+from mxnet_for_numpy2 import mx
 
 BATCH_NORM = {"eps": 2e-5, "momentum": 0.9}
 

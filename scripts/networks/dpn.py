@@ -5,7 +5,7 @@ MXNet checkpoints (cypw/DPNs on GitHub). They end in a 7x7 average pool, which d
 pictures; here the last pool is global.
 """
 
-import mxnet as mx
+from mxnet_for_numpy2 import mx
 
 BATCH_NORM = {"fix_gamma": False, "momentum": 0.9}  # eps is MXNet's default, 1e-3
 

@@ -7,7 +7,7 @@ inner layers as wide as the output (width 1), the 32x4d one half as wide. The sq
 before the addition and has the names of the published solution.
 """
 
-import mxnet as mx
+from mxnet_for_numpy2 import mx
 
 BATCH_NORM = {"eps": 2e-5, "momentum": 0.9}
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import cv2
-import mxnet as mx
 import numpy as np
 
 import cli
+from mxnet_for_numpy2 import mx
 from training import checkpoints
 
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import mxnet as mx
-
 import cli
+from mxnet_for_numpy2 import mx
 
 Arrays = dict[str, mx.nd.NDArray]
 

@@ -7,10 +7,10 @@ which a resumed training drifts.
 import json
 from pathlib import Path
 
-import mxnet as mx
 import numpy as np
 
 import cli
+from mxnet_for_numpy2 import mx
 
 
 class NAG(mx.optimizer.NAG):

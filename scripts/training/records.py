@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import mxnet as mx
-
 import cli
+from mxnet_for_numpy2 import mx
 
 
 def record_count(records: Path) -> int:
