@@ -25,11 +25,6 @@ $(VENV): requirements.txt
 
 demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
 	@$(SNAKEMAKE) --profile profiles/demo
-	@test $(DEMO)/report.html -nt $(DEMO)/evaluation/summary.txt \
-	  || $(SNAKEMAKE) --profile profiles/demo --report $(DEMO)/report.html
-	@cat $(DEMO)/evaluation/summary.txt
-	@echo "submissions: $(DEMO)/submission/"
-	@echo "report:      $(DEMO)/report.html"
 
 test: $(VENV)  ## the tests, under 5 minutes
 	$(ACTIVATE) pytest

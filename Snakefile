@@ -1,6 +1,14 @@
 # Shelfmark: from a product catalog's dump to a submission, by an ensemble of CNNs.
 # Each rule file is a chapter; rules/common.smk holds paths, wildcards and look-ups.
 
+import sys
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+from workflow import terminal
+
+terminal.take_over(workflow)
+
 
 configfile: f"{workflow.basedir}/config.yaml"
 
@@ -17,6 +25,10 @@ include: "rules/report.smk"
 onstart:
     check_pretrained_weights()
     become_the_driver()
+
+
+onsuccess:
+    terminal.show_results(workflow)
 
 
 # Seconds of work each: nothing for a queue.

@@ -2,13 +2,11 @@ import json
 import math
 import os
 import shlex
-import sys
 from pathlib import Path
 
 from snakemake.utils import validate
 
 BASE = Path(workflow.basedir)
-sys.path.insert(0, str(BASE / "scripts"))
 
 import cli
 from workflow import catalogs, configuration, drivers, recipes, resources, sources

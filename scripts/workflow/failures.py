@@ -1,0 +1,92 @@
+"""What the terminal says of a failed job: the one line of its program, or what is known where there is none."""
+
+import re
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL = 1 << 16  # bytes of a log that are looked at, from its end
+ERROR = "error: "  # what cli.fail begins its line with
+PROGRESS_BAR = re.compile(r"\[\d+:\d\d[<:,]")
+EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(SIG\w+)")
+# Of the executor's message, and of what SLURM writes into a job's log.
+SLURM_STATE = re.compile(r"SLURM status is: '(\w+)'|CANCELLED AT \S+ (DUE TO [A-Z ]+[A-Z])|(oom.kill)", re.IGNORECASE)
+HEADER = re.compile(r"(\w+)( in .*)?:$")
+TRACEBACK = re.compile(r'\s*(File ".*", line \d+, in |Traceback)')
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed job: what it did, in words, with its log; a group has several of both.
+
+    `told` is what Snakemake or SLURM said of it.
+    """
+
+    jobs: tuple[tuple[str, Path | None], ...]
+    told: str = ""
+    slurm_logs: tuple[Path, ...] = ()
+
+    def culprit(self) -> tuple[str, Path | None]:
+        """The job whose log was written last: the jobs of a group run one after the other."""
+        return max(self.jobs, key=lambda job: job[1].stat().st_mtime if job[1] and job[1].exists() else 0.0)
+
+    def words(self) -> str:
+        """What the log says last: the program's own line if it has one."""
+        return last_words(tail(self.culprit()[1]))
+
+    def line(self) -> str:
+        """The program's own line; without one, how the job ended and the last line of its log."""
+        words = self.words()
+        if words.startswith(ERROR):
+            return words
+        how = ending(self.told) or ending("\n".join(map(tail, self.slurm_logs))) or "it ended without a reason"
+        return f"{ERROR}{how}; " + (f"the last line of its log: {words}" if words else "its log says nothing")
+
+    def text(self) -> str:
+        """Two lines: which job failed and where its logs are; why."""
+        job, log = self.culprit()
+        logs = [f"log: {log}"] if log else []
+        logs += [f"SLURM's log: {path}" for path in self.slurm_logs]
+        return f"failed: {'; '.join([job, *logs])}\n{self.line()}"
+
+
+def tail(log: Path | None) -> str:
+    """The end of a log; empty where there is none."""
+    if log is None or not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - TAIL))
+        return file.read().decode(errors="replace")
+
+
+def last_words(text: str) -> str:
+    """The last line of a log that is meant for its reader: an error line, else the last that is no progress bar."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
+    lines = [line for line in lines if line and not PROGRESS_BAR.search(line)]
+    errors = [line for line in lines if line.startswith(ERROR)]
+    return (errors or lines or [""])[-1]
+
+
+def ending(text: str) -> str:
+    """How a job ended, where a text of Snakemake or SLURM says so; else an empty string."""
+    if state := SLURM_STATE.search(text):
+        state = next(filter(None, state.groups())).lower()
+        return "SLURM ended it: " + ("out of memory" if "oom" in state else state)
+    if status := EXIT_STATUS.search(text):
+        number, name = status.groups()
+        if number and int(number) > 128:
+            name = signal.Signals(int(number) - 128).name
+        if name == "SIGKILL":
+            return "SIGKILL ended it (has memory run out?)"
+        return f"{name} ended it" if name else f"exit status {number}"
+    return ""
+
+
+def of_snakemake(text: str) -> str:
+    """An error of Snakemake itself in its own words, without traceback; what was executed wrongly stays named."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not TRACEBACK.match(line)]
+    header = HEADER.match(lines[0])
+    if header and len(lines) > 1:
+        where = f" ({header[1]}{header[2]})" if header[2] else ""
+        lines = [lines[1].strip() + where, *lines[2:]]
+    return ERROR + "\n".join(lines)
