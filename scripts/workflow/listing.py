@@ -40,7 +40,9 @@ def table(jobs: Iterable[Job], width: int) -> str:
     rows = [("rule", "jobs", "why", "for")]
     for rule in dict.fromkeys(job.rule for job in jobs):
         members = [job for job in jobs if job.rule == rule]
-        rows.append((rule, str(len(members)), reasons(members), names(tuple(job.wildcards.values()) for job in members)))
+        rows.append(
+            (rule, str(len(members)), reasons(members), names(tuple(job.wildcards.values()) for job in members))
+        )
     first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
     indent = first + second + third + 6
     lines = []

@@ -10,13 +10,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 from plan.boxes import Job
 from plan.drawing import hours_text
 from workflow import recipes
 
+
+class Stage(NamedTuple):
+    name: str
+    pieces: str
+
+
 # The rules whose jobs are most of the work: a line tells what is left of them.
-STAGES = {"train_epochs": "training", "predict_images": "prediction"}
+STAGES = {"train_epochs": Stage("training", "epochs"), "predict_images": Stage("prediction", "predictions")}
 # Jobs that share a line, which appears when the last of them is done.
 LINES = {
     "generate_catalog": "catalog drawn",
@@ -46,13 +53,12 @@ class Progress:
 
     def __init__(self, jobs: Iterable[Job], models: dict):
         self.models = models
-        self.open = Counter()
-        self.open_lines = Counter()
+        self.planned = list(jobs)
+        self.done: Counter[str] = Counter()  # by rule
+        self.open = Counter(map(kind, self.planned))
+        self.open_lines = Counter(map(_line, self.planned))
         self.started: dict[str, float] = {}
         self.seconds: dict[Kind, list[float]] = defaultdict(list)
-        for job in jobs:
-            self.open[kind(job)] += 1
-            self.open_lines[_line(job)] += 1
 
     def start(self, job: Job, now: float) -> None:
         """A job was started or submitted, at a time in seconds."""
@@ -67,6 +73,7 @@ class Progress:
             metrics: the file of an epoch's metrics.
             now: the time, in seconds.
         """
+        self.done[job.rule] += 1
         self.open[kind(job)] -= 1
         self.open_lines[_line(job)] -= 1
         if seconds is not None:
@@ -78,6 +85,14 @@ class Progress:
         else:
             text = f"{message} ({seconds:.0f} s)" if seconds is not None and seconds >= LONG else ""
         return text and "; ".join(filter(None, [text, self.stage_text(job.rule, now)]))
+
+    def done_text(self) -> str:
+        """4 of 31 epochs and 0 of 28 predictions are done; of jobs, where none of these is planned."""
+        planned = Counter(job.rule for job in self.planned)
+        pieces = [
+            f"{self.done[rule]} of {planned[rule]} {stage.pieces}" for rule, stage in STAGES.items() if planned[rule]
+        ]
+        return f"{' and '.join(pieces) or f'{self.done.total()} of {planned.total()} jobs'} are done"
 
     def expected(self, wanted: Kind) -> float | None:
         """Seconds of a job, by those of its kind that are done, else by the nearest kind's; None without any."""
@@ -100,11 +115,11 @@ class Progress:
         rest = {other: count * self.expected(other) for other, count in self.open.items() if other[0] == rule}
         left = sum(rest.values())
         if not left:
-            return f"all {STAGES[rule]} done"
+            return f"all {STAGES[rule].name} done"
         share = min(99, math.floor(100 * done / (done + left)))
         pace = done / max(now - self.started[rule], 1.0)
         longest = max(self._chain(other[1], rest) for other in rest) if rule == "train_epochs" else 0.0
-        return f"{STAGES[rule]} {share} % done, {hours_text(max(left / pace, longest) / 3600)} left"
+        return f"{STAGES[rule].name} {share} % done, {hours_text(max(left / pace, longest) / 3600)} left"
 
     def _chain(self, model: str, rest: dict[Kind, float]) -> float:
         """Seconds of a model's open epochs and of those that have to be done before them."""

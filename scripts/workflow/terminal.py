@@ -7,11 +7,13 @@ logger plugin, the user has asked for something else and gets it.
 
 import csv
 import logging
+import os
 import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.io import is_flagged
@@ -28,11 +30,11 @@ from workflow.progress import Progress
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not
 SHOWN = {"shown": True}  # marks our own messages
-PLANNING = ("Creating conda environment", "Environment for ", "Downloading and installing")
+PREPARING = ("Creating conda environment", "Environment for ", "Downloading and installing")
 BEFORE_A_RUN = ("is extended by additional config", "Assuming unrestricted shared filesystem usage")
 JOBS_FAILED = ("At least one job did not complete successfully", "Exiting because a job execution failed")
-INTERRUPTED, ASKED_TO_END = "Terminating processes on user request", "Will exit after finishing currently running jobs"
-GOES_ON = "the same command goes on"
+CTRL_C, SIGTERM = "Terminating processes on user request", "Will exit after finishing currently running jobs"
+INTERRUPTED = "interrupted; the same command goes on"
 
 
 def take_over(workflow) -> None:
@@ -50,7 +52,7 @@ def take_over(workflow) -> None:
 
 def _interrupted_while_planning(kind, error, trace) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print(f"interrupted; {GOES_ON}", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -65,19 +67,27 @@ class Terminal(logging.Handler):
         self.runs = False
         self.jobs: dict[int, object] = {}  # Snakemake's, by number
         self.progress: Progress | None = None
-        self.done = 0
         self.failed: list[failures.Failure] = []
-        self.errors: list[str] = []  # of Snakemake itself
-        self.told: dict[int | None, str] = {}  # by thread: how a local job ended, said before which job it was
-        self.stopped = ""
+        self.errors: list[tuple[str, str]] = []  # of Snakemake itself: the exception's class, the text
+        self.told: dict[int, str] = {}  # by thread: an exit status, said before which job it was of
+        self.stopped_by: str | None = None
+        self.texts = {
+            LogEvent.RUN_INFO: self._planned,
+            LogEvent.JOB_INFO: self._started,
+            LogEvent.JOB_FINISHED: self._finished,
+            LogEvent.JOB_ERROR: self._job_failed,
+            LogEvent.GROUP_ERROR: self._group_failed,
+            LogEvent.ERROR: self._error,
+            None: self._message,
+        }
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
         self.runs = self.runs or event == LogEvent.WORKFLOW_STARTED
         try:
-            if self.runs:
-                self._say(self._text(event, record))
-            elif not any(words in record.getMessage() for words in BEFORE_A_RUN):
+            if self.runs and event in self.texts:
+                self._say(self.texts[event](record))
+            elif not self.runs and not any(words in record.getMessage() for words in BEFORE_A_RUN):
                 self.before.handle(record)
         except Exception:  # a fault of this handler must not end a run of days
             self.handleError(record)
@@ -85,40 +95,73 @@ class Terminal(logging.Handler):
     def close(self) -> None:
         """Snakemake calls this last, whatever happened: what failed is the last thing on the terminal."""
         try:
-            self._say(self._ending())
+            self._say(self._ending(), sys.stderr)
         except Exception:  # Snakemake would drop it
             traceback.print_exc()
-        self.failed, self.errors, self.stopped = [], [], ""
+        self.failed, self.errors, self.told, self.stopped_by = [], [], {}, None
         super().close()
 
-    def _say(self, text: str | None) -> None:
+    def _say(self, text: str | None, stream: TextIO | None = None) -> None:
         if text:
-            self.before.stream.write(text + "\n")
-            self.before.stream.flush()
+            print(text, file=stream or self.before.stream, flush=True)
 
-    def _text(self, event: LogEvent | None, record: logging.LogRecord) -> str | None:
-        match event:
-            case LogEvent.RUN_INFO if not self.jobs:
-                return self._plan(list(record.stats))
-            case LogEvent.JOB_INFO if not self.workflow.dryrun:
-                self.progress.start(_job(self.jobs[record.jobid]), time.time())
-                if self.workflow.output_settings.printshellcmds and record.shellcmd:
-                    return f"# {record.rule_msg}\n{record.shellcmd}"
-            case LogEvent.JOB_FINISHED:
-                self.done += 1
-                return self._finished(self.jobs[record.job_id])
-            case LogEvent.JOB_ERROR if not record.indent:
-                jobs, told = [self.jobs[record.jobid]], self.told.pop(record.thread, "") + (record.rule_msg or "")
-                return self._job_failed(jobs, told, [path for path in record.log if path not in jobs[0].log])
-            case LogEvent.GROUP_ERROR:
-                return self._job_failed(
-                    [self.jobs[info["jobid"]] for info in record.job_error_info], "", record.aux_logs
-                )
-            case LogEvent.ERROR:
-                return self._error(record)
-            case None:
-                return self._message(record)
-        return None
+    def _planned(self, record: logging.LogRecord) -> str | None:
+        """What will be done; Snakemake's statistics name the rules in the order of the work."""
+        if self.jobs:  # a dry run tells it twice
+            return None
+        dag = self.workflow.dag
+        self.jobs = {dag.jobid(job): job for job in dag.needrun_jobs()}
+        rules = list(record.stats)
+        planned = [_job(job, str(dag.reason(job))) for job in self.jobs.values() if job.output]
+        planned.sort(key=lambda job: (rules.index(job.rule), tuple(job.wildcards.values())))
+        if self.workflow.dryrun:
+            table = listing.table(planned, shutil.get_terminal_size((110, 0)).columns)
+            return f"{table}\n\nDry run, nothing was started. {listing.counts(planned)}."
+        config = self.workflow.globals["config"]
+        self.progress = Progress(planned, config["models"])
+        return f"{listing.counts(planned)}.\nCatalog: {config['catalog']}; results: {config['results']}"
+
+    def _started(self, record: logging.LogRecord) -> str | None:
+        if self.progress:
+            self.progress.start(_job(self.jobs[record.jobid]), time.time())
+        wanted = self.workflow.output_settings.printshellcmds and record.shellcmd
+        return f"# {record.rule_msg}\n{record.shellcmd}" if wanted else None
+
+    def _finished(self, record: logging.LogRecord) -> str | None:
+        job = self.jobs[record.job_id]
+        if not job.output:  # the target that stands for all
+            return None
+        return self.progress.finish(_job(job), _seconds(job), _words(job), _metrics(job), time.time())
+
+    def _job_failed(self, record: logging.LogRecord) -> str | None:
+        if record.indent:  # its group has been told of
+            return None
+        job = self.jobs[record.jobid]
+        told = self.told.pop(record.thread, "") + (record.rule_msg or "")
+        return self._failed([job], told, [path for path in record.log if path not in job.log])
+
+    def _group_failed(self, record: logging.LogRecord) -> str | None:
+        return self._failed([self.jobs[info["jobid"]] for info in record.job_error_info], "", record.aux_logs)
+
+    def _failed(self, jobs: list, told: str, slurm_logs: list[str]) -> str | None:
+        if self.stopped_by == CTRL_C:
+            return None
+        logs = tuple((_words(job), Path(job.log[0]) if job.log else None) for job in jobs)
+        failure = failures.Failure(logs, told, tuple(map(Path, slurm_logs)))
+        words, _ = failure.culprit()
+        attempt, attempts = jobs[0].attempt, max(job.restart_times for job in jobs) + 1
+        if attempt < attempts:
+            why = failure.line().removeprefix(failures.ERROR)
+            return f"{words}: attempt {attempt} of {attempts} failed, it runs again ({why})"
+        self.failed.append(failure)
+        return f"{words}: failed; other jobs go on" if len(self.workflow.scheduler.running) > 1 else None
+
+    def _error(self, record: logging.LogRecord) -> None:
+        text = str(record.msg)
+        if failures.EXIT_STATUS.search(text):
+            self.told[record.thread] = text
+        elif not any(words in text for words in JOBS_FAILED):
+            self.errors.append((record.exception, failures.of_snakemake(text)))
 
     def _message(self, record: logging.LogRecord) -> str | None:
         text = str(record.msg)
@@ -126,70 +169,42 @@ class Terminal(logging.Handler):
             self._say("Nothing to be done: all files are there and up to date.")
             if not self.workflow.dryrun:
                 show_results(self.workflow)
-        elif text.startswith(INTERRUPTED):
-            self._say(f"interrupted; {GOES_ON} ({self._count()}; running ones are being ended)")
-            self.stopped = "interrupted"
-        elif text.startswith(ASKED_TO_END) and not self.stopped:
-            self.stopped = "asked to end"
-            return f"asked to end: waits for running jobs ({self._count()})"
-        elif hasattr(record, "shown") or text.startswith(PLANNING):
+        elif text.startswith(CTRL_C):
+            self.stopped_by = CTRL_C
+            return f"{INTERRUPTED} ({self._done()}; waiting for running jobs to end)"
+        elif text.startswith(SIGTERM):
+            first, self.stopped_by = not self.stopped_by, SIGTERM
+            return "asked to end: waiting for running jobs" if first else None
+        elif hasattr(record, "shown") or text.startswith(PREPARING):
             return text
         elif record.levelno >= logging.WARNING and not text.startswith(JOBS_FAILED):
             return f"{record.levelname.lower()}: {text.strip()}"
         return None
 
-    def _plan(self, rules: list[str]) -> str:
-        """What will be done; rules are in the order of the work."""
-        dag = self.workflow.dag
-        self.jobs = {dag.jobid(job): job for job in dag.needrun_jobs()}
-        planned = [_job(job, str(dag.reason(job))) for job in self.jobs.values() if job.output]
-        planned.sort(key=lambda job: (rules.index(job.rule), tuple(job.wildcards.values())))
-        if self.workflow.dryrun:
-            table = listing.table(planned, shutil.get_terminal_size((110, 0)).columns)
-            return f"{table}\n\nDry run, nothing was started. {listing.counts(planned)}."
-        config = self.workflow.globals["config"]
-        self.progress = Progress(map(_job, self.jobs.values()), config["models"])
-        return f"{listing.counts(planned)}.\nCatalog: {config['catalog']}; results: {config['results']}"
-
-    def _finished(self, job) -> str | None:
-        message = job.message or job.rule.name
-        return self.progress.finish(_job(job), _seconds(job), message, _metrics(job), time.time())
-
-    def _job_failed(self, jobs: list, told: str, slurm_logs: list[str]) -> str | None:
-        if self.stopped == "interrupted":
-            return None
-        logs = tuple((job.message or job.rule.name, Path(job.log[0]) if job.log else None) for job in jobs)
-        failure = failures.Failure(logs, told, tuple(map(Path, slurm_logs)))
-        attempts = max(job.restart_times for job in jobs) + 1
-        if jobs[0].attempt < attempts:
-            text = f"{failure.culprit()[0]}: attempt {jobs[0].attempt} of {attempts} failed, it runs again"
-            return f"{text} ({failure.line().removeprefix(failures.ERROR)})"
-        self.failed.append(failure)
-        others = len(self.workflow.scheduler.running) > 1
-        return f"{failure.culprit()[0]}: failed; other jobs are still running" if others else None
-
-    def _error(self, record: logging.LogRecord) -> None:
-        text = str(record.msg)
-        if failures.EXIT_STATUS.search(text):
-            self.told[record.thread] = text
-        elif not any(words in text for words in JOBS_FAILED):
-            self.errors.append(failures.of_snakemake(text))
-
     def _ending(self) -> str:
-        if self.stopped == "interrupted":
-            return "\n".join(self.errors)
-        for failure in self.failed:
-            _wait_for_line(failure)
-        head = []
+        """All failures, each once; a job whose files came too late may have succeeded when it ran again."""
+        scheduler = self.workflow.scheduler
+        is_final = not scheduler or scheduler.failed
+        lines = [text for kind, text in self.errors if is_final or kind != "MissingOutputException"]
+        if self.stopped_by != CTRL_C:
+            lines += map(failures.of_snakemake, self.told.values())
         if self.failed:
-            logs = ", ".join(self.workflow.logger_manager.get_logfile())
-            count = len(self.failed)
-            head = [f"{count} job{listing.plural(count)} failed, {self._count()}; all messages and commands: {logs}"]
-        tail = [f"interrupted; {GOES_ON} ({self._count()})"] if self.stopped else []
-        return "\n".join([*head, *self.errors, *dict.fromkeys(failure.text() for failure in self.failed), *tail])
+            for failure in self.failed:
+                _wait_for_line(failure)
+            logs = ", ".join(map(os.path.relpath, self.workflow.logger_manager.get_logfile()))
+            count = f"{len(self.failed)} job{listing.plural(len(self.failed))} failed"
+            lines = [f"{count}, {self._done()}; all messages and commands: {logs}", *lines]
+            lines += dict.fromkeys(failure.text() for failure in self.failed)
+        if self.stopped_by == SIGTERM:
+            lines.append(f"{INTERRUPTED} ({self._done()})")
+        return "\n".join(lines)
 
-    def _count(self) -> str:
-        return f"{self.done} of {len(self.jobs)} jobs are done"
+    def _done(self) -> str:
+        return self.progress.done_text() if self.progress else "nothing was started"
+
+
+def _words(job) -> str:
+    return job.message or job.rule.name
 
 
 def _job(job, reason: str = "") -> Job:
