@@ -10,7 +10,7 @@ ERROR = "error: "  # what cli.fail begins its line with
 PROGRESS_BAR = re.compile(r"\[\d+:\d\d[<:,]")
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(SIG\w+)")
 # Of the executor's message, and of what SLURM writes into a job's log.
-SLURM_STATE = re.compile(r"SLURM status is: '(\w+)'|CANCELLED AT \S+ (DUE TO [A-Z ]+[A-Z])|(oom.kill)", re.IGNORECASE)
+SLURM_STATE = re.compile(r"SLURM status is: '(\w+)'|CANCELLED AT \S+ DUE TO ([A-Z ]+[A-Z])|(oom.kill)", re.IGNORECASE)
 HEADER = re.compile(r"(\w+)( in .*)?:$")
 TRACEBACK = re.compile(r'\s*(File ".*", line \d+, in |Traceback)')
 
@@ -43,10 +43,11 @@ class Failure:
         return f"{ERROR}{how}; " + (f"the last line of its log: {words}" if words else "its log says nothing")
 
     def text(self) -> str:
-        """Two lines: which job failed and where its logs are; why."""
+        """Two lines: which job failed and where its log is, with SLURM's where its own has no reason; why."""
         job, log = self.culprit()
         logs = [f"log: {log}"] if log else []
-        logs += [f"SLURM's log: {path}" for path in self.slurm_logs]
+        if not self.words().startswith(ERROR):
+            logs += [f"SLURM's log: {path}" for path in self.slurm_logs]
         return f"failed: {'; '.join([job, *logs])}\n{self.line()}"
 
 

@@ -5,6 +5,7 @@ dry run): so every profile has it and nothing has to be installed. With --verbos
 logger plugin, the user has asked for something else and gets it.
 """
 
+import contextlib
 import csv
 import logging
 import os
@@ -12,6 +13,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -70,6 +72,7 @@ class Terminal(logging.Handler):
         self.failed: list[failures.Failure] = []
         self.errors: list[tuple[str, str]] = []  # of Snakemake itself: the exception's class, the text
         self.told: dict[int, str] = {}  # by thread: an exit status, said before which job it was of
+        self.warned: set[str] = set()
         self.stopped_by: str | None = None
         self.texts = {
             LogEvent.RUN_INFO: self._planned,
@@ -177,7 +180,8 @@ class Terminal(logging.Handler):
             return "asked to end: waiting for running jobs" if first else None
         elif hasattr(record, "shown") or text.startswith(PREPARING):
             return text
-        elif record.levelno >= logging.WARNING and not text.startswith(JOBS_FAILED):
+        elif record.levelno >= logging.WARNING and not text.startswith(JOBS_FAILED) and text not in self.warned:
+            self.warned.add(text)  # an executor may say the same of each job
             return f"{record.levelname.lower()}: {text.strip()}"
         return None
 
@@ -242,18 +246,28 @@ def show_results(workflow) -> None:
     shown = [Path(path) for job in dag.jobs for path in job.output if is_flagged(path, "report")]
     if not report.exists() or any(report.stat().st_mtime < path.stat().st_mtime for path in [summary, *shown]):
         make_report(workflow, report)
-    logger.info(f"\n{summary.read_text()}\nsubmissions: {submissions}/\nreport:      {report}", extra=SHOWN)
+    logger.info(
+        f"\n{summary.read_text()}\nsubmissions: {submissions}/\nreport:      {report if report.is_file() else 'none'}",
+        extra=SHOWN,
+    )
 
 
 def make_report(workflow, path: Path) -> None:
     """Write Snakemake's report; a run that has done its work does not fail for want of it."""
     plugin = ReportPluginRegistry().get_plugin("html")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it tells each result that it takes in
     try:
-        with cli.written_whole(path) as (temporary,):
+        with _silence(), cli.written_whole(path) as (temporary,):
             workflow.create_report(plugin, plugin.settings_cls(path=temporary), GlobalReportSettings())
     except Exception as error:
-        logger.warning(f"{path}: not made: {error}")
+        logger.warning(f"no report: {error}")
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep Snakemake from telling each result that it takes into a report."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
         logger.setLevel(level)

@@ -12,9 +12,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = [ROOT / "profiles" / "demo" / "overlay.yaml", Path(__file__).with_name("overlay.yaml")]
-DRIVER = ROOT / ".venv-cluster"
-REQUIREMENTS = ROOT / "requirements-cluster.txt"
-
 
 JOB_TABLE = pytest.StashKey[list[str]]()
 
@@ -36,14 +33,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def driver_snakemake() -> Path:
-    """Snakemake with the SLURM plugin in an environment of its own, as docs/cluster.md makes it."""
-    installed = DRIVER / "installed.txt"
-    if not installed.exists() or installed.read_text() != REQUIREMENTS.read_text():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", DRIVER], check=True)
-        pip = [DRIVER / "bin" / "python", "-m", "pip", "install", "--quiet", "--require-hashes"]
-        subprocess.run([*pip, "-r", REQUIREMENTS], check=True)
-        shutil.copy(REQUIREMENTS, installed)
-    return DRIVER / "bin" / "snakemake"
+    """Snakemake with the SLURM plugin."""
+    return Path(sys.executable).with_name("snakemake")
 
 
 @pytest.fixture(scope="session")

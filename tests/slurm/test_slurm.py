@@ -145,6 +145,35 @@ def test_a_second_driver_in_the_folder_is_refused_and_the_first_goes_on(cluster,
     assert len(place.journal("start", "train_epochs")) == 2
 
 
+def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, workplace):
+    """Of a job that has its own line, and of a group that SLURM ended in the midst of its batches."""
+    place = workplace("failing")
+    place.local("--", "results/demo/records/A/train.rec", "results/demo/records/A/valid.rec")
+    place.hold("train_epochs-M10-1")
+    driver = place.driver("--retries", "0", "--", "results/demo/models/M10/0001.params")
+    subprocess.run(
+        ["scontrol", "update", f"JobId={place.wait_for_hold('train_epochs-M10-1')}", "EndTime=now+1"], check=True
+    )
+    assert driver.wait(120) == 1
+    head, line = place.log().splitlines()[-2:]
+    assert head.startswith(
+        "failed: Train M10, epoch 0001; log: results/demo/logs/train_epochs/M10-0001.log; SLURM's log: "
+    )
+    assert line.startswith("error: SLURM ended it: time limit")
+
+    with (place.folder / "results/demo/catalog/train.bson").open("r+b") as catalog:
+        catalog.truncate(100_000)
+    driver = place.driver("--forcerun", "index_catalog", "--", "results/demo/classes.csv")
+    assert driver.wait(300) == 1
+    *_, first, second, count, head, line = place.log().splitlines()
+    again = "failed, it runs again (results/demo/catalog/train.bson: byte "
+    assert first.startswith(f"Index the pictures of results/demo/catalog/train.bson: attempt 1 of 3 {again}")
+    assert second.startswith(f"Index the pictures of results/demo/catalog/train.bson: attempt 2 of 3 {again}")
+    assert count.startswith("1 job failed, ")
+    assert head.startswith("failed: Index the pictures of results/demo/catalog/train.bson; log: results/demo/logs/")
+    assert line.startswith("error: results/demo/catalog/train.bson: byte ")
+
+
 def test_the_workflow_parses_with_snakemake_and_its_dependencies_alone(driver_snakemake, workplace):
     python = driver_snakemake.with_name("python")
     for module in ("mxnet", "cv2", "pyarrow", "tqdm", "bson"):

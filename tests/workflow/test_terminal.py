@@ -44,7 +44,7 @@ def test_without_an_error_line_the_last_line_counts_that_is_no_progress_bar():
         ("Command 'x' returned non-zero exit status 137.", "SIGKILL ended it (has memory run out?)"),
         ("Command 'x' died with <Signals.SIGSEGV: 11>.", "SIGSEGV ended it"),
         ("SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. Reason", "SLURM ended it: timeout"),
-        ("*** JOB 7 ON node1 CANCELLED AT 2026-11-25 DUE TO TIME LIMIT ***", "SLURM ended it: due to time limit"),
+        ("*** JOB 7 ON node1 CANCELLED AT 2026-11-25 DUE TO TIME LIMIT ***", "SLURM ended it: time limit"),
         ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0", "SLURM ended it: out of memory"),
         ("nothing of the kind", ""),
     ],
@@ -54,14 +54,23 @@ def test_how_a_job_ended_is_found_in_what_snakemake_and_slurm_say(text, words):
 
 
 def test_a_group_failed_in_the_job_whose_log_was_written_last(tmp_path):
-    logs = [tmp_path / f"{epoch}.log" for epoch in (1, 2, 3)]
+    logs = [tmp_path / f"{number}.log" for number in (1, 2, 3)]
     logs[0].write_text("epoch 1: done\n")
-    logs[1].write_text("error: no.params: broken\n")
+    logs[1].write_text("error: 0002.params: broken\n")
     os.utime(logs[0], (1, 1))
-    failure = failures.Failure(
-        tuple((f"epoch {epoch}", log) for epoch, log in enumerate(logs, 1)), "", (Path("9.log"),)
+    jobs = tuple((f"epoch {number}", log) for number, log in enumerate(logs, 1))
+    failure = failures.Failure(jobs, "", (tmp_path / "9.log",))
+    assert failure.text() == f"failed: epoch 2; log: {logs[1]}\nerror: 0002.params: broken"
+
+
+def test_where_a_log_has_no_reason_slurms_log_is_asked_and_named(tmp_path):
+    log, of_slurm = tmp_path / "job.log", tmp_path / "9.log"
+    log.write_text("read 7 products\n")
+    of_slurm.write_text("*** STEP 9.0 ON node1 CANCELLED AT 2026-11-25T12:00:00 DUE TO TIME LIMIT ***\n")
+    assert failures.Failure((("Index", log),), "", (of_slurm,)).text() == (
+        f"failed: Index; log: {log}; SLURM's log: {of_slurm}\n"
+        "error: SLURM ended it: time limit; the last line of its log: read 7 products"
     )
-    assert failure.text() == (f"failed: epoch 2; log: {logs[1]}; SLURM's log: 9.log\nerror: no.params: broken")
 
 
 def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
@@ -301,4 +310,17 @@ def test_a_finished_run_ends_with_accuracies_and_paths_and_makes_a_missing_repor
         "Nothing to be done: all files are there and up to date.\n"
         f"\n{summary}\nsubmissions: results/submission/\nreport:      results/report.html\n"
     )
-    assert "learning-curves.svg" in (folder / "results/report.html").read_text()
+    report = folder / "results/report.html"
+    assert "learning-curves.svg" in report.read_text()
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(finished_workflow, tmp_path):
+    folder = Path(shutil.copytree(finished_workflow, tmp_path / "copy", symlinks=True))
+    report = folder / "results/report.html"
+    report.unlink()
+    report.mkdir()
+    os.utime(report, (1, 1))
+    done = snakemake(folder)
+    assert done.returncode == 0
+    assert "\nwarning: no report: results/report.html: cannot be written: " in done.stderr
+    assert done.stderr.endswith("report:      none\n")
