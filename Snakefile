@@ -28,7 +28,7 @@ onstart:
 
 
 onsuccess:
-    terminal.show_results(workflow)
+    terminal.finish(workflow)
 
 
 # Seconds of work each: nothing for a queue.

@@ -13,7 +13,9 @@ import shutil
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +29,7 @@ from snakemake_interface_report_plugins.registry import ReportPluginRegistry
 
 import cli
 from plan.boxes import Job
+from plan.drawing import hours_text
 from workflow import failures, listing
 from workflow.progress import Progress
 
@@ -234,6 +237,13 @@ def _wait_for_line(failure: failures.Failure) -> None:
         time.sleep(0.5)
 
 
+def finish(workflow) -> None:
+    """The end of a run that has done all that it was asked for."""
+    hours = (datetime.now() - workflow.start_time) / timedelta(hours=1)
+    logger.info(f"Done in {hours_text(hours)}.", extra=SHOWN)
+    show_results(workflow)
+
+
 def show_results(workflow) -> None:
     """After a run of the default target: the table of accuracies, and where submissions and the report are."""
     dag = workflow.dag
@@ -264,10 +274,11 @@ def make_report(workflow, path: Path) -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep Snakemake from telling each result that it takes into a report."""
+    """Keep Snakemake from telling each result that it takes into a report, and Python from remarks on Snakemake."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         logger.setLevel(level)

@@ -127,8 +127,8 @@ def metrics(tmp_path):
 def test_an_epochs_line_has_its_accuracy_and_what_the_rest_takes_as_measured(metrics):
     progress = Progress([epoch("M01", number) for number in (1, 2, 3, 4)], MODELS)
     progress.start(epoch("M01", 1), now=0)
-    line = progress.finish(epoch("M01", 1), 600.0, "", metrics, now=600)
-    assert line == "M01 epoch 1 of 4: valid top-1 41.2 %; training 25 % done, 30 min left"
+    line = progress.finish(epoch("M01", 1), 600.0, "", metrics, now=840)  # it waited for four minutes
+    assert line == "M01 epoch 1 of 4: valid top-1 41.2 %; training 25 % done, 42 min left"
 
 
 def test_epochs_that_wait_for_one_another_take_their_sum_however_many_run_side_by_side(metrics):
@@ -295,7 +295,7 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
     assert tiny_catalogs.files_below(tmp_path / "results") == {"logs/generate_catalog.log"}
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
-    assert again.stderr.endswith("catalog drawn\n")
+    assert again.stderr.endswith("catalog drawn\nDone in under 1 min.\n")
 
 
 def test_a_finished_run_ends_with_accuracies_and_paths_and_makes_a_missing_report(finished_workflow, tmp_path):
