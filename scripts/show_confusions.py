@@ -1,4 +1,4 @@
-"""Show the categories that an ensemble confuses most: the confused products, beside examples of what they were taken for.
+"""Show the categories that an ensemble confuses most: confused products beside examples of what they were taken for.
 
 In: the ensemble's evaluation, classes.csv, train.bson and its index. Out: an HTML page with its pictures inside.
 

@@ -127,7 +127,7 @@ def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
 def explanation(labelled: str) -> str:
     """What the heads mean."""
     return paragraph(
-        "Without mirror: the records of the valid part, after the last epoch; a dataset of first copies has each picture"
+        "Without mirror: the valid part's records after the last epoch; a dataset of first copies has each picture"
         " once. With mirror: the valid part's pictures by the mean of picture and mirror, as they are"
         f" predicted. Labelled: {labelled} took the label that they have in the train parts. Models of different"
         " splits can be compared on the same products alone, those that no model trained on."

@@ -50,7 +50,7 @@ def labels_taken(evaluation: dict) -> str:
 
 
 def read_right(paths: list[Path]) -> dict[str, pd.DataFrame]:
-    """By model's or ensemble's name, whether each product is right: bool columns networks and labelled, by product_id."""
+    """By model's or ensemble's name, whether each product (product_id) is right: bool columns networks and labelled."""
     return {path.stem: _right(path) for path in paths}
 
 

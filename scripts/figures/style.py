@@ -4,6 +4,7 @@ Every series differs by marker and line style besides colour, every group of bar
 Text stays text: the browser that shows a figure draws it, in any script that it has a font for.
 """
 
+import io
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -43,8 +44,6 @@ plt.rcParams.update(
         "figure.constrained_layout.use": True,
     }
 )
-# What DejaVu Sans lacks gets its room from matplotlib's font of last resort, and its shape from the browser.
-warnings.filterwarnings("ignore", r"Glyph .* missing from font")
 
 
 def series(place: int) -> dict:
@@ -105,8 +104,18 @@ def notice(text: str) -> Figure:
     return figure
 
 
+def svg(figure: Figure) -> str:
+    """A figure as SVG; it is closed."""
+    text = io.StringIO()
+    with warnings.catch_warnings():
+        # What DejaVu Sans lacks gets its room from matplotlib's font of last resort, and its shape from the browser.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    return text.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as SVG, whole or not at all."""
     with cli.written_whole(path) as (temporary,):
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    plt.close(figure)
+        temporary.write_text(svg(figure))
