@@ -48,7 +48,11 @@ def draw_sizes(members: dict[str, int], right: dict[str, pd.DataFrame]) -> Figur
     draw_intervals(gains, [members[name] for name in ordered[1:]], pairs, **style.series(0))
     few = f" (fewer than {FEW}: see the intervals)" if count < FEW else ""
     shares.set(ylabel="products right, %", title=f"On the same {count:,} products{few}")
-    gains.set(xlabel="models in the ensemble", ylabel="points", title=f"Gain over {ordered[0]}, {NETWORKS_ALONE}")
+    gains.set(
+        xlabel="models in the ensemble",
+        ylabel="points",
+        title=f"Gain over {style.shortened(ordered[0])}, {NETWORKS_ALONE}",
+    )
     gains.set_xticks(sorted(set(members.values())))
     figure.legend(loc="outside upper center", ncols=3)
     return figure
@@ -82,7 +86,8 @@ def draw_levels(name: str, evaluation: dict) -> Figure:
     intervals = [wilson_interval(right_of(level), level["products"]) for level in levels]
     axes.hlines(places, *([100 * interval[end] for interval in intervals] for end in (0, 1)), color="black")
     axes.axvline(100 * evaluation["accuracy"], color="black", linestyle="--", linewidth=1.2, label="all products")
-    axes.set(xlabel=f"{LABELLED}, %", xlim=(0, 100), title=f"{name}: by category of the first level (products)")
+    axes.set(xlabel=f"{LABELLED}, %", xlim=(0, 100))
+    figure.suptitle(f"{style.shortened(name)}: by category of the first level (products)")
     figure.legend(loc="outside lower right")
     return figure
 
@@ -93,7 +98,7 @@ def right_of(group: dict) -> int:
 
 def draw_calibration(name: str, evaluation: dict) -> Figure:
     """Accuracy over confidence with 95 % intervals, and how many products have which confidence."""
-    bins = evaluation["calibration"]
+    name, bins = style.shortened(name), evaluation["calibration"]
     figure, (curve, counts) = plt.subplots(2, 1, figsize=(5.5, 5.6), height_ratios=(3, 1), sharex=True)
     curve.plot([0, 100], [0, 100], color=style.GREY, linewidth=1.0, label="as right as confident")
     groups = {
@@ -108,7 +113,7 @@ def draw_calibration(name: str, evaluation: dict) -> Figure:
             places = [100 * item["confidence"] for item in chosen]
             draw_shares(curve, places, [right_of(item) for item in chosen], [item["products"] for item in chosen],
                         label=label, **look)  # fmt: skip
-    curve.set(ylabel="products right, %", ylim=(0, 102), title=f"{name}: calibration, known pictures labelled")
+    curve.set(ylabel="products right, %", ylim=(0, 102), title=f"{name}: known pictures labelled")
     curve.legend(loc="lower right")
     lefts, widths = [100 * item["from"] for item in bins], [100 * (item["to"] - item["from"]) for item in bins]
     drawn = counts.bar(lefts, [item["products"] for item in bins], widths, align="edge", **style.bars(0))

@@ -130,6 +130,8 @@ def test_a_phase_is_marked_where_it_starts_with_a_fresh_optimizer():
 def test_any_name_is_drawn_as_text_inside_the_figure(name, tmp_path):
     level = {"level1": name, "products": 404, "accuracy": 0.5}
     levels = draw_evaluations.draw_levels("e", EVALUATION | {"by_top_level": [level]})
+    named = texts(draw_evaluations.draw_levels(name, EVALUATION), tmp_path)
+    assert f"{style.shortened(name)}: by category of the first level (products)" in named
     categories = draw_categories.draw(pd.Series({1: 5, 2: 1, 3: 2}), classes([name, name, "B"]))
     for figure in (levels, categories):
         [drawn] = [text for text in texts(figure, tmp_path) if text.startswith(style.shortened(name))]
