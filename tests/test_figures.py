@@ -27,7 +27,7 @@ EVALUATION = {
 }
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = {
-    "with dollars": "$x^2$ from 5 $",
+    "with dollars": "$x^2$ from $5 to $9",
     "a number": "2024",
     "Chinese": "智能手机与配件",
     "markup": "<b> & co",

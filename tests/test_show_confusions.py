@@ -20,7 +20,7 @@ def test_a_pair_is_shown_by_its_products_and_examples_of_what_they_were_taken_fo
         for number, jpeg in pictures.items()
     ]
     indexed(write(tmp_path / "train.bson", products)).to_parquet(tmp_path / "train.parquet", index=False)
-    names = "class_id,category_id,level1,level2,level3\n0,10,2024,a,b\n1,20,<C>,d,e\n2,30,F,g,h\n"
+    names = "class_id,category_id,level1,level2,level3\n0,10,2024,a,b\n1,20,2025,<d>,e\n2,30,2026,g,h\n"
     (tmp_path / "classes.csv").write_text(names)
     unseen = PAIR | {"predicted_category_id": 30, "product_ids": [1]}
     evaluation = {"products": 9, "picture_md5": "unique", "product_md5": "off", "confused_pairs": [PAIR, unseen]}
@@ -34,7 +34,7 @@ def test_a_pair_is_shown_by_its_products_and_examples_of_what_they_were_taken_fo
     shown = [[base64.b64decode(text) for text in re.findall(r'base64,([^"]*)"', row)] for row in rows]
     assert shown == [[pictures[number] for number in (3, 4, 5, 6, 7)], [pictures[1]]]
     assert "2024 / a / b" in rows[0]
-    assert "&lt;C&gt; / d / e" in rows[0]
+    assert "2025 / &lt;d&gt; / e" in rows[0]
 
 
 def test_examples_are_first_pictures_of_different_products():

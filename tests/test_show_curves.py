@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 import show_curves
-from figures.epochs import COLUMNS, read_epochs
+from figures.epochs import COLUMNS, finished_epochs, read_epochs
 
 PART = {"cross_entropy": 1.5, "top1": 0.5, "top5": 0.75}
 
@@ -36,6 +36,12 @@ def test_epochs_are_a_row_each_by_model_and_epoch(tmp_path):
     assert list(epochs.columns) == COLUMNS
     assert epochs[["model", "epoch"]].to_numpy().tolist() == [["M01", 1], ["M01", 2], ["M02", 1]]
     assert epochs.valid_top1.tolist() == [0.1, 0.2, 0.1]
+
+
+def test_what_lies_beside_the_metrics_of_epochs_is_left_out(tmp_path):
+    paths = [write_epoch(tmp_path, "M01", epoch) for epoch in (1, 2)]
+    (tmp_path / "M01/symbol.json").write_text("{}")
+    assert finished_epochs(tmp_path) == paths
 
 
 def test_the_page_reloads_itself_and_has_the_latest_epoch_of_each_model(tmp_path):
