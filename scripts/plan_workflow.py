@@ -15,27 +15,21 @@ import argparse
 import sys
 from pathlib import Path
 
-from snakemake.cli import args_to_api, parse_args, parse_config
+from snakemake.cli import args_to_api, parse_args
 from snakemake.common.configfile import load_configfile
-from snakemake.settings.types import ConfigSettings
-from snakemake.utils import update_config, validate
 
 import cli
 import snakemake_logger_plugin_jobs as dry_run
 from plan import boxes, costs, drawing
-from workflow import configuration
+from workflow import configuration, overlays
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def effective_configuration(arguments: argparse.Namespace) -> dict:
     """The configuration of a run with Snakemake's parsed arguments, with the schema's defaults."""
-    config = load_configfile(ROOT / "config.yaml")
-    settings = ConfigSettings(config=parse_config(arguments.config), configfiles=arguments.configfile)
-    update_config(config, settings.overwrite_config)
-    config = configuration.without_nulls(config)
-    validate(config, str(ROOT / "config.schema.yaml"))
-    return config
+    config = overlays.merged(load_configfile(ROOT / "config.yaml"), arguments.configfile, arguments.config or [])
+    return configuration.complete(config, ROOT / "config.schema.yaml")
 
 
 def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], argparse.Namespace]:
@@ -45,7 +39,9 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], argpa
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
     own = ["--dry-run", "--rerun-incomplete", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
-    parser, arguments = parse_args([*snakemake_arguments, *own])
+    command = [*own, *snakemake_arguments]
+    parser, arguments = parse_args(command)
+    arguments.configfile = overlays.in_order(command, arguments.configfile)
     if not args_to_api(arguments, parser):
         raise cli.UserError("the dry run failed, see above")
     jobs = [

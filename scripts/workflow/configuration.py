@@ -1,12 +1,45 @@
 """The configuration as one checked dictionary."""
 
+import contextlib
+import copy
+import datetime
+import difflib
+import math
+import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
 import cli
+
+NULLS = ("null", "~", "")
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+KINDS = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a section of keys",
+    "string": "text; put it in quotes",
+}
+
+
+def complete(config: dict, schema_path: Path) -> dict:
+    """A configuration as the rules see it: typed, checked, with defaults, and with the models of `only`.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    schema = yaml.safe_load(schema_path.read_text())
+    config = without_nulls(typed(config, schema, schema))
+    check(config, schema)
+    config = with_defaults(config, schema, schema)
+    check_networks(config["networks"])
+    check_names(config)
+    return selected(config)
 
 
 def without_nulls(value):
@@ -18,17 +51,148 @@ def without_nulls(value):
     return value
 
 
-def check(config: dict, schema_path: Path) -> None:
+def typed(value, node: dict, schema: dict):
+    """A value with what is written otherwise than its schema wants, where only one meaning fits.
+
+    The command line gives text for all nested values; YAML 1.1 reads `1e-4` as text, `off` as false, `2024` as a
+    number. What fits nothing stays, for check to name.
+
+    Args:
+        value: a configuration or a part of it.
+        node: the part of the schema that describes the value.
+        schema: the whole schema.
+    """
+    if isinstance(value, dict):
+        return {str(key): typed(item, _child(node, schema, value, key), schema) for key, item in value.items()}
+    if isinstance(value, list):
+        return [typed(item, node.get("items", {}), schema) for item in value]
+    if isinstance(value, str) and value.lower() in NULLS:
+        return None
+    if "enum" in node:
+        written = {False: "off", True: "on"}.get(value) if isinstance(value, bool) else None
+        return written if written in node["enum"] else value
+    match node.get("type"):
+        case "integer" | "number" as kind:
+            return _number(value, kind)
+        case "boolean" if isinstance(value, str):
+            return BOOLEANS.get(value.lower(), value)
+        case "string" if isinstance(value, int | datetime.date) and not isinstance(value, bool):
+            return str(value)
+    return value
+
+
+def _number(value, kind: str):
+    """A number that is written as text, or an integer as a float; any other value as it is."""
+    number = value
+    if isinstance(value, str):
+        for reading in (float, int):
+            with contextlib.suppress(ValueError):
+                number = reading(value)
+    if not isinstance(number, float):
+        return number
+    if not math.isfinite(number):
+        return value
+    return int(number) if kind == "integer" and number.is_integer() else number
+
+
+def _nodes(node: dict, schema: dict, value) -> Iterator[dict]:
+    """The parts of a schema that describe a value: its node, and what follows from an `if` that the value meets."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
+    yield node
+    for branch in node.get("allOf", []):
+        if Draft202012Validator(branch["if"]).is_valid(value):
+            yield from _nodes(branch["then"], schema, value)
+
+
+def _properties(node: dict, schema: dict, value) -> dict:
+    """The schemas of the keys that a section may hold, by name."""
+    return {name: child for part in _nodes(node, schema, value) for name, child in part.get("properties", {}).items()}
+
+
+def _child(node: dict, schema: dict, value: dict, key: str) -> dict:
+    """The schema of a section's key; empty for one that the schema does not know."""
+    [own, *_] = _nodes(node, schema, value)
+    rest = own.get("additionalProperties")
+    return _properties(node, schema, value).get(key, rest if isinstance(rest, dict) else {})
+
+
+def with_defaults(value, node: dict, schema: dict):
+    """A checked value with the schema's defaults for the keys that it lacks, at every depth."""
+    if isinstance(value, dict):
+        value = dict(value)
+        for key, child in _properties(node, schema, value).items():
+            if "default" in child:
+                value.setdefault(key, copy.deepcopy(child["default"]))
+        return {key: with_defaults(item, _child(node, schema, value, key), schema) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_defaults(item, node.get("items", {}), schema) for item in value]
+    return value
+
+
+def check(config: dict, schema: dict) -> None:
     """Check a configuration against the schema.
 
     Raises:
         cli.UserError: the first fault, with the path of its key.
     """
-    schema = yaml.safe_load(schema_path.read_text())
     fault = best_match(Draft202012Validator(schema).iter_errors(config))
     if fault is not None:
-        key = ".".join(map(str, fault.absolute_path)) or "the top level"
-        raise cli.UserError(f"config: {key}: {fault.message}; see {schema_path.name}")
+        key, text = _told(fault, schema)
+        raise cli.UserError(f"config: {key}: {text}; see docs/configuration.md")
+
+
+def _told(fault: ValidationError, schema: dict) -> tuple[str, str]:
+    """The path of the key that a fault is about, and what is wrong with it."""
+    path, value = list(fault.absolute_path), fault.instance
+    match fault.validator:
+        case "additionalProperties":
+            known = fault.schema["properties"]
+            unknown = next(key for key in value if key not in known)
+            near = difflib.get_close_matches(unknown, known, n=1)
+            path.append(unknown)
+            text = f"no such key; {f'do you mean {near[0]}?' if near else 'known here: ' + ', '.join(known)}"
+        case "required":
+            missing = next(key for key in fault.validator_value if key not in value)
+            path.append(missing)
+            text = f"missing ({fault.schema['properties'][missing]['description'].rstrip('.')})"
+        case "type":
+            text = f"{reprlib.repr(value)} is not {KINDS[fault.validator_value]}"
+        case _:
+            text = fault.message
+    return ".".join(map(str, path)) or "the top level", text
+
+
+def check_networks(networks: dict) -> None:
+    """Check what the numbers of a network have to do with one another.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    for name, network in networks.items():
+        stages = len(network["units"])
+        for key, value in network.items():
+            if isinstance(value, list) and len(value) != stages:
+                raise cli.UserError(
+                    f"config: networks.{name}.{key}: {len(value)} numbers for {stages} stages; give as many as in units"
+                )
+        for width in _inner_widths(network):
+            if width < 1 or width % network["groups"]:
+                raise cli.UserError(
+                    f"config: networks.{name}.groups: {network['groups']} groups do not divide the {width} channels of "
+                    "a 3x3 convolution, which follow from filters and width or k_r"
+                )
+
+
+def _inner_widths(network: dict) -> list[int]:
+    """The channels of the grouped convolutions, per stage."""
+    match network["family"]:
+        case "resnext":
+            return [int(channels * network["width"]) for channels in network["filters"]]
+        case "dpn":
+            return [network["k_r"] * channels // network["filters"][0] for channels in network["filters"]]
+        case _:
+            return []
 
 
 def check_names(config: dict) -> None:
@@ -66,3 +230,28 @@ def _check_transfers_end(models: dict, name: str) -> None:
         if visited.count(source) > 1:
             circle = " -> ".join(visited)
             raise cli.UserError(f"config: models.{name}.start.model: {circle} is a circle of transfers")
+
+
+def selected(config: dict) -> dict:
+    """A checked configuration with the models that `only` names and the ensembles of them alone.
+
+    Where none of these ensembles has all the models, one of that kind is added, named `only`.
+
+    Raises:
+        cli.UserError: a name in `only` leads nowhere, or a model starts from one that is not named.
+    """
+    if "only" not in config:
+        return config
+    only = config["only"]
+    for name in only:
+        _check_reference(name, config["models"], "only", "models")
+        source = config["models"][name]["start"].get("model", name)
+        if source not in only:
+            raise cli.UserError(
+                f"config: only: {name} starts from {source}; name {source} too, or set models.{name}.start.model to null"
+            )
+    models = {name: model for name, model in config["models"].items() if name in only}
+    ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(only)}
+    if not any(len(ensemble["models"]) == len(only) for ensemble in ensembles.values()):
+        ensembles["only"] = {"models": list(models), "mean": "arithmetic"}
+    return config | {"models": models, "ensembles": ensembles}
