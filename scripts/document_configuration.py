@@ -37,7 +37,7 @@ ensemble `only` of both.
 
 `--config` takes single keys, and sections in YAML's short form:
 
-    snakemake --config results=/data/results 'only=[M01, M04]' 'models={M01: {batch_size: 16}}' -- results/report/models.html
+    snakemake --config results=here 'only=[M01, M04]' 'models={M01: {batch_size: 16}}' -- here/evaluation/summary.txt
 
 The `--` before a target is needed: without it Snakemake reads the target as one more `key=value`.
 

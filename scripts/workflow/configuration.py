@@ -1,12 +1,7 @@
 """The configuration as one checked dictionary."""
 
-import contextlib
-import copy
-import datetime
 import difflib
-import math
 import reprlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -14,14 +9,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 import cli
+from workflow import values
 
-NULLS = ("null", "~", "")
-BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 KINDS = {
     "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
-    "array": "a list",
+    "array": "a list, as in [a, b]",
     "object": "a section of keys",
     "string": "text; put it in quotes",
 }
@@ -34,100 +28,12 @@ def complete(config: dict, schema_path: Path) -> dict:
         cli.UserError: the first fault, with the path of its key.
     """
     schema = yaml.safe_load(schema_path.read_text())
-    config = without_nulls(typed(config, schema, schema))
+    config = values.without_nulls(values.typed(config, schema, schema))
     check(config, schema)
-    config = with_defaults(config, schema, schema)
+    config = values.with_defaults(config, schema, schema)
     check_networks(config["networks"])
     check_names(config)
     return selected(config)
-
-
-def without_nulls(value):
-    """Drop the keys set to null, at every depth: overlays are merged, so null is how they unset a key."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value
-
-
-def typed(value, node: dict, schema: dict):
-    """A value with what is written otherwise than its schema wants, where only one meaning fits.
-
-    The command line gives text for all nested values; YAML 1.1 reads `1e-4` as text, `off` as false, `2024` as a
-    number. What fits nothing stays, for check to name.
-
-    Args:
-        value: a configuration or a part of it.
-        node: the part of the schema that describes the value.
-        schema: the whole schema.
-    """
-    if isinstance(value, dict):
-        return {str(key): typed(item, _child(node, schema, value, key), schema) for key, item in value.items()}
-    if isinstance(value, list):
-        return [typed(item, node.get("items", {}), schema) for item in value]
-    if isinstance(value, str) and value.lower() in NULLS:
-        return None
-    if "enum" in node:
-        written = {False: "off", True: "on"}.get(value) if isinstance(value, bool) else None
-        return written if written in node["enum"] else value
-    match node.get("type"):
-        case "integer" | "number" as kind:
-            return _number(value, kind)
-        case "boolean" if isinstance(value, str):
-            return BOOLEANS.get(value.lower(), value)
-        case "string" if isinstance(value, int | datetime.date) and not isinstance(value, bool):
-            return str(value)
-    return value
-
-
-def _number(value, kind: str):
-    """A number that is written as text, or an integer as a float; any other value as it is."""
-    number = value
-    if isinstance(value, str):
-        for reading in (float, int):
-            with contextlib.suppress(ValueError):
-                number = reading(value)
-    if not isinstance(number, float):
-        return number
-    if not math.isfinite(number):
-        return value
-    return int(number) if kind == "integer" and number.is_integer() else number
-
-
-def _nodes(node: dict, schema: dict, value) -> Iterator[dict]:
-    """The parts of a schema that describe a value: its node, and what follows from an `if` that the value meets."""
-    if "$ref" in node:
-        node = schema["$defs"][node["$ref"].removeprefix("#/$defs/")]
-    yield node
-    for branch in node.get("allOf", []):
-        if Draft202012Validator(branch["if"]).is_valid(value):
-            yield from _nodes(branch["then"], schema, value)
-
-
-def _properties(node: dict, schema: dict, value) -> dict:
-    """The schemas of the keys that a section may hold, by name."""
-    return {name: child for part in _nodes(node, schema, value) for name, child in part.get("properties", {}).items()}
-
-
-def _child(node: dict, schema: dict, value: dict, key: str) -> dict:
-    """The schema of a section's key; empty for one that the schema does not know."""
-    [own, *_] = _nodes(node, schema, value)
-    rest = own.get("additionalProperties")
-    return _properties(node, schema, value).get(key, rest if isinstance(rest, dict) else {})
-
-
-def with_defaults(value, node: dict, schema: dict):
-    """A checked value with the schema's defaults for the keys that it lacks, at every depth."""
-    if isinstance(value, dict):
-        value = dict(value)
-        for key, child in _properties(node, schema, value).items():
-            if "default" in child:
-                value.setdefault(key, copy.deepcopy(child["default"]))
-        return {key: with_defaults(item, _child(node, schema, value, key), schema) for key, item in value.items()}
-    if isinstance(value, list):
-        return [with_defaults(item, node.get("items", {}), schema) for item in value]
-    return value
 
 
 def check(config: dict, schema: dict) -> None:
@@ -235,7 +141,7 @@ def _check_transfers_end(models: dict, name: str) -> None:
 def selected(config: dict) -> dict:
     """A checked configuration with the models that `only` names and the ensembles of them alone.
 
-    Where none of these ensembles has all the models, one of that kind is added, named `only`.
+    Where none of these ensembles has all the models, an ensemble `only` of all of them is added.
 
     Raises:
         cli.UserError: a name in `only` leads nowhere, or a model starts from one that is not named.
@@ -248,7 +154,8 @@ def selected(config: dict) -> dict:
         source = config["models"][name]["start"].get("model", name)
         if source not in only:
             raise cli.UserError(
-                f"config: only: {name} starts from {source}; name {source} too, or set models.{name}.start.model to null"
+                f"config: only: {name} starts from {source}; name {source} too, "
+                f"or set models.{name}.start.model to null"
             )
     models = {name: model for name, model in config["models"].items() if name in only}
     ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(only)}

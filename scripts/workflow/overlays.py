@@ -15,7 +15,10 @@ import yaml
 from snakemake.cli import get_argument_parser, parse_args
 from snakemake.common import parse_key_value_arg
 from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
+
+import cli
 
 
 def in_order(arguments: list[str], configfiles: list[Path]) -> list[Path]:
@@ -45,21 +48,29 @@ def of_profiles(arguments: list[str]) -> list[Path]:
 
 
 def merged(config: dict, configfiles: list[Path], entries: list[str]) -> dict:
-    """A configuration with files and --config entries on top; values of the entries are text until they are typed."""
+    """A configuration with files and --config entries on top; values of the entries are text until they are typed.
+
+    Raises:
+        cli.UserError: a file cannot be read.
+    """
     config = copy.deepcopy(config)
     for path in configfiles:
-        update_config(config, load_configfile(path))
+        try:
+            update_config(config, load_configfile(path))
+        except (OSError, WorkflowError) as error:
+            raise cli.UserError(f"{path}: cannot be read as a file of the configuration: {error}") from error
     for entry in entries:
-        key, text = parse_key_value_arg(entry, "--config takes name=value")
-        update_config(config, {key: _yaml_as_text(text)})
+        key, text = parse_key_value_arg(entry, "--config takes key=value")
+        update_config(config, {key: _sections(text)})
     return config
 
 
-def _yaml_as_text(text: str) -> object:
-    try:
-        return yaml.load(text, yaml.BaseLoader)
-    except yaml.YAMLError:
-        return text
+def _sections(text: str) -> object:
+    """The sections or the list that a value is in YAML's short form, or the value itself."""
+    with contextlib.suppress(yaml.YAMLError):
+        if text.startswith(("{", "[")):
+            return yaml.load(text, yaml.BaseLoader)
+    return text
 
 
 def put_on_top(workflow, config: dict) -> dict:

@@ -1,4 +1,4 @@
-"""Run Snakemake with the given arguments and print, as JSON, what its rules see as config and which files jobs are given.
+"""Run Snakemake with the given arguments; print, as JSON, the config that rules see and the config files that jobs get.
 
 What Snakemake itself prints goes to stderr.
 """

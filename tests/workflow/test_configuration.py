@@ -1,7 +1,6 @@
-"""workflow.configuration reads each value as meant, finds each wrong key, value or name and says where it is."""
+"""workflow.configuration finds each wrong key, value or name and says where it is."""
 
 import copy
-import datetime
 import inspect
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import yaml
 
 import cli
 import networks
-from workflow import configuration
+from workflow import configuration, values
 
 SCHEMA_PATH = Path(__file__).resolve().parents[2] / "config.schema.yaml"
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
@@ -78,80 +77,11 @@ def test_a_name_that_leads_nowhere_is_found(config, change, message):
         configuration.check_names(config)
 
 
-def test_null_unsets_a_key_at_any_depth():
-    assert configuration.without_nulls({"a": {"b": None, "c": [{"d": None}]}, "e": None}) == {"a": {"c": [{}]}}
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ({"models": {"M01": {"batch_size": "16"}}}, {"models": {"M01": {"batch_size": 16}}}),
-        ({"models": {"M01": {"batch_size": 16.0}}}, {"models": {"M01": {"batch_size": 16}}}),
-        ({"models": {"M01": {"min_transfer": "1e-1"}}}, {"models": {"M01": {"min_transfer": 0.1}}}),
-        ({"models": {"M01": "null", "M02": "~"}}, {"models": {"M01": None, "M02": None}}),
-        ({"models": {"M01": {"start": {"pretrained": "null"}}}}, {"models": {"M01": {"start": {"pretrained": None}}}}),
-        ({"models": {"M01": {"phases": [{"mirror": "false"}]}}}, {"models": {"M01": {"phases": [{"mirror": False}]}}}),
-        (
-            {"models": {"M01": {"phases": [{"hsl": ["1", 2.0, 3], "schedule": [{"learning_rate": "5e-4"}]}]}}},
-            {"models": {"M01": {"phases": [{"hsl": [1, 2, 3], "schedule": [{"learning_rate": 0.0005}]}]}}},
-        ),
-        ({"networks": {"a": {"family": "dpn", "k_r": "8"}}}, {"networks": {"a": {"family": "dpn", "k_r": 8}}}),
-        ({"networks": {"a": {"family": "resnext", "width": "1"}}}, {"networks": {"a": {"family": "resnext", "width": 1}}}),
-        ({"networks": {"a": {"units": ["3", "4"]}}}, {"networks": {"a": {"units": [3, 4]}}}),
-        ({"postprocessing": {"picture_md5": False}}, {"postprocessing": {"picture_md5": "off"}}),
-        ({"postprocessing": {"picture_md5": "off"}}, {"postprocessing": {"picture_md5": "off"}}),
-        ({"postprocessing": {"product_md5": "off"}}, {"postprocessing": {"product_md5": False}}),
-        ({"postprocessing": {"product_md5": "True"}}, {"postprocessing": {"product_md5": True}}),
-        ({"results": 2024}, {"results": "2024"}),
-        ({"results": datetime.date(2024, 11, 25)}, {"results": "2024-11-25"}),
-        ({"results": "2024"}, {"results": "2024"}),
-        ({"ensembles": {2024: {"models": ["M01"]}}}, {"ensembles": {"2024": {"models": ["M01"]}}}),
-        ({"only": ["M01", "M04"]}, {"only": ["M01", "M04"]}),
-    ],
-)
-def test_a_value_is_read_as_its_key_wants_it(written, meant):
-    typed = configuration.typed(written, SCHEMA, SCHEMA)
-    assert typed == meant
-    assert repr(typed) == repr(meant)  # which 1, 1.0 and True do not share
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        {"models": {"M01": {"batch_size": "many"}}},
-        {"models": {"M01": {"batch_size": 1.5}}},
-        {"models": {"M01": {"batch_size": True}}},
-        {"models": {"M01": {"batch_size": "nan"}}},
-        {"models": {"M01": ["16"]}},
-        {"models": "16"},
-        {"results": 1.5},
-        {"results": False},
-        {"postprocessing": {"picture_md5": True, "product_md5": 1}},
-        {"networks": {"a": {"family": "dpn", "growth": "8"}}},
-        {"nobody": {"knows": "1"}},
-    ],
-)
-def test_a_value_that_fits_nothing_is_left_for_the_check(written):
-    assert configuration.typed(written, SCHEMA, SCHEMA) == written
-
-
-def test_defaults_are_filled_in_at_every_depth_and_change_no_value(config):
-    sparse = {"training": {"seed": 7}, "models": {"M01": {"phases": [{"dropout": 0.5}]}}}
-    filled = configuration.with_defaults(sparse, SCHEMA, SCHEMA)
-    assert (filled["training"]["seed"], filled["training"]["momentum"]) == (7, 0.9)
-    assert filled["prediction"]["shards"] == 16
-    assert filled["models"]["M01"]["start"] == {}
-    assert filled["models"]["M01"]["phases"] == [
-        {"dropout": 0.5, "label_smoothing": 0.0, "mirror": True, "hsl": [0, 0, 0]}
-    ]
-    assert sparse == {"training": {"seed": 7}, "models": {"M01": {"phases": [{"dropout": 0.5}]}}}
-
-
 @pytest.mark.parametrize("family", networks.FAMILIES)
 def test_the_schema_knows_the_keys_that_a_family_takes(family):
     """Those that are not in `required` have a default there."""
     [_, *taken] = inspect.signature(networks.FAMILIES[family]).parameters.values()
-    known = configuration._properties(SCHEMA["$defs"]["network"], SCHEMA, {"family": family})
+    known = values.properties(SCHEMA["$defs"]["network"], SCHEMA, {"family": family})
     assert set(known) == {key.name for key in taken} | {"family", "published_images_per_second"}
     required = SCHEMA["$defs"]["network"]["required"] + SCHEMA["$defs"][family]["required"]
     assert set(required) == {key.name for key in taken if key.default is key.empty} | {"family"}

@@ -9,6 +9,7 @@ import bson
 import pytest
 import yaml
 
+import cli
 from workflow import overlays
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,25 +61,31 @@ def test_files_stay_as_they_are_under_a_command_line_of_another_program(site):
     assert overlays.in_order(["--output", "plan.svg", "--", "--profile", "gpu"], [site / "a.yaml"]) == [site / "a.yaml"]
 
 
-def test_a_job_that_gets_the_files_by_its_command_line_does_not_add_any(site):
-    files = [str(site / "gpu/overlay.yaml"), str(site / "a.yaml")]
-    assert overlays.in_order(["--mode", "remote", "--configfiles", *files], []) == list(map(Path, files))
-
-
 def test_each_file_counts_over_those_before_it_and_config_over_all(tmp_path):
     first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
     first.write_text("{a: {x: 1, y: 1}, b: 1, c: [1, 2]}")
     second.write_text("{a: {y: 2}, b: null, c: [3]}")
-    merged = overlays.merged({"a": {"x": 0, "z": 0}}, [first, second], ["a={z: 3}", "d=2024_11", "e=", "f=x=y", "g=a: ["])
+    entries = ["a={z: 3}", "d=2024_11", "e=", "f=x=y", "g=a: b #1", "h=[", "i='7'"]
+    merged = overlays.merged({"a": {"x": 0, "z": 0}}, [first, second], entries)
     assert merged == {
         "a": {"x": 1, "y": 2, "z": "3"},
         "b": None,
         "c": [3],
         "d": "2024_11",
-        "e": None,
+        "e": "",
         "f": "x=y",
-        "g": "a: [",
+        "g": "a: b #1",
+        "h": "[",
+        "i": "7",
     }
+
+
+@pytest.mark.parametrize("text", [None, "a: [", "- a"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
+    if text:
+        (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(cli.UserError, match=r"mine\.yaml: cannot be read"):
+        overlays.merged({}, [tmp_path / "mine.yaml"], [])
 
 
 @pytest.fixture
@@ -103,21 +110,21 @@ def python(program: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
-def test_a_dry_run_has_the_profiles_overlay_and_the_users(folder, profile):
-    """From another folder, where no path of the checkout is relative to the working directory."""
-    done = python(
-        "tests/workflow/show_configuration.py",
-        *["--dry-run", "--snakefile", ROOT / "Snakefile", "--profile", profile, "--configfile", "mine.yaml"],
-        *["--directory", "run", "--config", "training={threads: 3}", "results=2024_11_25"],
-        *[f"catalog={folder}", "--", "2024_11_25/classes.csv"],
-        cwd=folder,
-    )
+def shown(folder: Path, *arguments: str | Path) -> dict:
+    """The configuration of a dry run from a folder outside the checkout."""
+    own = ["--dry-run", "--snakefile", ROOT / "Snakefile", "--directory", "run"]
+    values = ["--config", f"catalog={folder}", "results=2024_11_25", "training={threads: 3}"]
+    program = "tests/workflow/show_configuration.py"
+    done = python(program, *own, *arguments, *values, "--", "2024_11_25/classes.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
-    shown = json.loads(done.stdout)
-    overlay = yaml.safe_load((profile / "overlay.yaml").read_text())
-    assert shown["files"] == [str(profile / "overlay.yaml"), str(folder / "mine.yaml")]
-    config = shown["config"]
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too(folder, profile, monkeypatch):
+    driver = shown(folder, "--profile", profile, "--configfile", "mine.yaml")
+    assert driver["files"] == [str(profile / "overlay.yaml"), str(folder / "mine.yaml")]
+    config, overlay = driver["config"], yaml.safe_load((profile / "overlay.yaml").read_text())
     assert config["image"]["size"] == overlay["image"]["size"]
     assert config["valid_fraction"] == overlay["valid_fraction"]
     assert (config["results"], config["training"]["threads"]) == ("2024_11_25", 3)
@@ -126,6 +133,9 @@ def test_a_dry_run_has_the_profiles_overlay_and_the_users(folder, profile):
     [phase] = config["models"]["M04"]["phases"]
     assert phase["schedule"] == [{"learning_rate": 0.001, "epochs": 3}]
     assert list(config["ensembles"]) == ["only"]
+
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(profile))
+    assert shown(folder, "--mode", "remote", "--configfiles", *driver["files"]) == driver
 
 
 def test_the_plan_is_of_the_configuration_that_the_rules_see(folder):
