@@ -312,9 +312,9 @@ def check_pretrained_weights():
 
 @atexit.register
 def note_missing_checkpoints():
-    """Name them at the end of a dry run, and of a plan, which is drawn from one: neither needs them."""
+    """Name them at the end of a dry run that succeeds, and of a plan, which is drawn from one."""
     with contextlib.chdir(workflow.workdir_init):  # Snakemake has left --directory by then
-        if workflow.dryrun and workflow.dag and (missing := missing_checkpoints()):
+        if workflow.dryrun and workflow.scheduler and (missing := missing_checkpoints()):
             print(f"note: {catalogs.list_missing_checkpoints(missing)}", file=sys.stderr)
 
 
