@@ -43,6 +43,7 @@ lint: $(VENV)  ## style of scripts and rules
 	$(ACTIVATE) ruff check .
 	$(ACTIVATE) ruff format --check .
 	$(ACTIVATE) snakefmt --check Snakefile rules
+	$(SNAKEMAKE) --lint
 	$(SNAKEMAKE) --lint --profile profiles/demo
 
 format: $(VENV)  ## put scripts and rules into that style

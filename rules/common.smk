@@ -1,15 +1,15 @@
+import atexit
+import contextlib
 import json
 import math
 import os
 import shlex
 from pathlib import Path
 
-from snakemake.utils import validate
-
 BASE = Path(workflow.basedir)
 
 import cli
-from workflow import catalogs, configuration, drivers, recipes, resources, sources
+from workflow import catalogs, configuration, drivers, overlays, recipes, resources, sources
 
 
 wildcard_constraints:
@@ -39,18 +39,15 @@ def benchmarks(path):
 
 def checked_configuration():
     """The configuration with its defaults; ends the workflow with one line where it is wrong."""
-    schema = BASE / "config.schema.yaml"
     try:
         # Commands name scripts/ from the working directory, so that a printed one can be run by hand.
         if not Path("scripts").exists():
             raise cli.UserError(
                 f"{Path.cwd()}: run snakemake in {BASE}; catalog and results may lie elsewhere (config keys)"
             )
-        checked = configuration.without_nulls(config)
-        configuration.check(checked, schema)
-        validate(checked, str(schema))
-        configuration.check_names(checked)
-        catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
+        checked = configuration.complete(overlays.put_on_top(workflow, config), BASE / "config.schema.yaml")
+        if workflow.check_envvars:  # which is not so where the rules are only read: snakemake --lint
+            catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
     except cli.UserError as error:
         sys.exit(cli.fail(str(error)))
     return checked
@@ -294,18 +291,29 @@ def pretrained_weights(model):
     return Path(config["pretrained"]) / f"{MODELS[model]['start']['pretrained']}-0000.params"
 
 
-def check_pretrained_weights():
-    """End a run before its first job where the public checkpoint of a model that is to be trained is missing."""
-    first_epochs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train_epochs"]
+def missing_checkpoints():
+    """The public checkpoints that jobs of this run would start from and that are not there: file to models."""
+    first_epochs = [job for job in workflow.dag.needrun_jobs(exclude_finished=False) if job.rule.name == "train_epochs"]
     models = sorted({job.wildcards.model for job in first_epochs if job.wildcards.epoch == "0001"})
+    missing = {}
     for model in models:
         if "pretrained" in MODELS[model]["start"] and not (weights := pretrained_weights(model)).exists():
-            name = MODELS[model]["start"]["pretrained"]
-            message = (
-                f"{weights}: no such file, which {model} starts from; {catalogs.where_published(name)}, or train"
-                f" from random weights: set models.{model}.start.pretrained to null in config.yaml"
-            )
-            sys.exit(cli.fail(message))
+            missing.setdefault(weights, []).append(model)
+    return missing
+
+
+def check_pretrained_weights():
+    """End a run before its first job where public checkpoints of models that are to be trained are missing."""
+    if missing := missing_checkpoints():
+        sys.exit(cli.fail(catalogs.list_missing_checkpoints(missing)))
+
+
+@atexit.register
+def note_missing_checkpoints():
+    """Name them at the end of a dry run that succeeds, and of a plan, which is drawn from one."""
+    with contextlib.chdir(workflow.workdir_init):  # Snakemake has left --directory by then
+        if workflow.dryrun and workflow.scheduler and (missing := missing_checkpoints()):
+            print(f"note: {catalogs.list_missing_checkpoints(missing)}", file=sys.stderr)
 
 
 def leg(wildcards):

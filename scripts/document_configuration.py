@@ -18,8 +18,30 @@ import cli
 HEAD = """# Configuration
 
 Every key of `config.yaml`. Written from `config.schema.yaml` by `scripts/document_configuration.py`; edit the schema,
-not this page. A profile's overlay or `--config key=value` changes single keys, `null` unsets one. `NAME` stands for a
-name of your own.
+not this page.
+
+Leave `config.yaml` as it is and write what you want otherwise into a file of your own, with the same keys:
+
+    # mine.yaml: two models of the small profile, three epochs each
+    only: [M01, M04]
+    models:
+      M01: {phases: [{optimizer: nag, schedule: [{learning_rate: 0.05, epochs: 2}, {learning_rate: 0.01, epochs: 1}]}]}
+      M04: {phases: [{optimizer: nadam, schedule: [{learning_rate: 0.001, epochs: 3}]}]}
+
+    snakemake --profile profiles/small --configfile mine.yaml --config catalog=/data/catalog
+
+Each of these goes on top of those before it: `config.yaml`, the overlay of the profile, the files of `--configfile` in
+their order, `--config`. Sections are merged key by key, a list takes the place of the whole list, and `null` unsets a
+key. `only` keeps the models that it names, and the ensembles that are made of them alone; here none is, so there is one
+ensemble `only` of both.
+
+`--config` takes single keys, and sections in YAML's short form:
+
+    snakemake --config results=here 'only=[M01, M04]' 'models={M01: {batch_size: 16}}' -- here/evaluation/summary.txt
+
+The `--` before a target is needed: without it Snakemake reads the target as one more `key=value`.
+
+`NAME` stands for a name of your own; the keys of a network depend on its family, which then stands before the meaning.
 
 | key | holds | default | meaning |
 | --- | --- | --- | --- |
@@ -34,6 +56,11 @@ def rows(node: dict, root: dict, key: str = "", required: bool = True) -> Iterat
         yield key, holds(node), default(node, required), node.get("description", "")
     for name, child in node.get("properties", {}).items():
         yield from rows(child, root, f"{key}.{name}".lstrip("."), name in node.get("required", []))
+    for branch in node.get("allOf", []):
+        [family] = (name["const"] for name in branch["if"]["properties"].values())
+        for own, kind, initial, meaning in rows(branch["then"], root, key):
+            if own.rpartition(".")[2] not in node["properties"]:
+                yield own, kind, initial, f"{family}: {meaning}"
     if isinstance(child := node.get("additionalProperties"), dict):
         yield from rows(child, root, f"{key}.NAME", required=False)
     if "properties" in (item := node.get("items", {})):

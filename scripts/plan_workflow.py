@@ -21,7 +21,7 @@ from snakemake.cli import args_to_api, parse_args
 import cli
 import snakemake_logger_plugin_jobs as dry_run
 from plan import boxes, costs, drawing, requests, schedule, sizes
-from workflow import terminal
+from workflow import overlays, terminal
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,9 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
     own = ["--dry-run", "--rerun-incomplete", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
-    parser, arguments = parse_args([*snakemake_arguments, *own])
+    command = [*own, *snakemake_arguments]
+    parser, arguments = parse_args(command)
+    arguments.configfile = overlays.in_order(command, arguments.configfile)
     arguments.software_deployment_method = set()  # a plan needs no environments
     arguments.cores = arguments.cores or sys.maxsize  # a cluster's jobs get the threads that they ask for
     if not args_to_api(arguments, parser):

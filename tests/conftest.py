@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snakemake.utils import validate
 
 from workflow import configuration
 
@@ -15,9 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="session")
 def published_configuration() -> dict:
     """config.yaml with the schema's defaults, as the rules see it."""
-    config = configuration.without_nulls(yaml.safe_load((ROOT / "config.yaml").read_text()))
-    validate(config, str(ROOT / "config.schema.yaml"))
-    return config
+    return configuration.complete(yaml.safe_load((ROOT / "config.yaml").read_text()), ROOT / "config.schema.yaml")
 
 
 @pytest.fixture

@@ -90,6 +90,19 @@ PUBLISHED = {
 }
 
 
-def where_published(checkpoint: str) -> str:
-    """Where to get a public checkpoint, as half a sentence."""
-    return f"published {PUBLISHED.get(checkpoint, 'by its authors')}"
+def list_missing_checkpoints(models: dict[Path, list[str]]) -> str:
+    """A line that says what to do, then one for each public checkpoint that is missing.
+
+    Args:
+        models: those that start from a checkpoint, by its file `<name>-0000.params`.
+    """
+    some = next(iter(models.values()))[0]
+    count = "a public checkpoint is" if len(models) == 1 else f"{len(models)} public checkpoints are"
+    lines = [
+        f"{count} missing; get what is listed here, or train from random weights: "
+        f"models: {{{some}: {{start: {{pretrained: null}}}}}} in a file that you name by --configfile"
+    ]
+    for path, names in models.items():
+        published = PUBLISHED.get(path.name.removesuffix("-0000.params"), "by its authors")
+        lines.append(f"  {path} for {', '.join(names)}: published {published}")
+    return "\n".join(lines)

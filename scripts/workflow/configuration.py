@@ -1,34 +1,104 @@
 """The configuration as one checked dictionary."""
 
+import difflib
+import reprlib
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
 import cli
+from workflow import values
+
+KINDS = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list, as in [a, b]",
+    "object": "a section of keys",
+    "string": "text; put it in quotes",
+}
 
 
-def without_nulls(value):
-    """Drop the keys set to null, at every depth: overlays are merged, so null is how they unset a key."""
-    if isinstance(value, dict):
-        return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [without_nulls(item) for item in value]
-    return value
-
-
-def check(config: dict, schema_path: Path) -> None:
-    """Check a configuration against the schema.
+def complete(config: dict, schema_path: Path) -> dict:
+    """A configuration as the rules see it: typed, checked, with defaults, and with the models of `only`.
 
     Raises:
         cli.UserError: the first fault, with the path of its key.
     """
     schema = yaml.safe_load(schema_path.read_text())
+    config = values.without_nulls(values.typed(config, schema, schema))
+    check(config, schema)
+    config = values.with_defaults(config, schema, schema)
+    check_networks(config["networks"])
+    check_names(config)
+    return selected(config)
+
+
+def check(config: dict, schema: dict) -> None:
+    """Check a configuration against the schema.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
     fault = best_match(Draft202012Validator(schema).iter_errors(config))
     if fault is not None:
-        key = ".".join(map(str, fault.absolute_path)) or "the top level"
-        raise cli.UserError(f"config: {key}: {fault.message}; see {schema_path.name}")
+        key, text = _told(fault, schema)
+        raise cli.UserError(f"config: {key}: {text}; see docs/configuration.md")
+
+
+def _told(fault: ValidationError, schema: dict) -> tuple[str, str]:
+    """The path of the key that a fault is about, and what is wrong with it."""
+    path, value = list(fault.absolute_path), fault.instance
+    match fault.validator:
+        case "additionalProperties":
+            known = fault.schema["properties"]
+            unknown = next(key for key in value if key not in known)
+            near = difflib.get_close_matches(unknown, known, n=1)
+            path.append(unknown)
+            text = f"no such key; {f'do you mean {near[0]}?' if near else 'known here: ' + ', '.join(known)}"
+        case "required":
+            missing = next(key for key in fault.validator_value if key not in value)
+            path.append(missing)
+            text = f"missing ({fault.schema['properties'][missing]['description'].rstrip('.')})"
+        case "type":
+            text = f"{reprlib.repr(value)} is not {KINDS[fault.validator_value]}"
+        case _:
+            text = fault.message
+    return ".".join(map(str, path)) or "the top level", text
+
+
+def check_networks(networks: dict) -> None:
+    """Check what the numbers of a network have to do with one another.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    for name, network in networks.items():
+        stages = len(network["units"])
+        for key, value in network.items():
+            if isinstance(value, list) and len(value) != stages:
+                raise cli.UserError(
+                    f"config: networks.{name}.{key}: {len(value)} numbers for {stages} stages; give as many as in units"
+                )
+        for width in _inner_widths(network):
+            if width < 1 or width % network["groups"]:
+                raise cli.UserError(
+                    f"config: networks.{name}.groups: {network['groups']} groups do not divide the {width} channels of "
+                    "a 3x3 convolution, which follow from filters and width or k_r"
+                )
+
+
+def _inner_widths(network: dict) -> list[int]:
+    """The channels of the grouped convolutions, per stage."""
+    match network["family"]:
+        case "resnext":
+            return [int(channels * network["width"]) for channels in network["filters"]]
+        case "dpn":
+            return [network["k_r"] * channels // network["filters"][0] for channels in network["filters"]]
+        case _:
+            return []
 
 
 def check_names(config: dict) -> None:
@@ -66,3 +136,29 @@ def _check_transfers_end(models: dict, name: str) -> None:
         if visited.count(source) > 1:
             circle = " -> ".join(visited)
             raise cli.UserError(f"config: models.{name}.start.model: {circle} is a circle of transfers")
+
+
+def selected(config: dict) -> dict:
+    """A checked configuration with the models that `only` names and the ensembles of them alone.
+
+    Where none of these ensembles has all the models, an ensemble `only` of all of them is added.
+
+    Raises:
+        cli.UserError: a name in `only` leads nowhere, or a model starts from one that is not named.
+    """
+    if "only" not in config:
+        return config
+    only = config["only"]
+    for name in only:
+        _check_reference(name, config["models"], "only", "models")
+        source = config["models"][name]["start"].get("model", name)
+        if source not in only:
+            raise cli.UserError(
+                f"config: only: {name} starts from {source}; name {source} too, "
+                f"or set models.{name}.start.model to null"
+            )
+    models = {name: model for name, model in config["models"].items() if name in only}
+    ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(only)}
+    if not any(len(ensemble["models"]) == len(only) for ensemble in ensembles.values()):
+        ensembles["only"] = {"models": list(models), "mean": "arithmetic"}
+    return config | {"models": models, "ensembles": ensembles}

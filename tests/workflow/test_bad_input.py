@@ -1,10 +1,12 @@
 """What a user sees of bad input: one clear line, a non-zero exit, nothing half-written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import bson
 import pytest
-from tiny_workflow import snakemake
+from tiny_workflow import ROOT, snakemake
 
 JPEG = Path(__file__).with_name("picture.jpg").read_bytes()
 NAMES = "category_id,category_level1,category_level2,category_level3\n10,A,B,C\n20,A,B,D\n"
@@ -94,8 +96,39 @@ def test_a_category_without_a_name_is_named(catalog):
     assert not (catalog.parent / "results" / "classes.csv").exists()
 
 
-def test_a_missing_pretrained_file_is_named_with_the_way_out(catalog):
-    errors = run(catalog, "results/models/M07/0001.params")
-    assert any("imagenet1k-resnext-101-64x4d-0000.params" in error and "M07" in error for error in errors)
-    assert any("set models.M07.start.pretrained to null" in error for error in errors)
+def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
+    targets = [f"results/models/{model}/0001.params" for model in ("M02", "M03", "M07")]
+    [error] = run(catalog, *targets)
+    assert "2 public checkpoints are missing" in error
+    assert "models: {M02: {start: {pretrained: null}}}" in error
     assert leftovers(catalog.parent) == []
+    note = snakemake(catalog.parent, "--dry-run", *targets, overlay=catalog.parent / "overlay.yaml")
+    assert note.returncode == 0, note.stderr
+    listed = note.stderr[note.stderr.index("note: 2 public checkpoints are missing") :].splitlines()[1:]
+    assert [line.split(": ")[0] for line in listed] == [
+        "  pretrained/dpn92-5k-0000.params for M02, M03",
+        "  pretrained/imagenet1k-resnext-101-64x4d-0000.params for M07",
+    ]
+    assert all("published" in line for line in listed)
+
+
+def test_a_checkpoint_that_is_there_or_not_asked_for_is_not_missing(catalog):
+    (catalog.parent / "pretrained").mkdir()
+    (catalog.parent / "pretrained/dpn92-5k-0000.params").touch()
+    overlay = catalog.parent / "overlay.yaml"
+    overlay.write_text(f"{{catalog: {catalog}, results: results}}\n")
+    done = snakemake(catalog.parent, "--dry-run", "results/models/M02/0001.params", overlay=overlay)
+    assert done.returncode == 0, done.stderr
+    assert "public checkpoint" not in done.stderr
+
+
+def test_the_linter_needs_no_catalog_and_a_dry_run_names_it(tmp_path):
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    lint, dry_run = (
+        subprocess.run([*program, option], cwd=ROOT, capture_output=True, text=True, check=False)
+        for option in ("--lint", "--dry-run")
+    )
+    assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
+    assert dry_run.returncode == 2
+    assert dry_run.stderr.splitlines()[-1].startswith("error: catalog/train.bson: no such file")

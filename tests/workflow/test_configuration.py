@@ -1,34 +1,59 @@
 """workflow.configuration finds each wrong key, value or name and says where it is."""
 
+import copy
+import inspect
 from pathlib import Path
 
 import pytest
+import yaml
 
 import cli
-from workflow import configuration
+import networks
+from workflow import configuration, values
 
-SCHEMA = Path(__file__).resolve().parents[2] / "config.schema.yaml"
+SCHEMA_PATH = Path(__file__).resolve().parents[2] / "config.schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 
 
 def test_the_published_configuration_is_right(config):
-    configuration.check(config, SCHEMA)
-    configuration.check_names(config)
+    assert configuration.complete(copy.deepcopy(config), SCHEMA_PATH) == config
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(catalogue="x"), "the top level: .*'catalogue' was unexpected"),
-        (lambda c: c["models"]["M05"].update(batch_size="many"), r"models\.M05\.batch_size: 'many' is not"),
+        (lambda c: c.update(catalogue="x"), r"config: catalogue: no such key; do you mean catalog\?"),
+        (lambda c: c.update(shards=3), "config: shards: no such key; known here: catalog, results"),
+        (lambda c: c["models"]["M05"].update(batchsize=1), r"models\.M05\.batchsize: .* mean batch_size\?"),
+        (lambda c: c["models"]["M05"].update(batch_size="many"), r"models\.M05\.batch_size: 'many' is not an integer"),
+        (lambda c: c["models"]["M05"].update(batch_size=0), r"models\.M05\.batch_size: 0 is less than"),
+        (lambda c: c["models"]["M05"].update(batch_size=1.5), r"models\.M05\.batch_size: 1.5 is not an integer"),
+        (lambda c: c["models"].update(M05=7), r"models\.M05: 7 is not a section"),
         (lambda c: c["models"]["M05"]["phases"][0].update(optimizer="lion"), r"phases\.0\.optimizer: 'lion'"),
-        (lambda c: c.pop("catalog"), "the top level: 'catalog' is a required property"),
+        (lambda c: c.pop("catalog"), "config: catalog: missing"),
+        (lambda c: c.update(catalog=False), "config: catalog: False is not text; put it in quotes"),
         (lambda c: c.update(valid_fraction=1.5), "valid_fraction: 1.5 is greater"),
+        (lambda c: c.update(only="M01"), "config: only: 'M01' is not a list"),
+        (lambda c: c["networks"]["dpn-92"].pop("k_r"), r"networks\.dpn-92\.k_r: missing \(Inner width of the first"),
+        (lambda c: c["networks"]["dpn-92"].pop("family"), r"networks\.dpn-92\.family: missing"),
+        (lambda c: c["networks"]["dpn-92"].update(family="vgg"), r"networks\.dpn-92\.family: 'vgg' is not one of"),
+        (lambda c: c["networks"]["densenet-161"].update(groups=2), r"networks\.densenet-161\.groups: no such key"),
+        (lambda c: c["networks"]["dpn-92"].update(k_R=2), r"networks\.dpn-92\.k_R: .* mean k_r\?"),
+        (lambda c: c["networks"]["dpn-92"].update(groups="2x"), r"networks\.dpn-92\.groups: '2x' is not an integer"),
+        (lambda c: c["networks"]["dpn-92"]["filters"].pop(), r"networks\.dpn-92\.filters: 3 numbers for 4 stages"),
+        (lambda c: c["networks"]["dpn-92"]["increments"].append(1), r"networks\.dpn-92\.increments: 5 numbers"),
+        (lambda c: c["networks"]["dpn-92"].update(groups=36), r"networks\.dpn-92\.groups: 36 .* the 96 channels"),
+        (lambda c: c["networks"]["resnext-101-32x4d"].update(width=0.1), r"groups: 32 groups .* the 25 channels"),
+        (lambda c: c["networks"]["resnext-101-32x4d"].update(width=1e-4), "groups: 32 groups .* the 0 channels"),
+        (lambda c: c.update(only=["M05", "M77"]), "config: only: M77 is not in models: M01, M02"),
+        (lambda c: c.update(only=["M11"]), r"config: only: M11 starts from M10; name M10 too, or set models\.M11\."),
     ],
 )
-def test_a_fault_against_the_schema_names_its_key(config, change, message):
+def test_a_fault_names_its_key(config, change, message):
     change(config)
-    with pytest.raises(cli.UserError, match=message):
-        configuration.check(config, SCHEMA)
+    with pytest.raises(cli.UserError, match=message) as raised:
+        configuration.complete(config, SCHEMA_PATH)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +77,26 @@ def test_a_name_that_leads_nowhere_is_found(config, change, message):
         configuration.check_names(config)
 
 
-def test_null_unsets_a_key_at_any_depth():
-    assert configuration.without_nulls({"a": {"b": None, "c": [{"d": None}]}, "e": None}) == {"a": {"c": [{}]}}
+@pytest.mark.parametrize("family", networks.FAMILIES)
+def test_the_schema_knows_the_keys_that_a_family_takes(family):
+    """Those that are not in `required` have a default there."""
+    [_, *taken] = inspect.signature(networks.FAMILIES[family]).parameters.values()
+    known = values.properties(SCHEMA["$defs"]["network"], SCHEMA, {"family": family})
+    assert set(known) == {key.name for key in taken} | {"family", "published_images_per_second"}
+    required = SCHEMA["$defs"]["network"]["required"] + SCHEMA["$defs"][family]["required"]
+    assert set(required) == {key.name for key in taken if key.default is key.empty} | {"family"}
+
+
+@pytest.mark.parametrize(
+    ("only", "ensembles"),
+    [
+        (["M01", "M04"], {"only": ["M01", "M04"]}),
+        (["M05", "M07"], {"ensemble-2": ["M05", "M07"]}),
+        (["M14", "M05"], {"ensemble-1": ["M14"], "only": ["M05", "M14"]}),
+        (["M10", "M11"], {"only": ["M10", "M11"]}),
+    ],
+)
+def test_only_keeps_models_and_the_ensembles_of_them_alone(config, only, ensembles):
+    selected = configuration.complete(config | {"only": only}, SCHEMA_PATH)
+    assert list(selected["models"]) == sorted(only)
+    assert {name: ensemble["models"] for name, ensemble in selected["ensembles"].items()} == ensembles
