@@ -217,6 +217,12 @@ def ensemble_settings(wildcards):
     return json.dumps(ENSEMBLES[wildcards.ensemble] | {"code": code}, sort_keys=True)
 
 
+def image_options(model):
+    """How predict_images brings pictures to the size of a model's network."""
+    image = recipes.image(config, model)
+    return f"--image-size {image['size']} --resize {image.get('resize', image['size'])}"
+
+
 def mxnet_env(gpus):
     """The conda environment of a rule whose jobs use these numbers of GPUs."""
     return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"

@@ -15,7 +15,7 @@ rule build_network:
     params:
         code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        image=json.dumps(config["image"]),
+        image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
     message:
         "Build the network of {wildcards.model}"
     shell:
