@@ -23,6 +23,26 @@ rule build_network:
         " --image {params.image:q} --output {output.symbol:q} 2> {log:q}"
 
 
+rule convert_weights:
+    output:
+        params=results("pretrained/{weights}-0000.params"),
+    log:
+        logs("convert_weights/{weights}"),
+    benchmark:
+        benchmarks("convert_weights/{weights}")
+    conda:
+        "../envs/mxnet-cpu.yaml"
+    params:
+        code=sources.fingerprint("convert_weights.py"),
+        weights=lambda wildcards: packaged_weights(wildcards.weights),
+        network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),
+    message:
+        "Convert the published weights of {wildcards.weights}"
+    shell:
+        "python scripts/convert_weights.py {params.weights:q} --network {params.network:q}"
+        " --output {output.params:q} 2> {log:q}"
+
+
 # The recipe stands in a file that depends on no other job: Snakemake does not look at a job's own changes while a
 # job above it has to run, however ancient the files between them are.
 rule write_recipe:

@@ -101,6 +101,10 @@ def image(config: dict, model_name: str) -> dict:
 
 
 def network_spec(config: dict, model_name: str) -> dict:
-    """The numbers that a model's network is built from (its published speed and its pictures are none of them)."""
-    spec = config["networks"][config["models"][model_name]["network"]]
+    """The family and numbers that a model's network is built from."""
+    return numbers(config["networks"][config["models"][model_name]["network"]])
+
+
+def numbers(spec: dict) -> dict:
+    """A network without what it is not built from: its published speed and its pictures."""
     return {key: value for key, value in spec.items() if key not in ("published_images_per_second", "image")}
