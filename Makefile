@@ -7,10 +7,11 @@ VENV := .venv/.installed
 ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
 SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
+RESULTS ?= $(DEMO)
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm test-browser lint format plan $(BENCHMARKS) clean
+.PHONY: help demo test test-slow test-slurm test-browser lint format plan curves $(BENCHMARKS) clean
 
 help:  ## this list
 	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
@@ -49,8 +50,12 @@ format: $(VENV)  ## put scripts and rules into that style
 	$(ACTIVATE) ruff check --fix .
 	$(ACTIVATE) snakefmt Snakefile rules
 
-plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."
-	@$(ACTIVATE) python scripts/plan_workflow.py --output plan.svg -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
+plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."; PROFILE=..., GPUS=16
+	@$(ACTIVATE) python scripts/plan_workflow.py $(if $(GPUS),--gpus $(GPUS)) -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
+
+curves: $(VENV)  ## learning curves of a run that goes on, in a page that reloads itself, of the demo or of RESULTS=...
+	@$(ACTIVATE) python scripts/show_curves.py --models $(RESULTS)/models --page $(RESULTS)/curves.html \
+	  --table $(RESULTS)/curves.tsv --every 20
 
 $(BENCHMARKS): bench-%: $(VENV)  ## speed beside named baselines; wants a quiet machine
 	$(ACTIVATE) python benchmarks/bench_$*.py

@@ -44,6 +44,7 @@ localrules:
     tabulate_evaluations,
     draw_learning_curves,
     draw_evaluations,
+    summarize_run,
     draw_times,
     draw_plan,
 
@@ -53,5 +54,5 @@ rule all:
     input:
         catalog_digests(),
         submissions(),
-        evaluations(),
+        evaluations("json"),
         tables(),

@@ -389,8 +389,9 @@ def submissions():
     return expand(results("submission/{ensemble}.csv.gz"), ensemble=ENSEMBLES)
 
 
-def evaluations():
-    return expand(results("evaluation/{evaluated}.json"), evaluated=[*MODELS, *ENSEMBLES])
+def evaluations(suffix):
+    """One of the two files that each evaluation leaves: json, or parquet with a row per product."""
+    return expand(results("evaluation/{evaluated}.{suffix}"), evaluated=[*MODELS, *ENSEMBLES], suffix=suffix)
 
 
 def all_epochs():
@@ -406,16 +407,12 @@ def last_epochs():
     return [Path(last_params(model)).with_suffix(".json") for model in MODELS]
 
 
-def ensemble_evaluations():
-    return expand(results("evaluation/{ensemble}.json"), ensemble=ENSEMBLES)
-
-
 def largest_ensemble():
     return max(ENSEMBLES, key=lambda name: len(ENSEMBLES[name]["models"]))
 
 
 def configured():
-    """What the tables name, as JSON: models, ensembles and the rule for known products."""
+    """What the tables name, as JSON: models and ensembles."""
     models = {
         name: {
             "network": model["network"],
@@ -425,8 +422,7 @@ def configured():
         for name, model in MODELS.items()
     }
     ensembles = {name: ensemble["models"] for name, ensemble in ENSEMBLES.items()}
-    product_md5 = "on" if config["postprocessing"]["product_md5"] else "off"
-    return json.dumps({"models": models, "ensembles": ensembles, "product_md5": product_md5})
+    return json.dumps({"models": models, "ensembles": ensembles})
 
 
 def planned_parts():
@@ -441,5 +437,5 @@ def planned_parts():
 
 def tables():
     names = ["categories.svg", "confusions.html", "models.html", "learning-curves.svg", "sizes.svg"]
-    names += ["levels.svg", "calibration.svg", "times.svg", "plan.svg"]
+    names += ["levels.svg", "calibration.svg", "times.svg", "plan.svg", "epochs.tsv", "summary.rst"]
     return [results("evaluation/summary.txt"), *expand(results("report/{name}"), name=names)]

@@ -89,6 +89,7 @@ rule evaluate_predictions:
         classes=results("classes.csv"),
     output:
         evaluation=results("evaluation/{evaluated}.json"),
+        products=results("evaluation/{evaluated}.parquet"),
     log:
         logs("evaluate_predictions/{evaluated}"),
     benchmark:
@@ -111,4 +112,4 @@ rule evaluate_predictions:
     shell:
         "python scripts/evaluate_predictions.py {params.splits} {params.members} --classes {input.classes:q}"
         " --mean {params.mean} {params.weights} --picture-md5 {params.picture_md5}"
-        " --product-md5 {params.product_md5} --output {output.evaluation:q} 2> {log:q}"
+        " --product-md5 {params.product_md5} --output {output.evaluation:q} --products {output.products:q} 2> {log:q}"

@@ -1,15 +1,49 @@
 # What people look at: tables and figures, collected by `snakemake --report`.
 
 
-report: "report/workflow.rst"
+# Written by the run: what it reached.
+report: str(Path(results("report/summary.rst")).absolute())
 
 
 DATA, MODELS_AND_ENSEMBLES, RUN = "Catalog", "Models and ensembles", "The run"
 
 
+rule summarize_run:
+    input:
+        train=results("index/train.parquet"),
+        test=results("index/test.parquet"),
+        classes=results("classes.csv"),
+        epochs=all_epochs(),
+        evaluations=evaluations("json"),
+        products=evaluations("parquet"),
+        # With the evaluations, the last of all jobs that take time.
+        submissions=submissions(),
+    output:
+        summary=results("report/summary.rst"),
+    log:
+        logs("summarize_run"),
+    benchmark:
+        benchmarks("summarize_run")
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=sources.fingerprint("summarize_run.py"),
+        catalog=config["catalog"],
+        configured=configured(),
+        benchmarks=results("benchmarks"),
+    message:
+        "Write what the run reached"
+    shell:
+        "python scripts/summarize_run.py --catalog {params.catalog:q} --train-index {input.train:q}"
+        " --test-index {input.test:q} --classes {input.classes:q} --configured {params.configured:q}"
+        " --epochs {input.epochs:q} --evaluations {input.evaluations:q} --products {input.products:q}"
+        " --benchmarks {params.benchmarks:q} --output {output.summary:q} 2> {log:q}"
+
+
 rule tabulate_evaluations:
     input:
-        evaluations=evaluations(),
+        evaluations=evaluations("json"),
+        products=evaluations("parquet"),
     output:
         csv=results("evaluation/summary.csv"),
         text=results("evaluation/summary.txt"),
@@ -25,13 +59,16 @@ rule tabulate_evaluations:
         "Tabulate the evaluations"
     shell:
         "python scripts/tabulate_evaluations.py --csv {output.csv:q} --text {output.text:q}"
-        " {input.evaluations:q} 2> {log:q}"
+        " --evaluations {input.evaluations:q} --products {input.products:q} 2> {log:q}"
 
 
 rule tabulate_models:
     input:
         last_epochs=last_epochs(),
-        evaluations=evaluations(),
+        evaluations=evaluations("json"),
+        products=evaluations("parquet"),
+        index=results("index/train.parquet"),
+        classes=results("classes.csv"),
         published_models="scripts/published/models.csv",
         published_ensembles="scripts/published/ensembles.csv",
     output:
@@ -39,7 +76,7 @@ rule tabulate_models:
             results("report/models.html"),
             caption="report/models.rst",
             category=MODELS_AND_ENSEMBLES,
-            labels={"what": "beside the published figures"},
+            labels={"what": "models and ensembles"},
         ),
     log:
         logs("tabulate_models"),
@@ -51,10 +88,11 @@ rule tabulate_models:
         code=sources.fingerprint("tabulate_models.py"),
         configured=configured(),
     message:
-        "Tabulate models and ensembles beside the published ones"
+        "Tabulate models and ensembles"
     shell:
         "python scripts/tabulate_models.py --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
-        " --evaluations {input.evaluations:q} --published-models {input.published_models:q}"
+        " --evaluations {input.evaluations:q} --products {input.products:q} --index {input.index:q}"
+        " --classes {input.classes:q} --published-models {input.published_models:q}"
         " --published-ensembles {input.published_ensembles:q} --output {output.table:q} 2> {log:q}"
 
 
@@ -68,6 +106,7 @@ rule draw_learning_curves:
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "learning curves"},
         ),
+        table=results("report/epochs.tsv"),
     log:
         logs("draw_learning_curves"),
     benchmark:
@@ -79,18 +118,20 @@ rule draw_learning_curves:
     message:
         "Draw the learning curves"
     shell:
-        "python scripts/draw_learning_curves.py --output {output.figure:q} {input.metrics:q} 2> {log:q}"
+        "python scripts/draw_learning_curves.py --figure {output.figure:q} --table {output.table:q}"
+        " {input.metrics:q} 2> {log:q}"
 
 
 rule draw_evaluations:
     input:
-        evaluations=ensemble_evaluations(),
+        evaluations=evaluations("json"),
+        products=evaluations("parquet"),
     output:
         sizes=report(
             results("report/sizes.svg"),
             caption="report/sizes.rst",
             category=MODELS_AND_ENSEMBLES,
-            labels={"what": "ensembles by size"},
+            labels={"what": "ensembles by number of models"},
         ),
         levels=report(
             results("report/levels.svg"),
@@ -112,11 +153,13 @@ rule draw_evaluations:
         "../envs/report.yaml"
     params:
         code=sources.fingerprint("draw_evaluations.py"),
+        ensembles=list(ENSEMBLES),
     message:
         "Draw what the ensembles reach"
     shell:
-        "python scripts/draw_evaluations.py --sizes {output.sizes:q} --levels {output.levels:q}"
-        " --calibration {output.calibration:q} {input.evaluations:q} 2> {log:q}"
+        "python scripts/draw_evaluations.py --ensembles {params.ensembles} --evaluations {input.evaluations:q}"
+        " --products {input.products:q} --sizes {output.sizes:q} --levels {output.levels:q}"
+        " --calibration {output.calibration:q} 2> {log:q}"
 
 
 rule show_confusions:
@@ -177,7 +220,7 @@ rule draw_times:
     input:
         # The last of all jobs that take time.
         submissions=submissions(),
-        evaluations=evaluations(),
+        evaluations=evaluations("json"),
     output:
         figure=report(
             results("report/times.svg"),

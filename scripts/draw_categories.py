@@ -48,14 +48,15 @@ def draw(counts: pd.Series, classes: pd.DataFrame) -> Figure:
     first_level = pictures_per_first_level(counts, classes)
     figure, (ranks, levels) = plt.subplots(1, 2, figsize=(10, 1.6 + 0.2 * max(len(first_level), 10)))
     ranks.plot(range(1, len(counts) + 1), counts.to_numpy(), **style.series(0) | {"markersize": 2})
-    ranks.set(xscale="log", yscale="log", xlabel="category, by rank", ylabel="pictures")
+    ranks.set(xscale="log", yscale="log", xlabel="category, the largest first", ylabel="training pictures")
     for axis in (ranks.xaxis, ranks.yaxis):
         axis.set_major_formatter("{x:,.0f}")
     ranks.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
     share = share_of_largest(counts)
-    ranks.set_title(f"{len(counts):,} categories: the largest tenth holds {share:.0%} of the pictures")
-    levels.barh(first_level.index[::-1], first_level.to_numpy()[::-1], **style.bars(0))
-    levels.set(xlabel="pictures", title="By category of the first level")
+    figure.suptitle(f"{len(counts):,} categories: the largest tenth holds {100 * share:.0f} % of the pictures")
+    ranks.set_title("By category")
+    levels.barh(style.name_rows(levels, map(style.shortened, first_level.index)), first_level, **style.bars(0))
+    levels.set(xlabel="training pictures", title="By category of the first level")
     return figure
 
 

@@ -16,18 +16,7 @@ from matplotlib.figure import Figure
 
 import cli
 from figures import style
-
-
-def read_benchmarks(folder: Path) -> pd.DataFrame:
-    """One row per job: rule, s (wall seconds), max_rss (MB; NaN where a job was too short to be measured)."""
-    rows = []
-    for path in sorted(folder.rglob("*.tsv")):
-        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
-        table = pd.read_csv(path, sep="\t", na_values="-")
-        rows.append(table[["s", "max_rss"]].assign(rule=rule))
-    if not rows:
-        raise cli.UserError(f"{folder}: no benchmark files; they come with the workflow's jobs")
-    return pd.concat(rows, ignore_index=True)
+from figures.benchmarks import read_benchmarks
 
 
 def sums_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -40,12 +29,13 @@ def sums_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
 def draw(sums: pd.DataFrame) -> Figure:
     figure, (time, memory) = plt.subplots(1, 2, figsize=(10, 1.4 + 0.24 * len(sums)), sharey=True)
     unit, seconds = ("hours", 3600) if sums.seconds.sum() > 7200 else ("minutes", 60)
-    names = [f"{rule} ({count})" for rule, count in zip(sums.index, sums.jobs, strict=True)][::-1]
-    bars = time.barh(names, (sums.seconds / seconds)[::-1], **style.bars(0))
-    time.bar_label(bars, [f"{share:.0%}" for share in (sums.seconds / sums.seconds.sum())[::-1]], padding=3)
+    rows = style.name_rows(time, (f"{rule} ({count})" for rule, count in zip(sums.index, sums.jobs, strict=True)))
+    bars = time.barh(rows, sums.seconds / seconds, **style.bars(0))
+    shares = 100 * sums.seconds / sums.seconds.sum()
+    time.bar_label(bars, [f"{share:.0f} %" if share >= 1 else "" for share in shares], padding=3)
     time.set(xlabel=f"{unit}, all jobs together", title="Time by rule (jobs)")
     time.margins(x=0.12)
-    memory.barh(names, (sums.memory / 1000)[::-1], **style.bars(1))
+    memory.barh(rows, sums.memory / 1000, **style.bars(1))
     memory.set(xlabel="GB, largest job", title="Memory")
     return figure
 

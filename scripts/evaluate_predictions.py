@@ -6,18 +6,21 @@ all splits for whole products. A model is an ensemble of one.
 
 In: for each split its name, the indexes of its valid and train part and the list of its predicted pictures; for each
 member the name of its split and its shards; classes.csv. Out: JSON with accuracies before and after each step of
-post-processing, by top-level category, the most confused pairs, and calibration.
+post-processing, by top-level category, the most confused pairs, and calibration; and a table with a row per measured
+product: its category, and the one predicted after each step, so that what was measured on different products can be
+compared on those that both have.
 
 Example:
     python scripts/evaluate_predictions.py \
         --split 1 split/1/valid.parquet split/1/train.parquet images/valid-1.parquet \
         --member 1 probabilities/valid-1/M09/0000.npy --member 1 probabilities/valid-1/M13/0000.npy \
-        --classes classes.csv --mean arithmetic --picture-md5 unique --product-md5 on --output evaluation.json
+        --classes classes.csv --mean arithmetic --picture-md5 unique --product-md5 on --output evaluation.json \
+        --products evaluation.parquet
 """
 
 import argparse
+import itertools
 import json
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +41,20 @@ from postprocessing.products import (
     product_means,
     product_starts,
 )
+from postprocessing.proportions import wilson_interval
 from postprocessing.shards import Shards
 from training.metrics import Metrics
 
 CONFUSED_PAIRS = 20
 CALIBRATION_BINS = 10
-Z_95 = 1.959964  # of the normal distribution
+EXAMPLES = 4  # products that are named of each confused pair
+STEPS = ("networks", "picture_md5", "product_md5")
+PRODUCT_TYPES = {
+    "product_id": "int64",
+    "category_id": "int64",
+    **dict.fromkeys(STEPS, "int64"),  # category ids, predicted
+    "confidence": "float32",
+}
 
 
 @dataclass(frozen=True)
@@ -123,58 +134,56 @@ def predict_products(
     return Predictions(networks, with_labels, confidence, metrics.means())
 
 
-def wilson_interval(correct: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson, 1927)."""
-    share = correct / count
-    centre = share + Z_95**2 / (2 * count)
-    spread = Z_95 * math.sqrt(share * (1 - share) / count + Z_95**2 / (4 * count**2))
-    scale = 1 + Z_95**2 / count
-    return (centre - spread) / scale, (centre + spread) / scale
-
-
-def accuracy(predicted: np.ndarray, truth: np.ndarray) -> dict:
+def accuracy(is_right: pd.Series) -> dict:
     """Accuracy of products with its 95 % interval."""
-    correct = int((predicted == truth).sum())
-    return {"accuracy": correct / len(truth), "interval": wilson_interval(correct, len(truth))}
+    return {"accuracy": float(is_right.mean()), "interval": wilson_interval(int(is_right.sum()), len(is_right))}
 
 
-def by_top_level(predicted: np.ndarray, truth: np.ndarray, classes: pd.DataFrame) -> list[dict]:
-    """Products and accuracy of each top-level category."""
-    frame = pd.DataFrame({"level1": classes.level1.to_numpy()[truth], "accuracy": predicted == truth})
-    grouped = frame.groupby("level1").accuracy.agg(["size", "mean"])
+def steps(products: pd.DataFrame) -> dict[str, dict]:
+    """Accuracy after each step, and how many products the step gave another category."""
+    reached = {step: accuracy(products[step] == products.category_id) for step in STEPS}
+    for before, step in itertools.pairwise(STEPS):
+        reached[step]["changed_products"] = int((products[before] != products[step]).sum())
+    return reached
+
+
+def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
+    """Products and accuracy of each top-level category, the largest first."""
+    level1 = products.category_id.map(classes.set_index("category_id").level1)
+    is_right = products.product_md5 == products.category_id
+    grouped = is_right.groupby(level1).agg(["size", "mean"])
     return [
         {"level1": str(name), "products": int(row["size"]), "accuracy": float(row["mean"])}
         for name, row in grouped.sort_values("size", ascending=False).iterrows()
     ]
 
 
-def confused_pairs(predicted: np.ndarray, truth: np.ndarray, classes: pd.DataFrame) -> list[dict]:
-    """The pairs of true and predicted category that most products have."""
-    wrong = predicted != truth
-    pairs = pd.DataFrame({"truth": truth[wrong], "predicted": predicted[wrong]}).value_counts().head(CONFUSED_PAIRS)
-    category_ids = classes.category_id.to_numpy()
+def confused_pairs(products: pd.DataFrame) -> list[dict]:
+    """The pairs of true and predicted category that most products have, with the first EXAMPLES of these products."""
+    wrong = products[products.product_md5 != products.category_id]
+    pairs = wrong.groupby(["category_id", "product_md5"]).product_id.agg([len, list])
     return [
         {
-            "category_id": int(category_ids[true]),
-            "predicted_category_id": int(category_ids[guess]),
-            "products": int(count),
+            "category_id": int(category_id),
+            "predicted_category_id": int(predicted),
+            "products": int(pair["len"]),
+            "product_ids": pair["list"][:EXAMPLES],
         }
-        for (true, guess), count in pairs.items()
+        for (category_id, predicted), pair in pairs.nlargest(CONFUSED_PAIRS, "len").iterrows()
     ]
 
 
-def calibration(predictions: Predictions, truth: np.ndarray) -> list[dict]:
-    """Mean confidence and accuracy of products by confidence, in bins of equal width."""
-    scored = ~np.isnan(predictions.confidence)
-    confidence = predictions.confidence[scored]
-    is_right = (predictions.with_labels == truth)[scored]
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+def calibration(products: pd.DataFrame) -> list[dict]:
+    """Mean confidence and accuracy of products, known pictures labelled, by confidence in bins of equal width."""
+    scored = products[products.confidence.notna()]
+    is_right = scored.picture_md5 == scored.category_id
+    bins = np.minimum((scored.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return [
         {
             "from": number / CALIBRATION_BINS,
             "to": (number + 1) / CALIBRATION_BINS,
             "products": int(chosen.sum()),
-            "confidence": float(confidence[chosen].mean()),
+            "confidence": float(scored.confidence[chosen].mean()),
             "accuracy": float(is_right[chosen].mean()),
         }
         for number in range(CALIBRATION_BINS)
@@ -182,46 +191,63 @@ def calibration(predictions: Predictions, truth: np.ndarray) -> list[dict]:
     ]
 
 
-def evaluate(
+def predict(
+    index: pd.DataFrame,
     splits: dict[str, Split],
     members: list[tuple[str, list[Path]]],
     classes: pd.DataFrame,
     args: argparse.Namespace,
-) -> dict:
-    """Everything that is measured, ready for JSON."""
-    index = measured_pictures(list(splits.values()))
+) -> tuple[pd.DataFrame, dict]:
+    """PRODUCT_TYPES of the products of an index, predicted, and how well single pictures were predicted."""
     starts = product_starts(index)
-    result = {"splits": list(splits), "members": len(members), "products": len(starts), "pictures": len(index)}
-    if not len(starts):
-        return result | {"note": "no product is in the valid part of every split; raise valid_fraction"}
     known = known_to_all(list(splits.values()))
     pictures = {
         name: image_set(index, split.images, split.train, classes, args.picture_md5) for name, split in splits.items()
     }
     opened = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
-    truth_of_pictures = class_ids(index.category_id.to_numpy(), classes)
-    truth = truth_of_pictures[starts]
     fallback = int(class_ids(np.array([most_frequent_category(known)]), classes)[0])
-    weights = weights_of(members, args.weights)
-    predictions = predict_products(truth_of_pictures, starts, opened, args.mean, weights, fallback)
-    final = predictions.with_labels.copy()
+    truth = class_ids(index.category_id.to_numpy(), classes)
+    predictions = predict_products(truth, starts, opened, args.mean, weights_of(members, args.weights), fallback)
+    category_ids = classes.category_id.to_numpy()
+    products = index.iloc[starts][["product_id", "category_id"]].reset_index(drop=True)
+    products["networks"] = category_ids[predictions.networks]
+    products["picture_md5"] = products["product_md5"] = category_ids[predictions.with_labels]
     if args.product_md5 == "on":
-        overridden = known_product_categories(index, known)
-        places = pd.Series(np.arange(len(starts)), index=index.product_id.to_numpy()[starts])[overridden.index]
-        final[places] = class_ids(overridden.to_numpy(), classes)
-    return result | {
-        "picture": predictions.pictures,
-        "steps": {
-            "networks": accuracy(predictions.networks, truth),
-            "picture_md5": accuracy(predictions.with_labels, truth)
-            | {"changed_products": int((predictions.with_labels != predictions.networks).sum())},
-            "product_md5": accuracy(final, truth) | {"changed_products": int((final != predictions.with_labels).sum())},
-        },
-        **accuracy(final, truth),
-        "by_top_level": by_top_level(final, truth, classes),
-        "confused_pairs": confused_pairs(final, truth, classes),
-        "calibration": calibration(predictions, truth),
+        of_known = products.product_id.map(known_product_categories(index, known))
+        products["product_md5"] = of_known.fillna(products.picture_md5)
+    products["confidence"] = predictions.confidence
+    return products.astype(PRODUCT_TYPES), predictions.pictures
+
+
+def evaluate(
+    splits: dict[str, Split],
+    members: list[tuple[str, list[Path]]],
+    classes: pd.DataFrame,
+    args: argparse.Namespace,
+) -> tuple[dict, pd.DataFrame]:
+    """Everything that is measured, ready for JSON, and PRODUCT_TYPES of each measured product."""
+    index = measured_pictures(list(splits.values()))
+    result = {
+        "splits": list(splits),
+        "members": len(members),
+        "picture_md5": args.picture_md5,
+        "product_md5": args.product_md5,
+        "products": index.product_id.nunique(),
+        "pictures": len(index),
     }
+    if index.empty:
+        note = "no product is in the valid part of every split; raise valid_fraction"
+        return result | {"note": note}, pd.DataFrame(columns=list(PRODUCT_TYPES)).astype(PRODUCT_TYPES)
+    products, pictures = predict(index, splits, members, classes, args)
+    measured = {
+        "picture": pictures,
+        "steps": steps(products),
+        **accuracy(products.product_md5 == products.category_id),
+        "by_top_level": by_top_level(products, classes),
+        "confused_pairs": confused_pairs(products),
+        "calibration": calibration(products),
+    }
+    return result | measured, products
 
 
 def main() -> None:
@@ -229,9 +255,10 @@ def main() -> None:
     start = time.monotonic()
     splits = {name: Split(*(read_index(Path(path)) for path in paths)) for name, *paths in args.split}
     members = [(name, [Path(path) for path in paths]) for name, *paths in args.member]
-    result = evaluate(splits, members, read_classes(args.classes), args)
-    with cli.written_whole(args.output) as (output,):
+    result, products = evaluate(splits, members, read_classes(args.classes), args)
+    with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(json.dumps(result, indent=1) + "\n")
+        products.to_parquet(table, compression="zstd", index=False)
     reached = f"accuracy {result['accuracy']:.4f}" if result["products"] else result["note"]
     cli.summary(f"{len(members)} models, {result['products']} products: {reached}, {time.monotonic() - start:.1f} s")
 
@@ -247,7 +274,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--weights", type=float, nargs="+", help="one per member; equal if absent")
     parser.add_argument("--picture-md5", choices=("unique", "majority", "off"), required=True)
     parser.add_argument("--product-md5", choices=("on", "off"), required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="JSON")
+    parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()
 
 

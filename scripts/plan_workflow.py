@@ -2,63 +2,62 @@
 
 In: the arguments of a Snakemake run (profile, configuration, targets). Which jobs run, and why, is what
 Snakemake itself decides in a dry run of these arguments; nothing is started and nothing else is written.
-Out: an SVG page, and the same as a table on the terminal.
+Out: an SVG page, and the same as tables on the terminal: boxes, what jobs ask of the cluster, and the days of a run on
+some numbers of GPUs.
 
 Hours come from the benchmarks of finished jobs where there are any, else from pictures x epochs / published
 speed. With --published-catalog, sizes are those of the published catalog, whatever catalog is at hand.
 
 Example:
-    python scripts/plan_workflow.py --output plan.svg -- --profile profiles/slurm --config catalog=/data
+    python scripts/plan_workflow.py --gpus 16 -- --profile profiles/slurm --config catalog=/data
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from snakemake.cli import args_to_api, parse_args, parse_config
-from snakemake.common.configfile import load_configfile
-from snakemake.settings.types import ConfigSettings
-from snakemake.utils import update_config, validate
+from snakemake.cli import args_to_api, parse_args
 
 import cli
 import snakemake_logger_plugin_jobs as dry_run
-from plan import boxes, costs, drawing
-from workflow import configuration
+from plan import boxes, costs, drawing, requests, schedule, sizes
+from workflow import terminal
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def effective_configuration(arguments: argparse.Namespace) -> dict:
-    """The configuration of a run with Snakemake's parsed arguments, with the schema's defaults."""
-    config = load_configfile(ROOT / "config.yaml")
-    settings = ConfigSettings(config=parse_config(arguments.config), configfiles=arguments.configfile)
-    update_config(config, settings.overwrite_config)
-    config = configuration.without_nulls(config)
-    validate(config, str(ROOT / "config.schema.yaml"))
-    return config
-
-
-def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], argparse.Namespace]:
-    """The jobs of a dry run, as Snakemake decides, and its parsed arguments.
+def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict, argparse.Namespace]:
+    """The jobs of a dry run, as Snakemake decides, the configuration, and Snakemake's parsed arguments.
 
     Raises:
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
     own = ["--dry-run", "--rerun-incomplete", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
     parser, arguments = parse_args([*snakemake_arguments, *own])
+    arguments.software_deployment_method = set()  # a plan needs no environments
+    arguments.cores = arguments.cores or sys.maxsize  # a cluster's jobs get the threads that they ask for
     if not args_to_api(arguments, parser):
         raise cli.UserError("the dry run failed, see above")
+    workflow = terminal.parsed[-1]
+    done_by_driver = workflow._localrules if arguments.executor != "local" else set()
     jobs = [
-        boxes.Job(record.rule_name, dict(record.wildcards), record.reason, tuple(record.output))
+        boxes.Job(
+            record.rule_name,
+            dict(record.wildcards),
+            record.reason,
+            tuple(record.output),
+            {} if record.rule_name in done_by_driver else {**record.resources, "threads": record.threads},
+        )
         for record in dry_run.COLLECTED
         if record.rule_name != "all"
     ]
-    return jobs, arguments
+    return jobs, workflow.globals["config"], arguments
 
 
 def parse_own_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, metavar="PLAN.svg")
+    parser.add_argument("--output", type=Path, metavar="PLAN.svg", help="{results}/plan.svg where it is not given")
+    parser.add_argument("--gpus", type=int, help="days are told for this number, else for a few")
     parser.add_argument("--published-catalog", action="store_true")
     parser.add_argument("snakemake", nargs="*", metavar="SNAKEMAKE_ARGUMENT")
     return parser.parse_args()
@@ -66,20 +65,51 @@ def parse_own_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_own_args()
-    jobs, arguments = dry_run_jobs(args.snakemake)
-    config = effective_configuration(arguments)
+    jobs, config, arguments = dry_run_jobs(args.snakemake)
     planned = boxes.build(config)
     boxes.assign(planned, jobs)
-    size = costs.PUBLISHED_CATALOG if args.published_catalog else costs.catalog_size(config)
+    size = sizes.PUBLISHED_CATALOG if args.published_catalog else sizes.catalog_size(config)
     estimator = costs.Estimator(config, size, Path(config["results"]) / "benchmarks")
     estimates = {key: estimator.cost(box) for key, box in planned.items()}
+    wanted = {key: estimator.gpus(box) for key, box in planned.items()}
+    days = {gpus: schedule.days(planned, estimates, wanted, gpus) for gpus in gpu_counts(planned, wanted, args.gpus)}
     path, hours = costs.critical_path(planned, estimates)
-    footer = drawing.totals_text(planned, estimates, path, hours)
-    sys.stdout.write(drawing.table(planned, estimates, footer) + "\n")
-    title = f"Plan of {config['results']}, catalog {config['catalog']}"
-    with cli.written_whole(args.output) as (temporary,):
-        temporary.write_text(drawing.svg(title, planned, estimates, path, footer))
-    cli.summary(f"drawn to {args.output}")
+    footer = drawing.totals_text(planned, estimates, path, hours, days)
+    # What jobs ask for follows from the catalog at hand.
+    asked = [] if args.published_catalog else requests.table(job for box in planned.values() for job in box.jobs)
+    title = f"Plan of {config['results']}{named(arguments)}: {catalog_text(config, size, args.published_catalog)}"
+    sys.stdout.write("\n".join([title, "", *drawing.table(planned, estimates), "", *asked, "", *footer, ""]))
+    output = args.output or Path(config["results"]) / "plan.svg"
+    with cli.written_whole(output) as (temporary,):
+        temporary.write_text(drawing.svg(title, planned, estimates, path, footer, asked))
+    cli.summary(f"drawn to {output}")
+
+
+def gpu_counts(planned: dict[str, boxes.Box], wanted: dict[str, int], gpus: int | None) -> list[int]:
+    """The numbers of GPUs to tell days for; none where no box uses any.
+
+    Raises:
+        cli.UserError: a model asks for more than there are.
+    """
+    most = max((wanted[key] for key, box in planned.items() if box.column == boxes.MODEL), default=0)
+    if gpus is None:
+        return [most, 2 * most, 4 * most, 8 * most] if most else []
+    if gpus < most:
+        raise cli.UserError(f"--gpus {gpus}: a model asks for {most}; name more, or lower its gpus in config.yaml")
+    return [gpus]
+
+
+def named(arguments: argparse.Namespace) -> str:
+    """The profile and the targets of a run, where it names any."""
+    profile = f" by {arguments.profile[-1]}" if arguments.profile else ""
+    targets = f", {' '.join(map(str, arguments.targets))}" if arguments.targets else ""
+    return profile + targets
+
+
+def catalog_text(config: dict, size: sizes.CatalogSize, is_published: bool) -> str:
+    name = "the published catalog" if is_published else f"catalog {config['catalog']}"
+    pictures = size.train_pictures + size.test_pictures
+    return f"{name}, {'about ' * (not is_published)}{pictures:,} pictures"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Show the categories that an ensemble confuses most, with pictures of both.
+"""Show the categories that an ensemble confuses most: confused products beside examples of what they were taken for.
 
 In: the ensemble's evaluation, classes.csv, train.bson and its index. Out: an HTML page with its pictures inside.
 
@@ -8,7 +8,6 @@ Example:
 """
 
 import argparse
-import base64
 from html import escape
 from pathlib import Path
 
@@ -18,39 +17,50 @@ import cli
 from catalog.classes import read_classes
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
-from figures.evaluations import read_evaluations
-from figures.pages import page
+from figures.evaluations import NOTHING_COMMON, labels_taken, read_evaluations
+from figures.pages import markup_table, page, paragraph, picture
 
 PAIRS = 12
-EXAMPLES = 3  # pictures per category
+EXAMPLES = 3  # products per category
+HEAD = ("category, and products of it", "taken for, and examples of it", "products")
 
 
-def example_rows(index: pd.DataFrame, category_ids: set[int]) -> pd.DataFrame:
-    """The first pictures of EXAMPLES products of each category; rows of the index."""
-    chosen = index[index.category_id.isin(category_ids) & (index.image == 0)]
+def confused_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
+    """The first picture of the products that all pairs name; rows of the index."""
+    product_ids = {product_id for pair in pairs for product_id in pair["product_ids"]}
+    return index[index.product_id.isin(product_ids)].drop_duplicates("product_id")
+
+
+def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
+    """The first picture of EXAMPLES products of each category that was predicted; rows of the index."""
+    category_ids = {pair["predicted_category_id"] for pair in pairs}
+    chosen = index[index.category_id.isin(category_ids)].drop_duplicates("product_id")
     return chosen.groupby("category_id").head(EXAMPLES)
 
 
-def example_pictures(catalog: Path, rows: pd.DataFrame) -> dict[int, list[bytes]]:
-    """JPEG bytes by category id."""
-    pictures: dict[int, list[bytes]] = {}
+def captioned_pictures(catalog: Path, rows: pd.DataFrame) -> dict[int, str]:
+    """Markup of the pictures of rows of the index, by product id."""
     content = iter_pictures(catalog, *(rows[name].to_numpy() for name in ("doc_offset", "doc_size", "image")))
-    for category, jpeg in zip(rows.category_id, content, strict=True):
-        pictures.setdefault(category, []).append(jpeg)
-    return pictures
+    return {
+        product_id: picture(jpeg, str(product_id)) for product_id, jpeg in zip(rows.product_id, content, strict=True)
+    }
 
 
-def pair_row(pair: dict, names: dict[int, str], pictures: dict[int, list[bytes]]) -> str:
-    """A table row: how many products, and both categories with their pictures."""
+def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures: dict[int, str]) -> tuple[str, ...]:
+    """The cells of HEAD of a confused pair, as markup.
+
+    Args:
+        examples: product ids by category id, several each.
+    """
+    columns = (
+        (pair["category_id"], pair["product_ids"]),
+        (pair["predicted_category_id"], examples[examples.index == pair["predicted_category_id"]]),
+    )
     cells = [
-        f"<td class=text>{escape(names[category])}<br>{''.join(map(_image, pictures.get(category, [])))}</td>"
-        for category in (pair["category_id"], pair["predicted_category_id"])
+        f"{escape(names[category_id])}<br>{''.join(pictures[product_id] for product_id in product_ids)}"
+        for category_id, product_ids in columns
     ]
-    return f"<tr><td>{pair['products']:,}</td>{''.join(cells)}</tr>"
-
-
-def _image(jpeg: bytes) -> str:
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+    return (*cells, f"{pair['products']:,}")
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,13 +80,23 @@ def main() -> None:
     classes = read_classes(args.classes)
     levels = classes[["level1", "level2", "level3"]].agg(" / ".join, axis=1)
     names = dict(zip(classes.category_id, levels, strict=True))
-    category_ids = {pair[key] for pair in pairs for key in ("category_id", "predicted_category_id")}
-    columns = ["category_id", "image", "doc_offset", "doc_size"]
-    pictures = example_pictures(args.catalog, example_rows(read_index(args.index, columns), category_ids))
-    head = "<tr><th>products</th><th class=text>category</th><th class=text>taken for</th></tr>"
-    rows = "\n".join(pair_row(pair, names, pictures) for pair in pairs)
+    index = read_index(args.index, ["product_id", "category_id", "image", "doc_offset", "doc_size"])
+    examples = example_rows(index, pairs)
+    pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))
+    by_category = examples.set_index("category_id").product_id
+    products = evaluation["products"]
+    text = (
+        f"What {name} predicts after labels were taken ({labels_taken(evaluation)}), measured on {products:,} products."
+        " Below a picture: the product's id."
+    )
+    rows = [pair_cells(pair, names, by_category, pictures) for pair in pairs]
+    html = page(
+        "What is confused most",
+        paragraph(text if products else f"{name}: {NOTHING_COMMON}"),
+        markup_table(HEAD, rows, text_columns=2),
+    )
     with cli.written_whole(args.output) as (temporary,):
-        temporary.write_text(page(f"{name}: what is confused most", f"<table>\n{head}\n{rows}\n</table>"))
+        temporary.write_text(html)
     cli.summary(f"{len(pairs)} pairs of categories shown in {args.output}")
 
 

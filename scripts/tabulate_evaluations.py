@@ -1,11 +1,13 @@
 """Tabulate what models and ensembles reach on products that none of their members trained on.
 
-In: the JSON files of evaluate_predictions.py, models first. Out: a CSV, and the same as a table of text.
-Per model or ensemble: top-1 of single pictures, accuracy of products by the networks alone and after
-post-processing with its 95 % interval, and the number of products that it was measured on.
+In: the JSON files and the tables of products of evaluate_predictions.py, models first. Out: a CSV, and the same as a
+table of text. Per model or ensemble: top-1 of single pictures, accuracy of products by the networks alone and after
+post-processing with its 95 % interval, the number of products that it was measured on, and the accuracy of the networks
+alone on those products that all have in common.
 
 Example:
-    python scripts/tabulate_evaluations.py --csv summary.csv --text summary.txt evaluation/M*.json
+    python scripts/tabulate_evaluations.py --csv summary.csv --text summary.txt --evaluations evaluation/M*.json \
+        --products evaluation/M*.parquet
 """
 
 import argparse
@@ -14,56 +16,76 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from figures.evaluations import read_evaluations
+from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
 
-COLUMNS = ("picture_top1", "networks", "accuracy", "low", "high", "products")
-HEADS = ("pictures", "products", "with MD5", "95 % interval", "measured on")
+COLUMNS = (
+    *("pictures_with_mirror", "products_networks_alone", "products_labelled", "low", "high", "products"),
+    *("common_networks_alone", "common_products"),
+)
+HEADS = (
+    ("pictures", "products", "products", "95 % interval", "measured on", "same {:,}"),
+    ("with mirror", "networks alone", "labelled", "of labelled", "products", "networks alone"),
+)
+NOTES = """
+Right, in %. With mirror: by the mean of a picture and its mirror. Networks alone: no label is taken.
+Labelled: {} took the label that they have in the train parts.
+Same {:,}: the products that no model trained on, where models of different splits can be compared.
+"""
 
 
-def summary_row(evaluation: dict) -> tuple:
-    """The values of COLUMNS; NaN where no product could be measured."""
-    if not evaluation["products"]:
-        return (float("nan"),) * 5 + (0,)
-    low, high = evaluation["interval"]
-    networks = evaluation["steps"]["networks"]["accuracy"]
-    return evaluation["picture"]["top1"], networks, evaluation["accuracy"], low, high, evaluation["products"]
+def summarize(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """COLUMNS by name, in the order given; NaN where no product could be measured.
 
-
-def summarize(evaluations: dict[str, dict]) -> pd.DataFrame:
-    """COLUMNS by name, in the order given."""
-    rows = [summary_row(evaluation) for evaluation in evaluations.values()]
+    Args:
+        common: by name, whether each product that all have in common is right (figures.evaluations).
+    """
+    rows = [(*own_values(evaluations[name]), common[name].networks.mean(), len(common[name])) for name in evaluations]
     return pd.DataFrame(rows, columns=COLUMNS, index=pd.Index(evaluations, name="name"))
 
 
-def as_text(summary: pd.DataFrame) -> str:
-    """The table that a terminal shows; accuracies in per cent."""
-    width = max([len(name) for name in summary.index] + [len("accuracy in %")])
-    head = "".join(f"  {text:>13}" for text in HEADS)
-    lines = [f"{'accuracy in %':{width}}{head}"]
+def own_values(evaluation: dict) -> tuple:
+    """What was measured on all the products of a model or an ensemble."""
+    if not evaluation["products"]:
+        return (float("nan"),) * 5 + (0,)
+    networks = evaluation["steps"]["networks"]["accuracy"]
+    reached = (evaluation["picture"]["top1"], networks, evaluation["accuracy"])
+    return (*reached, *evaluation["interval"], evaluation["products"])
+
+
+def as_text(summary: pd.DataFrame, labelled: str) -> str:
+    """The table that a terminal shows, with what its columns mean; accuracies in per cent."""
+    width = max(map(len, summary.index))
+    common = int(summary.common_products.iloc[0])
+    lines = [" " * width + "".join(f"  {text.format(common):>14}" for text in head) for head in HEADS]
     for name, row in summary.iterrows():
         if row.products:
-            shares = "".join(f"  {100 * share:13.2f}" for share in (row.picture_top1, row.networks, row.accuracy))
+            reached = (row.pictures_with_mirror, row.products_networks_alone, row.products_labelled)
+            shares = "".join(f"  {100 * share:14.2f}" for share in reached)
             interval = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
-            lines.append(f"{name:{width}}{shares}  {interval:>13}  {int(row.products):13,}")
+            same = f"{100 * row.common_networks_alone:14.2f}" if common else f"{'-':>14}"
+            lines.append(f"{name:{width}}{shares}  {interval:>14}  {int(row.products):14,}  {same}")
         else:
             lines.append(f"{name:{width}}  no product is in the valid part of all splits; raise valid_fraction")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + NOTES.format(labelled, common)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("evaluations", type=Path, nargs="+")
+    parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
+    parser.add_argument("--products", type=Path, nargs="+", required=True)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    summary = summarize(read_evaluations(args.evaluations))
+    evaluations = read_evaluations(args.evaluations)
+    summary = summarize(evaluations, on_common_products(read_right(args.products)))
+    labelled = labels_taken(next(iter(evaluations.values())))
     with cli.written_whole(args.csv, args.text) as (csv, text):
         summary.to_csv(csv)
-        text.write_text(as_text(summary))
+        text.write_text(as_text(summary, labelled))
     cli.summary(f"{len(summary)} models and ensembles tabulated in {args.text}")
 
 

@@ -1,11 +1,13 @@
-"""Tabulate models and ensembles beside the published ones.
+"""Tabulate models and ensembles, beside the published ones where the catalog is the published one.
 
 In: what was configured (JSON: models with network, dataset and epochs; ensembles with their members), each
-model's metrics of its last epoch, the evaluations, and the published figures. Out: an HTML page.
+model's metrics of its last epoch, the evaluations with their tables of products, the index of train.bson and
+classes.csv, by which the published catalog is known, and the published figures. Out: an HTML page.
 
 Example:
     python scripts/tabulate_models.py --configured configured.json --last-epochs models/M01/0023.json \
-        --evaluations evaluation/M01.json --published-models scripts/published/models.csv \
+        --evaluations evaluation/M01.json --products evaluation/M01.parquet --index index/train.parquet \
+        --classes classes.csv --published-models scripts/published/models.csv \
         --published-ensembles scripts/published/ensembles.csv --output models.html
 """
 
@@ -14,57 +16,122 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 import cli
-from figures.evaluations import read_evaluations
-from figures.pages import NONE, page, percent, table
-
-MODEL_HEAD = (
-    *("model", "network", "dataset", "epochs", "epochs published"),
-    *("valid pictures %", "published %", "valid products %", "with MD5 %", "measured on"),
-    *("pictures/s", "published (8 GPUs)"),
+from catalog.classes import read_classes
+from figures.epochs import read_epochs
+from figures.evaluations import (
+    LABELLED,
+    NETWORKS_ALONE,
+    WITH_MIRROR,
+    WITHOUT_MIRROR,
+    labels_taken,
+    on_common_products,
+    read_evaluations,
+    read_right,
 )
-ENSEMBLE_HEAD = ("ensemble", "members", "valid products %", "with MD5 %", "measured on", "published private score %")
+from figures.pages import NONE, page, paragraph, percent, table
+
+PUBLISHED_PICTURES, PUBLISHED_CLASSES = 12_371_293, 5_270  # of train.bson
+
+
+def is_published(pictures: int, classes: int) -> bool:
+    """Whether a catalog with so many training pictures and classes is the published one."""
+    return (pictures, classes) == (PUBLISHED_PICTURES, PUBLISHED_CLASSES)
 
 
 def model_rows(
-    models: dict[str, dict], metrics: dict[str, dict], evaluations: dict[str, dict], published: pd.DataFrame
-) -> list[tuple]:
-    """One row of MODEL_HEAD per configured model; published columns where a model has the published name."""
-    known = published.set_index("model").to_dict("index")
+    models: dict[str, dict],
+    last_epochs: pd.DataFrame,
+    evaluations: dict[str, dict],
+    common: dict[str, pd.DataFrame],
+    published: pd.DataFrame | None,
+) -> list[dict[str, object]]:
+    """One row per configured model, cells by head; with published columns where published models are given.
+
+    Args:
+        last_epochs: figures.epochs.COLUMNS by model.
+        common: by name, whether each product that all have in common is right.
+    """
     rows = []
     for name, model in models.items():
-        theirs = known.get(name, {})
-        train, valid = metrics[name]["train"], metrics[name]["valid"]
+        theirs = published_model(name, published)
+        last = last_epochs.loc[name]
         rows.append(
-            (
-                *(name, model["network"], model["dataset"], model["epochs"], theirs.get("epochs", NONE)),
-                *(percent(valid["top1"]), percent(theirs.get("valid_picture_accuracy"))),
-                *_product_columns(evaluations[name]),
-                *(f"{train['images_per_second']:,.0f}", theirs.get("images_per_second", NONE)),
-            )
+            {
+                **{"model": name, "network": model["network"], "dataset": model["dataset"], "epochs": model["epochs"]},
+                **theirs["epochs"],
+                f"{WITHOUT_MIRROR}, %": percent(last.valid_top1),
+                **theirs["accuracy"],
+                **product_cells(evaluations[name], common[name]),
+                "training, pictures/s": f"{last.train_images_per_second:,.0f}",
+                **theirs["speed"],
+            }
         )
     return rows
 
 
+def published_model(name: str, published: pd.DataFrame | None) -> dict[str, dict]:
+    """The published cells of a model, by what they stand beside; dashes for a model that was not published."""
+    if published is None:
+        return {"epochs": {}, "accuracy": {}, "speed": {}}
+    theirs = published.set_index("model").to_dict("index").get(name, {})
+    return {
+        "epochs": {"epochs, published": theirs.get("epochs", NONE)},
+        "accuracy": {f"{WITHOUT_MIRROR}, published, %": percent(theirs.get("valid_picture_accuracy"))},
+        "speed": {"pictures/s, published (8 GPUs)": theirs.get("images_per_second", NONE)},
+    }
+
+
 def ensemble_rows(
-    ensembles: dict[str, list[str]], evaluations: dict[str, dict], published: pd.DataFrame, product_md5: str
-) -> list[tuple]:
-    """One row of ENSEMBLE_HEAD per ensemble; the published score of the same members and MD5 rule."""
-    same_rule = published[published.product_md5 == product_md5]
-    scores = {frozenset(row.members.split()): row.private_score for row in published.itertuples()}
-    scores |= {frozenset(row.members.split()): row.private_score for row in same_rule.itertuples()}
-    return [
-        (name, ", ".join(members), *_product_columns(evaluations[name]), percent(scores.get(frozenset(members))))
-        for name, members in ensembles.items()
-    ]
+    ensembles: dict[str, list[str]],
+    evaluations: dict[str, dict],
+    common: dict[str, pd.DataFrame],
+    published: pd.DataFrame | None,
+) -> list[dict[str, object]]:
+    """One row per ensemble, cells by head; with the score of the same members where published ones are given."""
+    rows = []
+    for name, members in ensembles.items():
+        row = {"ensemble": name, "members": ", ".join(members), **product_cells(evaluations[name], common[name])}
+        if published is not None:
+            score = published_score(members, evaluations[name]["product_md5"], published)
+            row["private score, published, %"] = percent(score)
+        rows.append(row)
+    return rows
 
 
-def _product_columns(evaluation: dict) -> tuple[str, str, str]:
-    if not evaluation["products"]:
-        return NONE, NONE, "0"
-    networks = evaluation["steps"]["networks"]["accuracy"]
-    return percent(networks), percent(evaluation["accuracy"]), f"{evaluation['products']:,}"
+def published_score(members: list[str], product_md5: str, published: pd.DataFrame) -> float | None:
+    """The score of the same members; of the same rule for known products where both were published."""
+    same = published[published.members.map(lambda names: set(names.split()) == set(members))]
+    same = same.sort_values("product_md5", key=lambda rules: rules == product_md5)
+    return None if same.empty else float(same.private_score.iloc[-1])
+
+
+def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
+    """What evaluate_predictions.py measured, and the same on the products that all have in common."""
+    count = evaluation["products"]
+    low, high = evaluation["interval"] if count else (None, None)
+    return {
+        f"{WITH_MIRROR}, %": percent(evaluation["picture"]["top1"] if count else None),
+        f"{NETWORKS_ALONE}, %": percent(evaluation["steps"]["networks"]["accuracy"] if count else None),
+        f"{LABELLED}, %": percent(evaluation["accuracy"] if count else None),
+        "95 % interval of labelled": f"{100 * low:.1f} to {100 * high:.1f}" if count else NONE,
+        "products measured": f"{count:,}",
+        f"same {len(common):,} products: networks alone, %": percent(
+            None if common.empty else float(common.networks.mean())
+        ),
+    }
+
+
+def explanation(labelled: str) -> str:
+    """What the heads mean."""
+    return paragraph(
+        "Without mirror: the valid part's records after the last epoch; a dataset of first copies has each picture"
+        " once. With mirror: the valid part's pictures by the mean of picture and mirror, as they are"
+        f" predicted. Labelled: {labelled} took the label that they have in the train parts. Models of different"
+        " splits can be compared on the same products alone, those that no model trained on."
+    )
 
 
 def parse_args() -> argparse.Namespace:
@@ -72,6 +139,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
+    parser.add_argument("--products", type=Path, nargs="+", required=True)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--published-models", type=Path, required=True)
     parser.add_argument("--published-ensembles", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -81,14 +151,18 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     models, ensembles = args.configured["models"], args.configured["ensembles"]
-    metrics = {path.parent.name: json.loads(path.read_text()) for path in args.last_epochs}
+    last_epochs = read_epochs(args.last_epochs).set_index("model")
     evaluations = read_evaluations(args.evaluations)
-    published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
-    rows = ensemble_rows(ensembles, evaluations, published_ensembles, args.configured["product_md5"])
+    common = on_common_products(read_right(args.products))
+    title, published_models, published_ensembles = "Models and ensembles", None, None
+    if is_published(pq.read_metadata(args.index).num_rows, len(read_classes(args.classes))):
+        title += " beside the published ones"
+        published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
     html = page(
-        "Models and ensembles beside the published ones",
-        table(MODEL_HEAD, model_rows(models, metrics, evaluations, published_models), text_columns=3),
-        table(ENSEMBLE_HEAD, rows, text_columns=2),
+        title,
+        explanation(labels_taken(next(iter(evaluations.values())))),
+        table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3),
+        table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
     )
     with cli.written_whole(args.output) as (temporary,):
         temporary.write_text(html)

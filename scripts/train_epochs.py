@@ -178,6 +178,8 @@ def train_epochs(args: argparse.Namespace) -> None:
         valid = validate(module, recipe, args.valid, args.threads)
         report = {
             "epoch": epoch,
+            "optimizer": recipe["optimizer"],
+            "fresh_optimizer": epoch == args.first_epoch and not args.states,
             "learning_rate": rate,
             "devices": list(map(str, places)),
             "train": train,

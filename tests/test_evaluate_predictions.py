@@ -1,6 +1,7 @@
 """evaluate_predictions.py: two splits, two members, measured beside the published rules."""
 
 import json
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,6 @@ from test_write_submission import CATEGORIES, draw_products
 from tiny_catalogs import indexed, write
 
 import evaluate_predictions
-from evaluate_predictions import wilson_interval
 from list_images import COLUMNS, needs_forward_pass
 
 
@@ -38,7 +38,7 @@ def folder(tmp_path_factory) -> Path:
 
 def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", **swapped: str) -> dict:
     words = ["--classes", folder / "classes.csv", "--mean", "arithmetic", "--picture-md5", "unique",
-             "--product-md5", "on", "--output", output]  # fmt: skip
+             "--product-md5", "on", "--output", output, "--products", output.with_suffix(".parquet")]  # fmt: skip
     for split in splits:
         train = swapped.get("train", "{}-train").format(split)
         words += ["--split", split, folder / f"{split}-valid.parquet", folder / f"{train}.parquet"]
@@ -99,14 +99,43 @@ def test_each_step_reaches_what_plain_rules_reach(folder, tmp_path, monkeypatch,
     assert confused == dict(pairs)
 
 
+@pytest.mark.parametrize("splits", ["A", "AB"])
+def test_the_table_has_the_category_of_each_product_after_each_step(folder, tmp_path, monkeypatch, splits):
+    evaluate(folder, monkeypatch, tmp_path / "e.json", splits)
+    truth, steps = plain_steps(folder, splits)
+    products = pd.read_parquet(tmp_path / "e.parquet")
+    assert products.category_id.tolist() == truth.tolist()
+    for name, step in zip(("networks", "picture_md5", "product_md5"), steps, strict=True):
+        assert products[name].tolist() == step.tolist()
+
+
+def test_a_confused_pair_names_products_of_the_one_category_that_were_taken_for_the_other(
+    folder, tmp_path, monkeypatch
+):
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json")
+    products = pd.read_parquet(tmp_path / "e.parquet").set_index("product_id")
+    for pair in found["confused_pairs"]:
+        named = products.loc[pair["product_ids"]]
+        assert len(named) == min(pair["products"], evaluate_predictions.EXAMPLES)
+        assert (named.category_id == pair["category_id"]).all()
+        assert (named.product_md5 == pair["predicted_category_id"]).all()
+
+
+def test_splits_without_a_common_product_leave_a_note_and_an_empty_table(folder, tmp_path, monkeypatch):
+    rows = pd.read_parquet(folder / "B-valid.parquet")
+    measured = pd.read_parquet(folder / "A-valid.parquet").product_id
+    rows[~rows.product_id.isin(measured)].to_parquet(folder / "C-valid.parquet", index=False)
+    for name in ("train", "images"):
+        shutil.copy(folder / f"B-{name}.parquet", folder / f"C-{name}.parquet")
+    shutil.copy(folder / "B.npy", folder / "C.npy")
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json", "AC")
+    assert found["products"] == 0
+    assert "raise valid_fraction" in found["note"]
+    products = pd.read_parquet(tmp_path / "e.parquet")
+    assert (len(products), products.product_id.dtype) == (0, "int64")
+
+
 def test_a_valid_product_among_the_known_ends_the_evaluation(folder, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="are among the known ones"):
         evaluate(folder, monkeypatch, tmp_path / "e.json", "A", train="all")
     assert not (tmp_path / "e.json").exists()
-
-
-@pytest.mark.parametrize(("correct", "count"), [(0, 10), (7, 10), (755, 1000), (1000, 1000)])
-def test_the_interval_holds_the_proportions_that_the_count_does_not_refute(correct, count):
-    for bound in wilson_interval(correct, count):
-        deviation = abs(correct / count - bound)
-        assert deviation == pytest.approx(1.959964 * np.sqrt(bound * (1 - bound) / count), abs=1e-9)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import bson
 import pytest
 
-from plan import boxes, costs, drawing
+from plan import boxes, costs, drawing, requests, schedule, sizes
 from plan.boxes import Job
 from workflow import recipes
 
@@ -37,7 +37,7 @@ def planned(config):
 
 @pytest.fixture
 def estimator(config, tmp_path):
-    return costs.Estimator(config, costs.PUBLISHED_CATALOG, tmp_path)
+    return costs.Estimator(config, sizes.PUBLISHED_CATALOG, tmp_path)
 
 
 def test_there_is_a_box_for_every_part_of_the_published_solution(config):
@@ -55,7 +55,7 @@ def test_a_transfer_is_an_edge_between_models(config):
 
 @pytest.mark.parametrize("network", PUBLISHED_WEIGHTS)
 def test_weights_are_counted_to_one_percent(config, network):
-    count = costs.parameter_count(config["networks"][network], 5270)
+    count = sizes.parameter_count(config["networks"][network], 5270)
     assert count == pytest.approx(PUBLISHED_WEIGHTS[network], rel=0.01)
 
 
@@ -70,16 +70,45 @@ def test_training_takes_the_published_hours(planned, estimator, model, hours):
     assert cost.gpu_hours == pytest.approx(cost.hours * (4 if model == "M02" else 8))
 
 
-def test_a_benchmark_of_the_same_model_goes_before_the_published_speed(planned, estimator, tmp_path):
-    (tmp_path / "train_epochs").mkdir()
-    (tmp_path / "train_epochs/M07-0001.tsv").write_text("s\th:m:s\n36.0\t0:00:36\n")
-    assert estimator.cost(planned["model-M07"]).hours == pytest.approx(15 * 36 / 3600)
-    assert estimator.cost(planned["model-M09"]).hours > 100
+def finish_epoch(benchmarks, model, seconds):
+    """What a finished epoch leaves."""
+    (benchmarks / "train_epochs").mkdir(exist_ok=True)
+    (benchmarks / f"train_epochs/{model}-0001.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:36\n")
+    costs.measured_seconds.cache_clear()
 
 
-def test_a_cpus_speed_is_not_guessed(config, planned, estimator):
-    config["models"]["M07"]["gpus"] = 0
+def test_a_finished_epoch_tells_what_the_others_take(planned, estimator, tmp_path):
+    finish_epoch(tmp_path, "M07", 36.0)
+    own, same, other = (estimator.cost(planned[f"model-{model}"]) for model in ("M07", "M09", "M14"))
+    assert own.hours == pytest.approx(15 * 36 / 3600)
+    assert not own.is_scaled
+    assert same.hours == pytest.approx(own.hours)  # the same network, as many pictures of another split
+    assert other.hours == pytest.approx(20 * 36 / 3600 * 338.3 / 246.0)  # by the published speeds
+    assert same.is_scaled
+    assert other.is_scaled
+    assert "about" in drawing.cost_text(other)
+
+
+def test_a_cpus_speed_is_not_guessed_before_an_epoch_has_told_it(config, planned, estimator, tmp_path):
+    for model in ("M07", "M02"):
+        config["models"][model]["gpus"] = 0
     assert estimator.cost(planned["model-M07"]).hours is None
+    finish_epoch(tmp_path, "M02", 1800.0)
+    weights = [sizes.parameter_count(config["networks"][name], 5270) for name in ("resnext-101-64x4d", "dpn-92")]
+    pictures = 1 / 0.63  # M02 trains on distinct pictures alone, of the 95 % that are not valid
+    expected = 15 * 0.5 * weights[0] / weights[1] * (0.95 + 0.05 / 2.3) / (0.95 / pictures + 0.05 / 2.3)
+    assert estimator.cost(planned["model-M07"]).hours == pytest.approx(expected)
+    assert estimator.cost(planned["model-M09"]).hours == pytest.approx(144.8, rel=0.08)  # on GPUs, as published
+
+
+def test_a_prediction_takes_a_part_of_what_its_model_took_to_train(config, planned, estimator, tmp_path):
+    config["models"]["M07"]["gpus"] = config["prediction"]["gpus"] = 0
+    boxes.assign(planned, [Job("predict_images", {"model": "M07", "images": "test", "shard": "0000"}, "")])
+    assert estimator.cost(planned["prediction-M07"]).hours is None
+    finish_epoch(tmp_path, "M07", 3600.0)
+    trained = sizes.PUBLISHED_CATALOG.train_pictures * (0.95 + 0.05 / 2.3)
+    predicted = 2 * 0.63 * sizes.PUBLISHED_CATALOG.test_pictures / 16 / 2.3
+    assert estimator.cost(planned["prediction-M07"]).hours == pytest.approx(predicted / trained)
 
 
 def test_shards_run_side_by_side_and_epochs_in_turn(planned, estimator):
@@ -100,11 +129,58 @@ def test_the_longest_chain_goes_through_a_transfer(planned, estimator):
     assert hours == estimates["model-M09"].hours + estimates["model-M13"].hours
 
 
-def test_times_that_nobody_knows_yet_are_said_to_be_left_out(planned, estimator):
+def test_days_are_bound_by_gpu_hours_and_by_the_longest_chain(planned, estimator):
     estimates = {key: estimator.cost(box) for key, box in planned.items()}
-    assert not any("Left out" in line for line in drawing.totals_text(planned, estimates, [], 0.0))
+    wanted = {key: estimator.gpus(box) for key, box in planned.items()}
+    gpu_days = sum(cost.gpu_hours for cost in estimates.values()) / 24
+    _, chain = costs.critical_path(planned, estimates)
+    found = {gpus: schedule.days(planned, estimates, wanted, gpus) for gpus in (8, 16, 64, 1000)}
+    assert gpu_days / 8 <= found[8] < 1.1 * gpu_days / 8
+    assert gpu_days / 16 <= found[16] < found[8]
+    assert found[1000] == pytest.approx(chain / 24)
+
+
+def test_jobs_that_want_more_gpus_than_there_are_take_turns():
+    prediction = boxes.Box("p", boxes.PREDICTION, "", "", [])
+    cost = {"p": costs.Cost(hours=2.0, gpu_hours=32.0)}
+    assert schedule.days({"p": prediction}, cost, {"p": 16}, 16) == pytest.approx(2 / 24)
+    assert schedule.days({"p": prediction}, cost, {"p": 16}, 4) == pytest.approx(8 / 24)
+
+
+def test_what_jobs_ask_for_is_told_rule_by_rule():
+    gpu = {"slurm_partition": "gpu", "mem_mb": 24000, "runtime": 700, "threads": 24, "gpu": 4}
+    cpu = {"slurm_partition": "cpu", "mem_mb": 2001, "runtime": 11, "threads": 1}
+    jobs = [
+        Job("index_catalog", {}, "", requests=cpu),
+        Job("train_epochs", {}, "", requests=gpu),
+        Job("train_epochs", {}, "", requests=gpu | {"mem_mb": 40000, "gpu": 8}),
+        Job("write_recipe", {}, ""),
+    ]
+    assert requests.table(jobs) == [
+        "rule           jobs  partition  CPUs               MiB  minutes    GPUs",
+        "index_catalog     1        cpu     1             2,001       11",
+        "train_epochs      2        gpu    24  24,000 to 40,000      700  4 to 8",
+        "The driver does 1 short jobs itself.",
+    ]
+
+
+def test_times_that_nobody_knows_yet_are_named_and_never_added_up(planned, estimator):
+    estimates = {key: estimator.cost(box) for key, box in planned.items()}
+    known = "\n".join(drawing.totals_text(planned, estimates, [], 30.0, {8: 40.0}))
+    assert "at least" not in known
+    assert "With so many GPUs at all times, and CPU nodes enough: 8: 40.0 days." in known
     estimates["model-M14"] = costs.Cost(None, None, 1)
-    assert "Left out of these times: boxes on CPUs (1)" in drawing.totals_text(planned, estimates, [], 0.0)[-1]
+    *_, chain, days, left_out = drawing.totals_text(planned, estimates, ["model-M13"], 30.0, {8: 40.0})
+    assert chain.endswith("at least 30.0 h: M13 se-resnext-101-64x4d")
+    assert days.endswith("8: at least 40.0 days.")
+    assert left_out.startswith("Not in these times: M14 dpn-107, whose speed nobody knows yet")
+
+
+def test_a_run_of_which_no_time_is_known_has_none(planned):
+    unknown = dict.fromkeys(planned, costs.Cost(None, None, 1))
+    lines = drawing.totals_text(planned, unknown, [], 0.0, {})
+    assert not any("min" in line or "hours" in line for line in lines)
+    assert lines[-1].startswith("Not in these times: M01 resnext-101-32x4d and 13 other boxes")
 
 
 def test_pictures_are_counted_in_the_catalogs_file(config, tmp_path):
@@ -112,7 +188,7 @@ def test_pictures_are_counted_in_the_catalogs_file(config, tmp_path):
     for name in ("train.bson", "test.bson"):
         (tmp_path / name).write_bytes(b"".join(map(bson.encode, products)))
     (tmp_path / "category_names.csv").write_text("header\n1,A,B,C\n2,A,B,D\n")
-    size = costs.catalog_size({"catalog": str(tmp_path)})
+    size = sizes.catalog_size({"catalog": str(tmp_path)})
     assert (size.train_pictures, size.test_pictures, size.classes) == (60, 60, 2)
 
 
@@ -128,16 +204,47 @@ def test_the_first_reason_of_its_own_stands_in_the_box():
 def test_the_drawing_is_one_svg_with_every_box(planned, estimator):
     estimates = {key: estimator.cost(box) for key, box in planned.items()}
     page = ElementTree.fromstring(drawing.svg("Plan", planned, estimates, ["model-M09"], ["a < b"]))
+    assert "a < b" in [text.text for text in page.iter("{http://www.w3.org/2000/svg}text")]
     drawn = {group.get("class") for group in page.iter("{http://www.w3.org/2000/svg}g")}
     names = {title.text for title in page.iter("{http://www.w3.org/2000/svg}title")}
     assert names == set(planned)
     assert drawn == {"done", "run", "run critical"}
 
 
-def test_the_published_configuration_is_planned(tmp_path):
+@pytest.fixture
+def one_product(tmp_path):
+    """A catalog of one product."""
     product = bson.encode({"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]})
     for name in ("train.bson", "test.bson"):
         (tmp_path / name).write_bytes(product)
+    return tmp_path
+
+
+@pytest.mark.parametrize("profile", sorted(path.parent.name for path in ROOT.glob("profiles/*/config.yaml")))
+def test_a_run_by_each_profile_is_planned_to_a_page_below_its_results(one_product, profile):
+    program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--", "--profile", f"profiles/{profile}"]
+    catalog = one_product / "results/catalog" if profile == "demo" else one_product  # the demo draws its own
+    arguments = ["--config", f"catalog={catalog}", f"results={one_product}/results"]
+    done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"Plan of {one_product}/results by profiles/{profile}" in done.stdout
+    assert f"catalog {catalog}, about" in done.stdout
+    [training] = [line for line in done.stdout.splitlines() if line.startswith("train_epochs")]
+    assert ("gpu" in training) == (profile == "slurm")
+    page = ElementTree.parse(one_product / "results/plan.svg").getroot()
+    assert any(text.text and text.text.startswith("train_epochs") for text in page.iter())
+
+
+def test_fewer_gpus_than_a_model_asks_for_are_refused(one_product):
+    program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--gpus", "4"]
+    arguments = ["--", "--config", f"catalog={one_product}", f"results={one_product}/results"]
+    done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: --gpus 4: a model asks for 8; name more, or lower its gpus in config.yaml" in done.stderr
+
+
+def test_the_published_configuration_is_planned(one_product):
+    tmp_path = one_product
     output = tmp_path / "plan.svg"
     program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--output", output, "--published-catalog"]
     arguments = ["--", "--config", f"catalog={tmp_path}", f"results={tmp_path}/results"]

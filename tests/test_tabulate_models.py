@@ -1,4 +1,4 @@
-"""tabulate_models.py puts measured figures beside the published ones."""
+"""tabulate_models.py puts measured figures beside the published ones, where the catalog is the published one."""
 
 from pathlib import Path
 
@@ -10,28 +10,73 @@ import tabulate_models
 PUBLISHED = Path(tabulate_models.__file__).parent / "published"
 MODELS = pd.read_csv(PUBLISHED / "models.csv")
 ENSEMBLES = pd.read_csv(PUBLISHED / "ensembles.csv")
-EVALUATION = {"products": 1000, "steps": {"networks": {"accuracy": 0.6}}, "accuracy": 0.7}
-METRICS = {"train": {"images_per_second": 1234.4}, "valid": {"top1": 0.55}}
+EVALUATION = {
+    "products": 1000,
+    "product_md5": "on",
+    "picture": {"top1": 0.58},
+    "steps": {"networks": {"accuracy": 0.6}},
+    "accuracy": 0.7,
+    "interval": [0.671, 0.728],
+}
+LAST_EPOCHS = pd.DataFrame({"valid_top1": 0.55, "train_images_per_second": 1234.4}, index=["M02", "M77"])
+COMMON = pd.DataFrame({"networks": [True, False, False, False]})
+CONFIGURED = {"network": "dpn-92", "dataset": "C", "epochs": 2}
+MEASURED = {
+    "pictures right, without mirror, %": "55.00",
+    "pictures right, with mirror, %": "58.00",
+    "products right, networks alone, %": "60.00",
+    "products right, labelled, %": "70.00",
+    "95 % interval of labelled": "67.1 to 72.8",
+    "products measured": "1,000",
+    "same 4 products: networks alone, %": "25.00",
+    "training, pictures/s": "1,234",
+}
 
 
-def test_a_published_model_stands_beside_its_figures_and_another_without():
-    configured = {"network": "dpn-92", "dataset": "C", "epochs": 2}
-    models = {"M02": configured, "M77": configured}
-    rows = tabulate_models.model_rows(models, dict.fromkeys(models, METRICS), dict.fromkeys(models, EVALUATION), MODELS)
-    measured = ("55.00", "60.00", "70.00", "1,000", "1,234")
-    first, second = (dict(zip(tabulate_models.MODEL_HEAD, row, strict=True)) for row in rows)
-    columns = ("valid pictures %", "valid products %", "with MD5 %", "measured on", "pictures/s")
+def model_rows(published: pd.DataFrame | None) -> list[dict]:
+    names = ["M02", "M77"]
+    models, evaluations, common = (dict.fromkeys(names, value) for value in (CONFIGURED, EVALUATION, COMMON))
+    return tabulate_models.model_rows(models, LAST_EPOCHS, evaluations, common, published)
+
+
+def test_a_published_model_stands_beside_its_figures_and_another_beside_dashes():
+    first, second = model_rows(MODELS)
     for row in (first, second):
-        assert tuple(row[column] for column in columns) == measured
-    assert (first["published %"], first["epochs published"]) == ("66.21", 13)
-    assert (second["published %"], second["epochs published"]) == ("–", "–")  # noqa: RUF001
+        assert row.items() >= MEASURED.items()
+    accuracy = "pictures right, without mirror, published, %"
+    assert (first[accuracy], first["epochs, published"]) == ("66.21", 13)
+    assert (second[accuracy], second["epochs, published"]) == ("–", "–")  # noqa: RUF001
+
+
+def test_beside_another_catalog_no_column_is_published():
+    [row, _] = model_rows(None)
+    assert row == {"model": "M02", **CONFIGURED, **MEASURED}
+    [ensemble] = tabulate_models.ensemble_rows({"e": ["M14"]}, {"e": EVALUATION}, {"e": COMMON}, None)
+    assert not [head for head in ensemble if "published" in head]
+
+
+def test_the_published_catalog_is_known_by_its_pictures_and_categories():
+    assert tabulate_models.is_published(12_371_293, 5_270)
+    assert not tabulate_models.is_published(12_371_293, 5_269)
+    assert not tabulate_models.is_published(1_228, 5_270)
+
+
+def test_what_was_not_measured_is_a_dash():
+    cells = tabulate_models.product_cells({"products": 0}, COMMON[:0])
+    assert list(cells.values()) == ["–"] * 4 + ["0", "–"]  # noqa: RUF001
 
 
 @pytest.mark.parametrize(("rule", "score"), [("on", "79.05"), ("off", "79.00")])
 def test_an_ensembles_score_is_that_of_its_members_and_rule(rule, score):
     members = [f"M{number:02d}" for number in range(14, 0, -1)]
-    [row] = tabulate_models.ensemble_rows({"all": members}, {"all": EVALUATION}, ENSEMBLES, rule)
-    assert row[-1] == score
+    evaluation = EVALUATION | {"product_md5": rule}
+    [row] = tabulate_models.ensemble_rows({"all": members}, {"all": evaluation}, {"all": COMMON}, ENSEMBLES)
+    assert row["private score, published, %"] == score
+
+
+def test_an_ensemble_that_was_published_by_one_rule_has_that_score():
+    assert tabulate_models.published_score(["M14"], "on", ENSEMBLES) == 0.76713
+    assert tabulate_models.published_score(["M01", "M02"], "on", ENSEMBLES) is None
 
 
 def test_the_published_table_is_the_configuration_of_the_published_solution(config):

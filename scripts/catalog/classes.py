@@ -7,13 +7,14 @@ import pandas as pd
 
 import cli
 
-COLUMNS = ["class_id", "category_id", "level1", "level2", "level3"]
+LEVELS = ["level1", "level2", "level3"]
+COLUMNS = ["class_id", "category_id", *LEVELS]
 
 
 def read_classes(path: Path) -> pd.DataFrame:
-    """Read classes.csv: COLUMNS, class_id 0.. in order."""
+    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits."""
     try:
-        return pd.read_csv(path, keep_default_na=False)
+        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(LEVELS, str))
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; make it with label_categories.py") from None
 

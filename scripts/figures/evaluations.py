@@ -1,9 +1,27 @@
-"""The JSON files that evaluate_predictions.py writes."""
+"""What evaluate_predictions.py writes, and the names of what it measures.
 
+A measure has one name in every table and figure:
+
+- pictures right, without mirror: single pictures, as training measures them after each epoch;
+- pictures right, with mirror: single pictures by the mean of the picture and its mirror, as they are predicted;
+- products right, networks alone: the mean of a product's pictures, with mirror;
+- products right, labelled: the same, after known pictures and known products took their labels.
+"""
+
+import functools
 import json
 from pathlib import Path
 
+import pandas as pd
+
 import cli
+
+WITHOUT_MIRROR = "pictures right, without mirror"
+WITH_MIRROR = "pictures right, with mirror"
+NETWORKS_ALONE = "products right, networks alone"
+LABELLED = "products right, labelled"
+FEW = 100  # products, of which a share is known to 10 points at best
+NOTHING_COMMON = "no product is in the valid part of every split; raise the config key valid_fraction"
 
 
 def read_evaluations(paths: list[Path]) -> dict[str, dict]:
@@ -21,3 +39,32 @@ def _read(path: Path) -> dict:
 def measured(evaluations: dict[str, dict]) -> dict[str, dict]:
     """Those with at least one measured product."""
     return {name: evaluation for name, evaluation in evaluations.items() if evaluation["products"]}
+
+
+def labels_taken(evaluation: dict) -> str:
+    """Which labels known pictures and known products took, in words."""
+    picture_md5 = evaluation["picture_md5"]
+    taken = [f"known pictures ({picture_md5})"] * (picture_md5 != "off")
+    taken += ["known products"] * (evaluation["product_md5"] == "on")
+    return " and ".join(taken) or "nothing"
+
+
+def read_right(paths: list[Path]) -> dict[str, pd.DataFrame]:
+    """By model's or ensemble's name, whether each product (product_id) is right: bool columns networks and labelled."""
+    return {path.stem: _right(path) for path in paths}
+
+
+def _right(path: Path) -> pd.DataFrame:
+    products = pd.read_parquet(path).set_index("product_id")
+    return pd.DataFrame(
+        {
+            "networks": products.networks == products.category_id,
+            "labelled": products.product_md5 == products.category_id,
+        }
+    )
+
+
+def on_common_products(right: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The rows of the products that all have in common, in the same order."""
+    common = functools.reduce(pd.Index.intersection, (rows.index for rows in right.values()))
+    return {name: rows.loc[common] for name, rows in right.items()}

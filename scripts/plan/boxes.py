@@ -14,12 +14,17 @@ COLUMN_TITLES = (
 
 @dataclass(frozen=True)
 class Job:
-    """A job that Snakemake would run: its rule, wildcards, outputs and reason, in Snakemake's words."""
+    """A job that Snakemake would run: its rule, wildcards, outputs and reason, in Snakemake's words.
+
+    `requests` are threads and Snakemake's resources: mem_mb, runtime (minutes), gpu, slurm_partition; none of a job
+    that the driver does itself.
+    """
 
     rule: str
     wildcards: dict[str, str]
     reason: str
     output: tuple[str, ...] = ()
+    requests: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass

@@ -1,16 +1,17 @@
 """What the jobs of a box will take: hours, GPU hours and bytes, estimated from sizes and speeds.
 
-A benchmark that a finished job of the same kind left behind goes before any formula.
+What finished jobs took on this machine goes before published speeds: first of the same model, then of another one,
+scaled by what the networks compute.
 """
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import mean
 
-from plan.boxes import Box, Job
+from plan.boxes import MODEL, Box, Job
+from plan.sizes import CatalogSize, parameter_count
 from workflow import recipes
 
 # Of the published solution: training speeds are of 8 GPUs; predicting M07's pictures ran at 640 to 910 views
@@ -20,96 +21,19 @@ FORWARD_SPEEDUP = 2.3
 DISTINCT = 0.63
 VIEWS = 2  # the picture and its mirror
 DATA_RATE = 100e6  # bytes per second through a data job, read or written
-SAMPLE = 1 << 26  # bytes of a catalog that are looked at to count its pictures
-
-
-@dataclass(frozen=True)
-class CatalogSize:
-    """Pictures and bytes of train.bson and test.bson, and the number of classes."""
-
-    train_pictures: int
-    train_bytes: int
-    test_pictures: int
-    test_bytes: int
-    classes: int
-
-
-PUBLISHED_CATALOG = CatalogSize(12_371_293, int(58.2e9), 3_095_080, int(14.5e9), 5270)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Hours from start to end, GPU hours and bytes written; hours are None where no speed is known."""
+    """Hours from start to end, GPU hours and bytes written.
+
+    Hours are None where no speed is known; `is_scaled` where they follow from another network's.
+    """
 
     hours: float | None = 0.0
     gpu_hours: float | None = 0.0
     size: int = 0
-
-
-def catalog_size(config: dict) -> CatalogSize:
-    """The catalog's size, counted in the first bytes of each file and scaled up."""
-    folder = Path(config["catalog"])
-    (train, train_bytes), (test, test_bytes) = (
-        _file_size(folder / f"{name}.bson", config.get("generate_catalog", {}).get(f"{name}_products", 0))
-        for name in ("train", "test")
-    )
-    names = folder / "category_names.csv"
-    lines = names.read_bytes().count(b"\n") - 1 if names.exists() else PUBLISHED_CATALOG.classes
-    return CatalogSize(train, train_bytes, test, test_bytes, lines)
-
-
-def _file_size(path: Path, products: int) -> tuple[int, int]:
-    """Pictures and bytes of a file; one that is still to be drawn has two pictures of 5 kB per product."""
-    if not path.exists():
-        return 2 * products, 10_000 * products
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(SAMPLE)
-    return round(head.count(b"picture\0") * size / max(len(head), 1)), size
-
-
-def parameter_count(spec: dict, classes: int) -> int:
-    """The number of a network's weights, without the small vectors of batch normalisation."""
-    count, inner = {"resnext": _resnext, "dpn": _dpn, "densenet": _densenet}[spec["family"]](spec)
-    return round(count + 3 * 49 * spec["stem"] + inner * classes)
-
-
-def _resnext(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for units, filters in zip(spec["units"], spec["filters"], strict=True):
-        width = spec["width"] * filters
-        block = 9 * width**2 / spec["groups"] + width * filters
-        block += 2 * spec.get("se_ratio", 0) * filters**2
-        count += units * block + inner * (width + filters) + (units - 1) * filters * width
-        inner = filters
-    return count, inner
-
-
-def _dpn(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for units, filters, increment in zip(spec["units"], spec["filters"], spec["increments"], strict=True):
-        width = spec["k_r"] * filters / 256
-        count += inner * (filters + 2 * increment)
-        for unit in range(units):
-            if unit > 0:
-                inner = filters + (unit + 2) * increment
-            count += inner * width + 9 * width**2 / spec["groups"] + width * (filters + increment)
-        inner = filters + (units + 2) * increment
-    return count, inner
-
-
-def _densenet(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for stage, units in enumerate(spec["units"]):
-        if stage > 0:
-            halved = int(inner * spec["compression"])
-            count += inner * halved
-            inner = halved
-        hidden = spec["bottleneck"] * spec["growth"]
-        for _ in range(units):
-            count += inner * hidden + 9 * hidden * spec["growth"]
-            inner += spec["growth"]
-    return count, inner
+    is_scaled: bool = False
 
 
 class Estimator:
@@ -137,22 +61,57 @@ class Estimator:
         for job, each in zip(box.jobs, seconds, strict=True):
             by_rule.setdefault(job.rule, []).append(each)
         in_turn = sum(sum(each) if rule == "train_epochs" else max(each) for rule, each in by_rule.items())
-        return Cost(in_turn / 3600, gpu_seconds / 3600, size)
+        is_scaled = any(not self._measured(job) and self._scaled(job) is not None for job in box.jobs)
+        return Cost(in_turn / 3600, gpu_seconds / 3600, size, is_scaled)
+
+    def gpus(self, box: Box) -> int:
+        """GPUs that the box's jobs can use at once."""
+        gpus = [self._gpus(job) for job in box.jobs]
+        return max(gpus, default=0) if box.column == MODEL else sum(gpus)
 
     def _seconds(self, job: Job) -> float | None:
-        measured = measured_seconds(self.benchmarks / job.rule, job.wildcards.get("model", ""))
-        return mean(measured) if measured else self._formula(job)
+        if measured := self._measured(job):
+            return mean(measured)
+        scaled = self._scaled(job)
+        return self._published(job) if scaled is None else scaled
 
-    def _formula(self, job: Job) -> float | None:
+    def _measured(self, job: Job) -> list[float]:
+        return measured_seconds(self.benchmarks / job.rule, job.wildcards.get("model", ""))
+
+    def _scaled(self, job: Job) -> float | None:
+        """Seconds by what other models took; of a prediction by what its own model took to train, if it did."""
+        if job.rule not in ("train_epochs", "predict_images"):
+            return None
+        model = job.wildcards["model"]
+        work = self._work(job)
+        trained = [Job("train_epochs", {"model": other}, "") for other in self.config["models"]]
+        trained = [each for each in trained if self._gpus(each) == self._gpus(job) and self._measured(each)]
+        own = [each for each in trained if each.wildcards["model"] == model]
+        paces = [mean(self._measured(each)) / self._work(each) for each in own or trained]
+        return work * mean(paces) if paces else None
+
+    def _work(self, job: Job) -> float:
+        """What a job computes, in trained pictures of a network that trains one picture per second."""
+        model = job.wildcards["model"]
+        return self._pictures_of(job) * self._weight(model)
+
+    def _weight(self, model: str) -> float:
+        """How long a picture takes beside other networks: by published speeds, else by the number of weights."""
+        network = self.config["networks"][self.config["models"][model]["network"]]
+        speeds = [each.get("published_images_per_second") for each in self._networks()]
+        if self._gpus(Job("train_epochs", {"model": model}, "")) and all(speeds):
+            return 1 / network["published_images_per_second"]
+        return parameter_count(network, self.size.classes)
+
+    def _networks(self) -> list[dict]:
+        return [self.config["networks"][model["network"]] for model in self.config["models"].values()]
+
+    def _published(self, job: Job) -> float | None:
         if job.rule == "train_epochs":
             return self._epoch_seconds(job.wildcards["model"])
         if job.rule == "predict_images":
-            speed = self._speed(job.wildcards["model"])
-            if speed is None:
-                return None
-            views = VIEWS * self._pictures(job.wildcards["images"]) / self._shards()
-            gpus = self.config["prediction"]["gpus"]
-            return views / (FORWARD_SPEEDUP * speed * gpus / PUBLISHED_GPUS)
+            speed, gpus = self._speed(job.wildcards["model"]), self.config["prediction"]["gpus"]
+            return self._pictures_of(job) / (speed * gpus / PUBLISHED_GPUS) if speed and gpus else None
         return self._bytes_read(job) / DATA_RATE
 
     def _speed(self, model: str) -> float | None:
@@ -166,10 +125,16 @@ class Estimator:
         speed = self._speed(model)
         if speed is None:
             return None
-        valid = self.config["valid_fraction"]
-        train = (1 - valid) * self._dataset_share(self.config["models"][model]["dataset"])
-        pictures = self.size.train_pictures * (train + valid / FORWARD_SPEEDUP)
+        pictures = self._pictures_of(Job("train_epochs", {"model": model}, ""))
         return pictures / (speed * self.config["models"][model]["gpus"] / PUBLISHED_GPUS)
+
+    def _pictures_of(self, job: Job) -> float:
+        """Pictures of a job, as if each were trained: one that is only predicted takes less."""
+        if job.rule == "predict_images":
+            return VIEWS * self._pictures(job.wildcards["images"]) / self._shards() / FORWARD_SPEEDUP
+        valid = self.config["valid_fraction"]
+        train = (1 - valid) * self._dataset_share(self.config["models"][job.wildcards["model"]]["dataset"])
+        return self.size.train_pictures * (train + valid / FORWARD_SPEEDUP)
 
     def _gpus(self, job: Job) -> int:
         if job.rule == "train_epochs":
@@ -248,7 +213,7 @@ def _wall_seconds(path: Path) -> float:
 
 
 def critical_path(boxes: dict[str, Box], costs: dict[str, Cost]) -> tuple[list[str], float]:
-    """The chain of boxes that takes longest, and its hours; boxes without a known time count nothing."""
+    """The chain of boxes that takes longest, and its hours, to which boxes without a known time add nothing."""
 
     @cache
     def chain(key: str) -> tuple[float, tuple[str, ...]]:
@@ -257,13 +222,3 @@ def critical_path(boxes: dict[str, Box], costs: dict[str, Cost]) -> tuple[list[s
 
     hours, path = max(map(chain, boxes))
     return [key for key in path if boxes[key].will_run], hours
-
-
-def total(costs: Iterable[Cost]) -> Cost:
-    """The sums; unknown hours count nothing."""
-    costs = list(costs)
-    return Cost(
-        sum(cost.hours or 0.0 for cost in costs),
-        sum(cost.gpu_hours or 0.0 for cost in costs),
-        sum(cost.size for cost in costs),
-    )

@@ -3,11 +3,12 @@
 from html import escape
 
 from plan.boxes import CATALOG, COLUMN_TITLES, ENSEMBLE, MODEL, RESULT, Box
-from plan.costs import Cost, total
+from plan.costs import Cost
 
 WIDTH, HEIGHT = 200, 62  # pixels of a box
 GAP_X, GAP_Y = 34, 12
-MARGIN, HEAD, FOOT = 24, 84, 92
+MARGIN, HEAD = 24, 84
+LINE = 20  # below the boxes
 ARC = 14  # how far a transfer's arrow stands out of the models' column
 CHARACTERS = 34  # of a box's smaller lines
 STYLE = """
@@ -15,6 +16,7 @@ STYLE = """
     .title { font-size: 20px; font-weight: bold } .column { font-size: 13px; font-weight: bold }
     .name { font-size: 12px; font-weight: bold } .status { font-style: italic }
     .foot { font-size: 12px }
+    .asked { font-family: 'DejaVu Sans Mono', monospace; font-size: 12px; white-space: pre }
     rect { stroke: #111; fill: #fff } .done rect { fill: #e4e4e4; stroke: #888 } .done text { fill: #555 }
     .run rect { stroke-width: 1.6 } .critical rect { stroke-width: 3.4 }
     path { fill: none; stroke: #999; stroke-width: 0.9 } .waits { stroke: #333 } .far { stroke: #ccc }
@@ -40,45 +42,71 @@ def size_text(size: float) -> str:
 
 def cost_text(cost: Cost) -> str:
     """Time, GPU hours and disk in one line."""
-    gpu = f"{cost.gpu_hours:,.1f} GPU h" if cost.gpu_hours else ""
-    hours = "time not known" if cost.hours is None else hours_text(cost.hours)
+    gpu = f"{cost.gpu_hours:,.1f} GPU h" if (cost.gpu_hours or 0) >= 0.05 else ""
+    hours = "time not known" if cost.hours is None else "about " * cost.is_scaled + hours_text(cost.hours)
     return ", ".join(filter(None, (gpu, hours, cost.size and size_text(cost.size))))
 
 
-def totals_text(boxes: dict[str, Box], costs: dict[str, Cost], path: list[str], hours: float) -> list[str]:
-    """The lines below the drawing and the table."""
+def totals_text(
+    boxes: dict[str, Box], costs: dict[str, Cost], path: list[str], hours: float, days: dict[int, float]
+) -> list[str]:
+    """The lines below the drawing and the table.
+
+    Args:
+        path: the longest chain of boxes.
+        hours: what it takes.
+        days: of the whole run by the number of GPUs; empty where none are used.
+    """
     jobs = sum(len(box.jobs) for box in boxes.values())
     if not jobs:
         return ["Nothing to be done: every file is up to date."]
     run = [key for key, box in boxes.items() if box.will_run]
-    unknown = sum(costs[key].hours is None for key in run)
-    whole = total(costs.values())
-    lines = [
-        f"{jobs} jobs in {len(run)} of {len(boxes)} boxes: {whole.gpu_hours:,.0f} GPU hours,"
-        f" {size_text(whole.size)} of disk.",
-        f"Longest chain, with machines enough for the rest: {hours_text(hours)}: "
-        + " > ".join(boxes[key].title for key in path),
-    ]
+    unknown = [boxes[key].title for key in run if costs[key].hours is None]
+    least = "at least " if unknown else ""
+    size = f"{size_text(sum(cost.size for cost in costs.values()))} of disk"
+    gpu_hours = sum(costs[key].gpu_hours or 0.0 for key in run)
+    gpus = f"{least}{gpu_hours:,.0f} GPU hours, " if gpu_hours else ""
+    lines = [f"{jobs} jobs in {len(run)} of {len(boxes)} boxes: {gpus}{size}."]
+    if not unknown or hours >= 1 / 60:
+        chain = " > ".join(boxes[key].title for key in path)
+        lines.append(f"Longest chain, with machines enough for the rest: {least}{hours_text(hours)}: {chain}")
+    if gpu_hours:
+        each = ", ".join(f"{count}: {least}{hours_text(24 * value)}" for count, value in days.items())
+        lines.append(f"With so many GPUs at all times, and CPU nodes enough: {each}.")
     if unknown:
         lines.append(
-            f"Left out of these times: boxes on CPUs ({unknown}); a model's first finished epoch tells its speed."
+            f"Not in these times: {_few(unknown)}, whose speed nobody knows yet; the first finished epoch tells it."
         )
     return lines
 
 
-def table(boxes: dict[str, Box], costs: dict[str, Cost], footer: list[str]) -> str:
-    """A line per box."""
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} and {len(names) - 1} other boxes"
+
+
+def table(boxes: dict[str, Box], costs: dict[str, Cost]) -> list[str]:
+    """A head and a line per box."""
     rows = [("box", "", "what happens", "estimate")]
     for box in boxes.values():
         estimate = cost_text(costs[box.key]) if box.will_run else ""
         rows.append((box.title, box.subtitle, box.status, estimate))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, [*widths, 0], strict=True)) for row in rows]
-    return "\n".join([*(line.rstrip() for line in lines), "", *footer])
+    return [line.rstrip() for line in lines]
 
 
-def svg(title: str, boxes: dict[str, Box], costs: dict[str, Cost], path: list[str], footer: list[str]) -> str:
-    """The page: a column per kind of box, edges behind the boxes, the critical path with thick frames."""
+def svg(
+    title: str,
+    boxes: dict[str, Box],
+    costs: dict[str, Cost],
+    path: list[str],
+    footer: list[str],
+    requests: list[str] = (),
+) -> str:
+    """The page: a column per kind of box, edges behind the boxes, the critical path with thick frames.
+
+    Below it the footer, and the lines of a table of what jobs ask for.
+    """
     columns = [[box for box in boxes.values() if box.column == column] for column in range(RESULT + 1)]
     tallest = max(map(len, columns))
     places = {}
@@ -90,14 +118,16 @@ def svg(title: str, boxes: dict[str, Box], costs: dict[str, Cost], path: list[st
         for row, box in enumerate(members):
             places[box.key] = (MARGIN + column * (WIDTH + GAP_X), top + row * step)
     width = 2 * MARGIN + len(columns) * (WIDTH + GAP_X) - GAP_X
-    height = HEAD + tallest * (HEIGHT + GAP_Y) + FOOT
+    bottom = HEAD + tallest * (HEIGHT + GAP_Y) + 20
+    height = bottom + LINE * (len(footer) + len(requests) + 1) + MARGIN
     heads = [
         f'<text class="column" x="{MARGIN + column * (WIDTH + GAP_X)}" y="{HEAD - 16}">{text}</text>'
         for column, text in enumerate(COLUMN_TITLES)
     ]
+    below = [*(("foot", text) for text in footer), *(("asked", text) for text in ["", *requests])]
     feet = [
-        f'<text class="foot" x="{MARGIN}" y="{height - FOOT + 40 + 20 * line}">{escape(text)}</text>'
-        for line, text in enumerate(footer)
+        f'<text class="{kind}" x="{MARGIN}" y="{bottom + LINE * line}">{escape(text)}</text>'
+        for line, (kind, text) in enumerate(below)
     ]
     edges = [_edge(box, boxes[source], places) for box in boxes.values() for source in _drawn_sources(box)]
     edges.sort(key=lambda edge: "far" not in edge)

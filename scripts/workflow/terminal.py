@@ -42,8 +42,12 @@ CTRL_C, SIGTERM = "Terminating processes on user request", "Will exit after fini
 INTERRUPTED = "interrupted; the same command goes on"
 
 
+parsed = []  # the workflows that this process has read: a plan asks the last one what Snakemake knows
+
+
 def take_over(workflow) -> None:
     """Put the handler in place of Snakemake's, where that is the one that writes to the terminal."""
+    parsed.append(workflow)
     settings = workflow.output_settings
     talkative = settings.verbose or settings.debug_dag or Quietness.ALL in (settings.quiet or ())
     if not workflow.is_main_process or not workflow.modifier.is_main_snakefile() or talkative:

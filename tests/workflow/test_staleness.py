@@ -25,7 +25,7 @@ ENSEMBLES = {"ensemble-1": ["M10"], "ensemble-2": ["M01", "M11"], "ensemble-4": 
 SHARDS = ("0000", "0001")
 REPORT = {
     *("tabulate_evaluations", "tabulate_models", "draw_categories", "draw_learning_curves", "draw_evaluations"),
-    *("show_confusions", "draw_times", "draw_plan"),
+    *("show_confusions", "draw_times", "draw_plan", "summarize_run"),
 }
 
 
@@ -214,7 +214,8 @@ def test_a_public_checkpoint_replaced_under_its_name_is_free(case):
 
 def test_the_report_follows_what_it_shows(case):
     case.configure({"ensembles": {"ensemble-1": {"mean": "geometric"}}})
-    assert case.all_jobs() & REPORT == {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times"}
+    of_evaluations = {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times", "summarize_run"}
+    assert case.all_jobs() & REPORT == of_evaluations
     phases = model("M01")["phases"]
     phases[0]["schedule"][1]["learning_rate"] = 0.002
     case.configure({"models": {"M01": {"phases": phases}}})

@@ -1,0 +1,145 @@
+"""Write what a run reached, as the first page of its report.
+
+In: the catalog's indexes and classes.csv, what was configured (JSON: models with network and dataset), the metrics of
+all epochs, the evaluations with their tables of products, the folder of the jobs' benchmark files. Out:
+reStructuredText, which `snakemake --report` shows.
+
+Example:
+    python scripts/summarize_run.py --catalog catalog --train-index index/train.parquet \
+        --test-index index/test.parquet --classes classes.csv --configured configured.json --epochs models/M*/*.json \
+        --evaluations evaluation/*.json --products evaluation/*.parquet --benchmarks benchmarks --output summary.rst
+"""
+
+import argparse
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+import cli
+from catalog.classes import read_classes
+from catalog.index import read_index
+from figures.benchmarks import read_benchmarks
+from figures.epochs import read_epochs
+from figures.evaluations import (
+    NOTHING_COMMON,
+    labels_taken,
+    measured,
+    on_common_products,
+    read_evaluations,
+    read_right,
+)
+from plan.drawing import hours_text
+
+
+def catalog_text(name: str, train: pd.Series, test: pd.Series, classes: int) -> str:
+    """How large the catalog is; from the product id of each picture."""
+    return (
+        f"The catalog ``{name}`` has {train.nunique():,} training products with {len(train):,} pictures in {classes:,}"
+        f" categories, and {test.nunique():,} test products with {len(test):,} pictures."
+    )
+
+
+def ensemble_text(name: str, evaluation: dict) -> str:
+    """What an ensemble reached."""
+    return (
+        f"``{name}`` of {evaluation['members']} models is right on **{share_text(evaluation)}** that no member trained"
+        f" on, after {labels_taken(evaluation)} took the label that they have in the train parts; on"
+        f" {share_text(evaluation['steps']['networks'] | {'products': evaluation['products']})} by the networks alone."
+    )
+
+
+def model_text(name: str, model: dict, evaluation: dict) -> str:
+    """What the best model reached."""
+    networks = evaluation["steps"]["networks"] | {"products": evaluation["products"]}
+    return (
+        f"Of the single models, ``{name}`` (``{model['network']}``, dataset {model['dataset']}) has the most products"
+        f" right by the network alone: {share_text(networks)}."
+    )
+
+
+def share_text(measure: dict) -> str:
+    """An accuracy with its interval and the number of products."""
+    low, high = (100 * bound for bound in measure["interval"])
+    share = 100 * measure["accuracy"]
+    return f"{share:.1f} % of {measure['products']:,} products (95 % interval {low:.1f} to {high:.1f})"
+
+
+def ensemble_table(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]) -> str:
+    """A row per measured ensemble; the last column compares all of them on the same products."""
+    count = len(next(iter(common.values())))
+    head = ["ensemble", "networks alone", "labelled", "95 % interval of labelled", "products"]
+    head += [f"networks alone, same {count:,} products"]
+    rows = [
+        [
+            f"``{name}``",
+            *(f"{100 * evaluation['steps']['networks']['accuracy']:.1f}", f"{100 * evaluation['accuracy']:.1f}"),
+            "{:.1f} to {:.1f}".format(*(100 * bound for bound in evaluation["interval"])),
+            f"{evaluation['products']:,}",
+            f"{100 * common[name].networks.mean():.1f}" if count else "none",
+        ]
+        for name, evaluation in evaluations.items()
+    ]
+    lines = [", ".join(f'"{cell}"' for cell in row) for row in [head, *rows]]
+    return "\n".join(
+        [".. csv-table:: Products right, in %", "   :header-rows: 1", "", *(f"   {line}" for line in lines)]
+    )
+
+
+def time_text(epochs: pd.DataFrame, jobs: pd.DataFrame, written: datetime) -> str:
+    """How long it took, and when this was written."""
+    trained = f"{len(epochs):,} epochs of {epochs.model.nunique()} models trained for"
+    return (
+        f"{trained} {hours_text(epochs.train_seconds.sum() / 3600)} together, all {len(jobs):,} jobs took"
+        f" {hours_text(jobs.s.sum() / 3600)}; many ran side by side. Written on {written:%d %B %Y, %H:%M} UTC."
+    )
+
+
+def as_page(paragraphs: Iterable[str]) -> str:
+    """The page; Snakemake reads it as a template of Jinja, in which no name may mean anything."""
+    title = "What this run reached"
+    return "\n\n".join(["{% raw %}", f"{title}\n{'=' * len(title)}", *paragraphs, "{% endraw %}"]) + "\n"
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--catalog", required=True)
+    parser.add_argument("--train-index", type=Path, required=True)
+    parser.add_argument("--test-index", type=Path, required=True)
+    parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
+    parser.add_argument("--epochs", type=Path, nargs="+", required=True)
+    parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
+    parser.add_argument("--products", type=Path, nargs="+", required=True)
+    parser.add_argument("--benchmarks", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    train, test = (read_index(path, ["product_id"]).product_id for path in (args.train_index, args.test_index))
+    found = measured(read_evaluations(args.evaluations))
+    common = on_common_products(read_right(args.products))
+    models = args.configured["models"]
+    singles = {name: found[name] for name in models if name in found}
+    ensembles = {name: found[name] for name in args.configured["ensembles"] if name in found}
+    paragraphs = [catalog_text(args.catalog, train, test, len(read_classes(args.classes)))]
+    if ensembles:
+        largest = max(ensembles, key=lambda name: ensembles[name]["members"])
+        paragraphs += [ensemble_text(largest, ensembles[largest]), ensemble_table(ensembles, common)]
+    else:
+        paragraphs.append(f"No ensemble could be measured: {NOTHING_COMMON}.")
+    if singles:
+        best = max(singles, key=lambda name: singles[name]["steps"]["networks"]["accuracy"])
+        paragraphs.append(model_text(best, models[best], singles[best]))
+    paragraphs.append(time_text(read_epochs(args.epochs), read_benchmarks(args.benchmarks), datetime.now(UTC)))
+    with cli.written_whole(args.output) as (temporary,):
+        temporary.write_text(as_page(paragraphs))
+    cli.summary(f"{len(models)} models and {len(ensembles)} ensembles summarized in {args.output}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

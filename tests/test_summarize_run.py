@@ -1,0 +1,64 @@
+"""summarize_run.py writes the first page of the report."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+from docutils.core import publish_parts
+from jinja2 import Template
+
+import summarize_run
+
+EVALUATION = {
+    "products": 404,
+    "members": 2,
+    "picture_md5": "majority",
+    "product_md5": "off",
+    "steps": {"networks": {"accuracy": 0.5, "interval": [0.45, 0.55]}},
+    "accuracy": 0.6,
+    "interval": [0.55, 0.65],
+}
+
+
+def rendered(*paragraphs: str) -> str:
+    """The page as Snakemake's report shows it."""
+    return publish_parts(Template(summarize_run.as_page(paragraphs)).render(), writer="html")["html_body"]
+
+
+def test_the_catalog_is_counted_by_products_and_pictures():
+    text = summarize_run.catalog_text("c", pd.Series([1, 1, 2]), pd.Series([5]), 24)
+    assert "2 training products with 3 pictures in 24 categories, and 1 test products with 1 pictures" in text
+
+
+def test_an_ensemble_is_told_with_interval_products_and_labels():
+    text = summarize_run.ensemble_text("e", EVALUATION)
+    assert "60.0 % of 404 products (95 % interval 55.0 to 65.0)" in text
+    assert "after known pictures (majority) took the label" in text
+    assert "50.0 % of 404 products (95 % interval 45.0 to 55.0) by the networks alone" in text
+
+
+def test_ensembles_are_a_row_each_with_their_share_of_the_same_products():
+    common = {"e_": pd.DataFrame({"networks": [True, False, False, False]})}
+    html = rendered(summarize_run.ensemble_table({"e_": EVALUATION}, common))
+    assert "same 4 products" in html
+    cells = [cell.split("</")[0].split(">")[-1] for cell in html.split("<td")[1:]]
+    assert cells == ["e_", "50.0", "60.0", "55.0 to 65.0", "404", "25.0"]
+
+
+def test_ensembles_without_a_common_product_have_none():
+    common = {"e": pd.DataFrame({"networks": []})}
+    assert '"none"' in summarize_run.ensemble_table({"e": EVALUATION}, common)
+
+
+def test_a_name_means_nothing_to_the_template():
+    text = summarize_run.catalog_text("{{ catalog }}_", pd.Series([1]), pd.Series([5]), 24)
+    html = rendered(text)
+    assert "{{ catalog }}_" in html
+    assert "system-message" not in html
+
+
+def test_the_times_of_training_and_of_all_jobs_are_told():
+    epochs = pd.DataFrame({"model": ["M01", "M02"], "train_seconds": [3600.0, 3600.0]})
+    jobs = pd.DataFrame({"s": [4 * 3600.0]})
+    text = summarize_run.time_text(epochs, jobs, datetime(2026, 11, 25, 12, 30, tzinfo=UTC))
+    assert text.startswith("2 epochs of 2 models trained for 2.0 h together, all 1 jobs took 4.0 h;")
+    assert "25 November 2026, 12:30 UTC" in text
