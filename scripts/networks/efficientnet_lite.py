@@ -8,13 +8,12 @@ of its PyTorch port (efficientnet_lite_pytorch) with underscores, so that conver
 from mxnet_for_numpy2 import mx
 
 BATCH_NORM = {"eps": 1e-3, "momentum": 0.99}
-KERNELS = (3, 3, 5, 3, 5, 5, 3)
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
 EXPANSIONS = (1, 6, 6, 6, 6, 6, 6)  # channels of a block's depthwise convolution over its input channels
 
 
 def features(
-    data: mx.sym.Symbol, size: int, stem: int, units: list[int], filters: list[int], head: int
+    data: mx.sym.Symbol, size: int, stem: int, units: list[int], filters: list[int], kernels: list[int], head: int
 ) -> mx.sym.Symbol:
     """Pooled features (batch, head) of pictures (batch, 3, size, size).
 
@@ -23,13 +22,14 @@ def features(
         stem: filters of the first convolution.
         units: blocks per stage, seven stages.
         filters: output channels per stage.
+        kernels: sides of the depthwise convolutions, per stage.
         head: filters of the last convolution.
     """
     x, size = _padded(data, size, 3, 2)
     x = _convolution(x, "conv_stem", stem, 3, 2)
     x = _bn_relu6(x, "bn0")
     number, channels = 0, stem
-    for count, output, kernel, stride, expansion in zip(units, filters, KERNELS, STRIDES, EXPANSIONS, strict=True):
+    for count, output, kernel, stride, expansion in zip(units, filters, kernels, STRIDES, EXPANSIONS, strict=True):
         for unit in range(count):
             step = stride if unit == 0 else 1
             x, size = _block(x, f"blocks{number}", size, channels, output, kernel, step, expansion)
