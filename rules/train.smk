@@ -15,12 +15,32 @@ rule build_network:
     params:
         code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        image=json.dumps(config["image"]),
+        image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
     message:
         "Build the network of {wildcards.model}"
     shell:
         "python scripts/build_network.py --network {params.network:q} --classes {input.classes:q}"
         " --image {params.image:q} --output {output.symbol:q} 2> {log:q}"
+
+
+rule convert_weights:
+    output:
+        params=results("pretrained/{weights}-0000.params"),
+    log:
+        logs("convert_weights/{weights}"),
+    benchmark:
+        benchmarks("convert_weights/{weights}")
+    conda:
+        "../envs/mxnet-cpu.yaml"
+    params:
+        code=sources.fingerprint("convert_weights.py"),
+        weights=lambda wildcards: packaged_weights(wildcards.weights),
+        network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),
+    message:
+        "Convert the published weights of {wildcards.weights}"
+    shell:
+        "python scripts/convert_weights.py {params.weights:q} --network {params.network:q}"
+        " --output {output.params:q} 2> {log:q}"
 
 
 # The recipe stands in a file that depends on no other job: Snakemake does not look at a job's own changes while a

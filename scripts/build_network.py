@@ -38,7 +38,7 @@ def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
 def main() -> None:
     args = parse_args()
     classes = len(read_classes(args.classes))
-    symbol = prediction_symbol(networks.build(args.network, classes), args.image)
+    symbol = prediction_symbol(networks.build(args.network, args.image["size"], classes), args.image)
     arguments, auxiliaries = checkpoints.shapes(symbol, args.image["size"])
     with cli.written_whole(args.output) as (output,):
         symbol.save(str(output))

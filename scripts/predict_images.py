@@ -12,7 +12,7 @@ the shard, classes), and .undecodable.csv.
 Example:
     python scripts/predict_images.py --catalog catalog/test.bson --images images/test.parquet --shard 0 --shards 16 \
         --symbol models/M07/symbol.json --params models/M07/0015.params \
-        --image-size 180 --batch-size 512 --decoders 8 --output 0000.npy
+        --image-size 180 --resize 180 --batch-size 512 --decoders 8 --output 0000.npy
 """
 
 import argparse
@@ -63,7 +63,9 @@ def main() -> None:
     with (
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
-        Decoders(args.catalog, rows, args.image_size, args.batch_size, args.decoders, Path(folder)) as decoders,
+        Decoders(
+            args.catalog, rows, args.image_size, args.resize, args.batch_size, args.decoders, Path(folder)
+        ) as decoders,
     ):
         network = load_network(args)
         if len(rows):
@@ -99,6 +101,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--symbol", type=Path, required=True)
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--image-size", type=int, required=True)
+    parser.add_argument("--resize", type=int, required=True, help="shorter edge of a picture before it is cropped")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--decoders", type=int, required=True, help="decoder processes")
     parser.add_argument("--output", type=Path, required=True)

@@ -39,8 +39,23 @@ ADVICE = {
 
 def training_symbol(recipe: dict, classes: int) -> mx.sym.Symbol:
     """The network with its loss: cross entropy, with label smoothing (true class 1 - alpha, others alpha / (K - 1))."""
-    scores = networks.build(recipe["network"], classes, recipe["dropout"])
+    scores = networks.build(recipe["network"], recipe["image"]["size"], classes, recipe["dropout"])
+    if trains_classifier_only(recipe):
+        scores = with_fixed_statistics(scores)
     return mx.sym.SoftmaxOutput(scores, name="softmax", smooth_alpha=recipe["label_smoothing"])
+
+
+def trains_classifier_only(recipe: dict) -> bool:
+    return recipe.get("train") == "classifier"
+
+
+def with_fixed_statistics(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """A network whose batch normalizations use their moving statistics in training too, and leave them as they are."""
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        if node["op"] == "BatchNorm":
+            node["attrs"]["use_global_stats"] = "True"
+    return mx.sym.load_json(json.dumps(graph))
 
 
 def prepare(
@@ -55,7 +70,9 @@ def prepare(
     batch, size = recipe["batch_size"], recipe["image"]["size"]
     if batch % len(places):
         raise cli.UserError(f"a batch of {batch} cannot be shared by {len(places)} GPUs; change the model's batch_size")
-    module = mx.mod.Module(symbol, context=places)
+    names = [name for name in symbol.list_arguments() if name not in ("data", "softmax_label")]
+    fixed = [name for name in names if name not in optimizers.CLASSIFIER] if trains_classifier_only(recipe) else None
+    module = mx.mod.Module(symbol, context=places, fixed_param_names=fixed)
     module.bind(data_shapes=[("data", (batch, 3, size, size))], label_shapes=[("softmax_label", (batch,))])
     mx.random.seed(recipe["seed"])
     fitting = checkpoints.fitting(start, symbol, size) if start else checkpoints.Transfer({}, {}, 0)
@@ -69,7 +86,7 @@ def prepare(
         allow_missing=True,
     )
     kvstore = "device" if len(places) > 1 else None
-    module.init_optimizer(kvstore=kvstore, optimizer=optimizers.create(recipe))
+    module.init_optimizer(kvstore=kvstore, optimizer=optimizers.create(recipe, names))
     if states:
         optimizers.load_states(module, states)
     return module
@@ -89,17 +106,21 @@ def check_transfer(fitting: checkpoints.Transfer, recipe: dict, start: Path) -> 
 def train_epoch(module: mx.mod.Module, recipe: dict, records: Path, epoch: int, rate: float, threads: int) -> dict:
     """Train one epoch; returns metrics on the training records as they were seen, and pictures per second.
 
+    Args:
+        rate: the learning rate where it is constant, else the one that a warm-up ends at and a decay starts from.
+
     Raises:
         cli.UserError: the loss is not a number or infinite.
     """
     mx.random.seed((recipe["seed"] + epoch) % (1 << 31))
-    optimizers.updater_of(module).optimizer.lr = rate
+    optimizer = optimizers.updater_of(module).optimizer
     batches = training_batches(records, recipe, epoch, threads)
     total = math.ceil(record_count(records) / recipe["batch_size"])
     metrics = Metrics()
     start = time.monotonic()
     with cli.progress(total, "batch", f"epoch {epoch}") as bar:
         for number, batch in enumerate(batches, 1):
+            optimizer.lr = rate * optimizers.rate_share(recipe.get("course"), epoch, number - 1, total)
             module.forward_backward(batch)
             module.update()
             loss = metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())

@@ -10,7 +10,9 @@ Arrays = dict[str, np.ndarray]
 
 def scores(spec: dict, arrays: Arrays, pictures: np.ndarray) -> np.ndarray:
     """Class scores (batch, classes) of pictures."""
-    family = {"resnext": resnext, "dpn": dpn, "densenet": densenet}[spec["family"]]
+    family = {"resnext": resnext, "dpn": dpn, "densenet": densenet, "efficientnet-lite": efficientnet_lite}[
+        spec["family"]
+    ]
     pooled = family(spec, arrays, pictures).mean(axis=(2, 3))
     return pooled @ arrays["fc_weight"].T + arrays["fc_bias"]
 
@@ -82,6 +84,39 @@ def densenet(spec: dict, arrays: Arrays, x: np.ndarray) -> np.ndarray:
             height, width = x.shape[2] // 2, x.shape[3] // 2
             x = x[:, :, : 2 * height, : 2 * width].reshape(*x.shape[:2], height, 2, width, 2).mean(axis=(3, 5))
     return relu(norm(arrays, "bn1", x, 2e-5))
+
+
+def efficientnet_lite(spec: dict, arrays: Arrays, x: np.ndarray) -> np.ndarray:
+    """Blocks as in the paper's table 1, one row (repeats, kernel, stride, expansion) per stage."""
+
+    def normed(data, conv_name, bn_name, **options):
+        return norm(arrays, bn_name, same_conv(data, arrays[f"{conv_name}_weight"], **options), 1e-3)
+
+    x = relu6(normed(x, "conv_stem", "bn0", stride=2))
+    number = 0
+    for count, stride, expansion in zip(spec["units"], [1, 2, 2, 2, 1, 2, 1], [1] + 6 * [6], strict=True):
+        for unit in range(count):
+            name = f"blocks{number}_"
+            y = relu6(normed(x, f"{name}expand_conv", f"{name}bn0")) if expansion > 1 else x
+            stride_here = stride if unit == 0 else 1
+            depthwise = {"stride": stride_here, "groups": y.shape[1]}
+            y = relu6(normed(y, f"{name}depthwise_conv", f"{name}bn1", **depthwise))
+            y = normed(y, f"{name}project_conv", f"{name}bn2")
+            x = x + y if stride_here == 1 and x.shape == y.shape else y
+            number += 1
+    return relu6(normed(x, "conv_head", "bn1"))
+
+
+def same_conv(x: np.ndarray, weight: np.ndarray, stride: int = 1, groups: int = 1) -> np.ndarray:
+    """TensorFlow's padding: as many outputs as fit a stride each, the odd zero at the bottom and on the right."""
+    kernel, size = weight.shape[2], x.shape[2]
+    missing = max((int(np.ceil(size / stride)) - 1) * stride + kernel - size, 0)
+    sides = (missing // 2, missing - missing // 2)
+    return conv(np.pad(x, ((0, 0), (0, 0), sides, sides)), weight, stride, groups=groups)
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, 0, 6)
 
 
 def conv(x: np.ndarray, weight: np.ndarray, stride: int = 1, pad: int = 0, groups: int = 1) -> np.ndarray:

@@ -35,7 +35,9 @@ def test_the_symbol_turns_pictures_into_probabilities_and_has_the_arrays_of_trai
     build_network.main()
 
     symbol = mx.sym.load(str(tmp_path / "symbol.json"))
-    trained = train_epochs.training_symbol({"network": NETWORK, "dropout": 0.3, "label_smoothing": 0.1}, 5)
+    trained = train_epochs.training_symbol(
+        {"network": NETWORK, "image": IMAGE, "dropout": 0.3, "label_smoothing": 0.1}, 5
+    )
     arguments, auxiliaries = checkpoints.shapes(symbol, 32)
     assert (arguments, auxiliaries) == checkpoints.shapes(trained, 32)
     values = sum(int(np.prod(shape)) for shape in arguments.values())

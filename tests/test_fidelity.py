@@ -43,7 +43,7 @@ def published_probability(module: mx.mod.Module, picture: bytes) -> np.ndarray:
 def write_model(folder, seed: int) -> mx.mod.Module:
     """A network with random weights, as files; returns it bound for one picture."""
     folder.mkdir()
-    scores = networks.build(NETWORK, len(CATEGORY_IDS))
+    scores = networks.build(NETWORK, SIZE, len(CATEGORY_IDS))
     build_network.prediction_symbol(scores, IMAGE).save(str(folder / "symbol.json"))
     symbol = mx.sym.softmax(scores, name="softmax")
     module = mx.mod.Module(symbol, label_names=None)
@@ -84,7 +84,20 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
     for number in range(3):
         modules.append(write_model(tmp_path / f"M{number}", seed=number))
         files = ("--symbol", tmp_path / f"M{number}/symbol.json", "--params", tmp_path / f"M{number}/0001.params")
-        sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2, "--image-size", SIZE)
+        sizes = (
+            "--shard",
+            0,
+            "--shards",
+            1,
+            "--batch-size",
+            BATCH,
+            "--decoders",
+            2,
+            "--image-size",
+            SIZE,
+            "--resize",
+            SIZE,
+        )
         output = ("--output", tmp_path / f"M{number}/0000.npy")
         run("predict_images", "--catalog", tmp_path / "test.bson", "--images", images, *sizes, *files, *output)
     members = [tmp_path / f"M{number}/0000.npy" for number in range(3)]

@@ -30,7 +30,8 @@ class Size(NamedTuple):
 # Shape inference on the public symbols (MXNet 0.12's resnext.py, cypw/DPNs, bruinxiong/densenet.mxnet) and on the
 # published solution's. The papers round the same figures: ResNeXt-101 44.2 and 83.5 million (arXiv:1611.05431, code),
 # DPN-92 37.7, DPN-98 61.6, DPN-131 79.3 (arXiv:1707.01629, table 1), DPN-107 86.9 (size of its checkpoint),
-# DenseNet-161 28.7 (arXiv:1608.06993, code); SE adds two biased layers per unit (arXiv:1709.01507).
+# DenseNet-161 28.7 (arXiv:1608.06993, code); SE adds two biased layers per unit (arXiv:1709.01507). EfficientNet-Lite:
+# 4.7, 5.4, 6.1, 8.2 and 13.0 million in TensorFlow's table; exact counts are those of efficientnet_lite_pytorch.
 SIZES = {
     "resnext-101-32x4d": Size(316, 210, 44_177_710, 137_862, 2048),
     "resnext-101-64x4d": Size(316, 210, 83_455_278, 202_886, 2048),
@@ -40,6 +41,11 @@ SIZES = {
     "dpn-107": Size(334, 222, 86_917_800, 213_824, 2688),
     "dpn-131": Size(406, 270, 79_254_504, 223_360, 2688),
     "densenet-161": Size(486, 324, 28_681_006, 219_942, 2208),
+    "efficientnet-lite0": Size(149, 98, 4_652_008, 42_016, 1280),
+    "efficientnet-lite1": Size(194, 128, 5_416_680, 53_664, 1280),
+    "efficientnet-lite2": Size(194, 128, 6_092_072, 58_096, 1280),
+    "efficientnet-lite3": Size(221, 146, 8_197_096, 76_672, 1280),
+    "efficientnet-lite4": Size(275, 182, 13_006_568, 112_368, 1280),
 }
 
 # Arrays whose shapes tell the variants apart, with 5,270 classes.
@@ -115,6 +121,20 @@ ARRAYS = {
         "DBstage4_unit24_conv1_weight": (192, 2160, 1, 1),
         "bn1_gamma": (2208,),
     },
+    "efficientnet-lite0": {
+        "conv_stem_weight": (32, 3, 3, 3),
+        "blocks0_depthwise_conv_weight": (32, 1, 3, 3),
+        "blocks0_project_conv_weight": (16, 32, 1, 1),
+        "blocks1_expand_conv_weight": (96, 16, 1, 1),
+        "blocks3_depthwise_conv_weight": (144, 1, 5, 5),
+        "blocks15_bn2_moving_var": (320,),
+        "conv_head_weight": (1280, 320, 1, 1),
+        "fc_weight": (5270, 1280),
+    },
+    "efficientnet-lite1": {"blocks20_project_conv_weight": (320, 1152, 1, 1)},
+    "efficientnet-lite2": {"blocks4_project_conv_weight": (48, 144, 1, 1), "blocks20_bn2_gamma": (352,)},
+    "efficientnet-lite3": {"blocks0_project_conv_weight": (24, 32, 1, 1), "conv_head_weight": (1280, 384, 1, 1)},
+    "efficientnet-lite4": {"blocks28_expand_conv_weight": (1632, 272, 1, 1), "conv_head_weight": (1280, 448, 1, 1)},
 }
 
 # Two units in a stage, so that both kinds of unit and every stride are met; numbers all different.
@@ -128,6 +148,10 @@ SMALL = {
     },
     "densenet": {
         "family": "densenet", "stem": 6, "units": [2, 3], "growth": 4, "bottleneck": 3, "compression": 0.5
+    },
+    "efficientnet-lite": {
+        "family": "efficientnet-lite", "stem": 5, "units": [1, 2, 1, 1, 2, 1, 1], "filters": [3, 4, 6, 5, 7, 8, 9],
+        "kernels": [3, 3, 5, 3, 5, 5, 3], "head": 11
     },
 }  # fmt: skip
 
@@ -147,7 +171,7 @@ def test_every_network_of_the_configuration_is_checked(published_configuration):
 @pytest.mark.parametrize("network", SIZES)
 @pytest.mark.parametrize("classes", [1000, PUBLISHED_CLASSES])
 def test_arrays_and_values_are_as_many_as_published(published_configuration, network, classes):
-    symbol = networks.build(spec_of(published_configuration, network), classes)
+    symbol = networks.build(spec_of(published_configuration, network), 180, classes)
     arguments, auxiliaries = shapes(symbol, 180)
     size = SIZES[network]
     assert (len(arguments), len(auxiliaries)) == (size.arguments, size.auxiliaries)
@@ -157,7 +181,7 @@ def test_arrays_and_values_are_as_many_as_published(published_configuration, net
 
 @pytest.mark.parametrize("network", ARRAYS)
 def test_arrays_have_the_names_and_shapes_of_the_public_checkpoints(published_configuration, network):
-    symbol = networks.build(spec_of(published_configuration, network), PUBLISHED_CLASSES)
+    symbol = networks.build(spec_of(published_configuration, network), 180, PUBLISHED_CLASSES)
     arguments, auxiliaries = shapes(symbol, 180)
     found = arguments | auxiliaries
     assert {name: found.get(name) for name in ARRAYS[network]} == ARRAYS[network]
@@ -166,7 +190,7 @@ def test_arrays_have_the_names_and_shapes_of_the_public_checkpoints(published_co
 def test_squeeze_and_excitation_only_adds_arrays(published_configuration):
     """So a plain ResNeXt's weights, `fc` included, all carry over to it (M09 to M13)."""
     plain, gated = (
-        shapes(networks.build(spec_of(published_configuration, name), PUBLISHED_CLASSES), 180)[0]
+        shapes(networks.build(spec_of(published_configuration, name), 180, PUBLISHED_CLASSES), 180)[0]
         for name in ("resnext-101-64x4d", "se-resnext-101-64x4d")
     )
     assert plain.items() <= gated.items()
@@ -175,10 +199,11 @@ def test_squeeze_and_excitation_only_adds_arrays(published_configuration):
     assert all("_excitation" in name for name in added)
 
 
+@pytest.mark.parametrize("size", [41, 64])  # odd sides meet every rounding, even ones uneven padding
 @pytest.mark.parametrize("name", SMALL)
-def test_a_network_computes_what_plain_numpy_computes(name):
-    spec, classes, size = SMALL[name], 7, 41  # odd sides meet every rounding
-    symbol = networks.build(spec, classes)
+def test_a_network_computes_what_plain_numpy_computes(name, size):
+    spec, classes = SMALL[name], 7
+    symbol = networks.build(spec, size, classes)
     generator = np.random.default_rng(0)
     pictures = generator.uniform(0, 255, (2, 3, size, size))
     arrays = random_arrays(symbol, size, generator)
@@ -211,10 +236,10 @@ def forward(symbol: mx.sym.Symbol, arrays: dict[str, np.ndarray], pictures: np.n
 
 
 def test_dropout_stands_between_the_features_and_the_scores_and_only_in_training():
-    symbol = networks.build(SMALL["resnext"], 7, dropout=0.5)
+    symbol = networks.build(SMALL["resnext"], 41, 7, dropout=0.5)
     layers = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
     assert layers[-3:] == ["flatten0", "dropout", "fc"]
-    without = networks.build(SMALL["resnext"], 7)
+    without = networks.build(SMALL["resnext"], 41, 7)
     generator = np.random.default_rng(0)
     arrays, pictures = random_arrays(symbol, 41, generator), generator.uniform(0, 255, (2, 3, 41, 41))
     np.testing.assert_array_equal(forward(symbol, arrays, pictures), forward(without, arrays, pictures))

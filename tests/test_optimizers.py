@@ -52,7 +52,18 @@ def nadam(weight, gradients):
     return weight
 
 
-@pytest.mark.parametrize("rule", [sgd, nag, adam, nadam])
+def adamw(weight, gradients):
+    """Loshchilov and Hutter, 2019 (arXiv:1711.05101), algorithm 2: the decay stands beside Adam's step."""
+    mean, square = np.zeros_like(weight), np.zeros_like(weight)
+    for step, gradient in enumerate(gradients, 1):
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        corrected = np.sqrt(square / (1 - 0.999**step))
+        weight = weight - RATE * (mean / (1 - 0.9**step) / (corrected + 1e-8) + DECAY * weight)
+    return weight
+
+
+@pytest.mark.parametrize("rule", [sgd, nag, adam, adamw, nadam])
 def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule):
     recipe = {"optimizer": rule.__name__, "momentum": MOMENTUM, "weight_decay": DECAY, "batch_size": BATCH}
     updater = mx.optimizer.get_updater(optimizers.create(recipe))
@@ -70,3 +81,22 @@ def test_adam_and_nadam_do_not_decay_weights(name):
     """As published: their weight decay is 0 whatever the configuration says for the others."""
     recipe = {"optimizer": name, "momentum": 0.9, "weight_decay": 0.5, "batch_size": BATCH}
     assert optimizers.create(recipe).wd == 0
+
+
+def shares(course: dict | None, epochs: range, batches: int) -> list[float]:
+    return [optimizers.rate_share(course, epoch, batch, batches) for epoch in epochs for batch in range(batches)]
+
+
+def test_a_rate_warms_up_and_falls_to_0_by_a_cosine_over_all_epochs_of_its_step():
+    course = {"decay": "cosine", "warmup_steps": 4, "epochs": 3, "after": 5}
+    found = shares(course, range(6, 9), batches=10)
+    np.testing.assert_allclose(found[:5], [0.25, 0.5, 0.75, 1, 1])
+    expected = [0.5 + 0.5 * np.cos(np.pi * step / 26) for step in range(26)]
+    np.testing.assert_allclose(found[4:], expected)
+    assert found[-1] < 0.01
+
+
+def test_a_rate_without_a_decay_stays_after_its_warm_up():
+    course = {"decay": "constant", "warmup_steps": 12, "epochs": 2, "after": 0}
+    np.testing.assert_allclose(shares(course, range(1, 3), batches=8), [*(np.arange(1, 13) / 12), 1, 1, 1, 1])
+    assert shares(None, range(1, 3), batches=2) == [1.0] * 4

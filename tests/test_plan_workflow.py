@@ -18,6 +18,7 @@ PICTURE = (ROOT / "tests/workflow/picture.jpg").read_bytes()
 # Weights of the published networks with 5,270 classes, by shape inference over their symbols.
 PUBLISHED_WEIGHTS = {
     **{"resnext-101-32x4d": 52.9e6, "resnext-101-64x4d": 92.2e6, "se-resnext-101-64x4d": 97.0e6},
+    **{"efficientnet-lite0": 10.12e6, "efficientnet-lite4": 18.48e6},
     **{"dpn-92": 49.2e6, "dpn-98": 73.1e6, "dpn-107": 98.4e6, "dpn-131": 90.7e6, "densenet-161": 38.1e6},
 }
 

@@ -77,6 +77,7 @@ class Case:
             "symbol": self.symbol,
             "params": self.params,
             "image-size": SIZE,
+            "resize": SIZE,
             "batch-size": 12,
             "decoders": 2,
             "output": output,
@@ -87,7 +88,7 @@ class Case:
         """Probabilities by plain numpy."""
         rows = []
         for picture in self.pictures:
-            pixels = decode(picture, SIZE)
+            pixels = decode(picture, SIZE, SIZE)
             if pixels is None:
                 rows.append(np.full(CLASSES, np.nan))
                 continue
@@ -142,7 +143,7 @@ def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
 ):
     monkeypatch.setattr(decoding, "BLOCK", block)
     pixels, decoded = [], []
-    with Decoders(case.catalog, case.rows, SIZE, batch_size, count, tmp_path) as decoders:
+    with Decoders(case.catalog, case.rows, SIZE, SIZE, batch_size, count, tmp_path) as decoders:
         for batch, is_decoded in decoders.batches():
             time.sleep(0.01)  # decoders that do not wait for this batch would write into it now
             pixels += list(batch[: len(is_decoded)].copy())
@@ -150,7 +151,7 @@ def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
     assert set(np.flatnonzero(~np.array(decoded))) == UNDECODABLE
     assert len(pixels) == PICTURES
     for row in np.flatnonzero(decoded):
-        np.testing.assert_array_equal(pixels[row].transpose(1, 2, 0), decode(case.pictures[row], SIZE))
+        np.testing.assert_array_equal(pixels[row].transpose(1, 2, 0), decode(case.pictures[row], SIZE, SIZE))
 
 
 def test_a_shard_that_is_run_again_alone_equals_its_part(case, whole, tmp_path):
@@ -206,7 +207,7 @@ def test_an_undecodable_picture_is_a_row_of_nan_and_listed(case, whole):
 def test_decoders_do_not_run_ahead_of_the_devices(case, tmp_path, monkeypatch):
     made = multiprocessing.Value("q", 0)
 
-    def count(picture: bytes, size: int) -> np.ndarray:
+    def count(picture: bytes, size: int, resize: int) -> np.ndarray:
         with made.get_lock():
             made.value += 1
         return np.zeros((size, size, 3), np.uint8)
@@ -214,7 +215,7 @@ def test_decoders_do_not_run_ahead_of_the_devices(case, tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "decode", count)
     rows = case.rows.iloc[np.zeros(20 * BLOCK, int)]
     batch_size = 2 * BLOCK
-    with Decoders(case.catalog, rows, SIZE, batch_size, 2, tmp_path) as decoders:
+    with Decoders(case.catalog, rows, SIZE, SIZE, batch_size, 2, tmp_path) as decoders:
         batches = decoders.batches()
         next(batches)
         seen = -1
@@ -327,7 +328,7 @@ def test_a_program_that_is_terminated_at_any_time_leaves_nothing(case, tmp_path,
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_path, victim):
     many = case.rows.iloc[np.zeros(100 * BLOCK, int)]
-    with Decoders(case.catalog, many, SIZE, BLOCK, 2, tmp_path) as decoders:
+    with Decoders(case.catalog, many, SIZE, SIZE, BLOCK, 2, tmp_path) as decoders:
         batches = decoders.batches()
         next(batches)
         os.kill(decoders._processes[victim].pid, signal.SIGKILL)
@@ -379,17 +380,18 @@ def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
 
 def test_a_temporary_directory_too_deep_for_a_socket_is_one_line(case, tmp_path):
     with pytest.raises(cli.UserError, match="TMPDIR"):
-        Decoders(case.catalog, case.rows, SIZE, BLOCK, 2, tmp_path / ("x" * 120))
+        Decoders(case.catalog, case.rows, SIZE, SIZE, BLOCK, 2, tmp_path / ("x" * 120))
 
 
+@pytest.mark.parametrize("resize", [64, 81])
 @pytest.mark.parametrize(("height", "width"), [(180, 180), (64, 64), (100, 171), (171, 100), (40, 50), (65, 64)])
-def test_pictures_are_decoded_as_training_decodes_them(tmp_path, height, width):
+def test_pictures_are_decoded_as_training_decodes_them(tmp_path, height, width, resize):
     picture, size = draw(np.random.default_rng(height), height, width), 64
     records = mx.recordio.MXIndexedRecordIO(str(tmp_path / "x.idx"), str(tmp_path / "x.rec"), "w")
     records.write_idx(0, mx.recordio.pack(mx.recordio.IRHeader(0, 0, 0, 0), picture))
     records.close()
     batches = mx.io.ImageRecordIter(
-        path_imgrec=str(tmp_path / "x.rec"), data_shape=(3, size, size), resize=size, batch_size=1, verbose=False
+        path_imgrec=str(tmp_path / "x.rec"), data_shape=(3, size, size), resize=resize, batch_size=1, verbose=False
     )
     (trained,) = batches.next().data[0].asnumpy()
-    np.testing.assert_array_equal(decode(picture, size), trained.transpose(1, 2, 0))
+    np.testing.assert_array_equal(decode(picture, size, resize), trained.transpose(1, 2, 0))

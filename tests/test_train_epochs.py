@@ -103,6 +103,15 @@ def going_on(folder: Path, epoch: int) -> list[object]:
 # Epochs one by one
 
 
+FINE_TUNING = {
+    "optimizer": "adamw",
+    "weight_decay": 0.02,
+    "body_rate": 0.1,
+    "image": {"size": SIZE, "resize": 36, "mean": [127, 127, 127], "scale": 1 / 128},
+    "course": {"decay": "cosine", "warmup_steps": 3, "epochs": 2, "after": 0},
+}
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -110,6 +119,7 @@ def going_on(folder: Path, epoch: int) -> list[object]:
         {"optimizer": "nag", "learning_rates": [0.05], **MOMENTUM},
         {"optimizer": "adam", "learning_rates": [0.01]},
         {"optimizer": "sgd", "learning_rates": [0.05], **MOMENTUM},
+        FINE_TUNING | {"learning_rates": [0.01]},
     ],
     ids=lambda settings: settings["optimizer"],
 )
@@ -137,6 +147,33 @@ def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
     left, right = arrays(together, 2), arrays(apart, 2)
     for name, array in left.items():
         np.testing.assert_allclose(array, right[name], rtol=0 if name.startswith("arg:") else 1e-5, err_msg=name)
+
+
+def test_the_body_learns_at_its_share_of_the_rate(train, tmp_path):
+    """By Adam's first step, which is the rate wherever there is a gradient; the warm-up's first batch has a third."""
+    settings = recipe(**FINE_TUNING | {"weight_decay": 0.0, "batch_size": 43, "learning_rates": [0.003]})
+    module = train_epochs.prepare(settings, CLASSES, None, None, [mx.cpu()])
+    before = {name: array.asnumpy() for name, array in module.get_params()[0].items()}
+    train(tmp_path, settings, 1, 1)
+    after, _ = checkpoints.load(tmp_path / "0001.params")
+    steps = {name: np.abs(after[name].asnumpy() - array).max() for name, array in before.items()}
+    assert steps["fc_weight"] == pytest.approx(0.001, rel=1e-3)
+    assert steps["stage1_unit1_conv1_weight"] == pytest.approx(0.0001, rel=1e-3)
+
+
+def test_where_only_the_classifier_learns_all_else_stays_to_the_last_bit(train, tmp_path):
+    settings = recipe(**FINE_TUNING | {"train": "classifier", "body_rate": 1.0})
+    module = train_epochs.prepare(settings, CLASSES, None, None, [mx.cpu()])
+    before = [{name: array.asnumpy() for name, array in arrays.items()} for arrays in module.get_params()]
+    train(tmp_path, settings, 1, 1)
+    after = checkpoints.load(tmp_path / "0001.params")
+    changed = {
+        name
+        for earlier, later in zip(before, after, strict=True)
+        for name in earlier
+        if not np.array_equal(earlier[name], later[name].asnumpy())
+    }
+    assert changed == {"fc_weight", "fc_bias"}
 
 
 def test_an_epoch_depends_on_its_number(train, tmp_path):

@@ -44,8 +44,10 @@ def _file_size(path: Path, products: int) -> tuple[int, int]:
 
 def parameter_count(spec: dict, classes: int) -> int:
     """The number of a network's weights, without the small vectors of batch normalisation."""
-    count, inner = {"resnext": _resnext, "dpn": _dpn, "densenet": _densenet}[spec["family"]](spec)
-    return round(count + 3 * 49 * spec["stem"] + inner * classes)
+    families = {"resnext": _resnext, "dpn": _dpn, "densenet": _densenet, "efficientnet-lite": _efficientnet_lite}
+    count, inner = families[spec["family"]](spec)
+    kernel = 3 if spec["family"] == "efficientnet-lite" else 7  # of the first convolution
+    return round(count + 3 * kernel**2 * spec["stem"] + inner * classes)
 
 
 def _resnext(spec: dict) -> tuple[float, int]:
@@ -84,3 +86,13 @@ def _densenet(spec: dict) -> tuple[float, int]:
             count += inner * hidden + 9 * hidden * spec["growth"]
             inner += spec["growth"]
     return count, inner
+
+
+def _efficientnet_lite(spec: dict) -> tuple[float, int]:
+    count, inner = 0.0, spec["stem"]
+    for stage, (units, filters) in enumerate(zip(spec["units"], spec["filters"], strict=True)):
+        for _ in range(units):
+            hidden = inner * (6 if stage else 1)
+            count += (inner * hidden if stage else 0) + spec["kernels"][stage] ** 2 * hidden + hidden * filters
+            inner = filters
+    return count + inner * spec["head"], spec["head"]

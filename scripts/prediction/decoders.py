@@ -33,11 +33,11 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
-def decode(picture: bytes, size: int) -> np.ndarray | None:
+def decode(picture: bytes, size: int, resize: int) -> np.ndarray | None:
     """Decode to (size, size, 3) uint8 RGB, or None where that fails.
 
-    A picture of another size is resized on its shorter edge (bilinear) and cropped at the centre, as MXNet's
-    ImageRecordIter does in training.
+    A picture is resized (bilinear) until its shorter edge has `resize` pixels, at least size, and cropped at the
+    centre, as MXNet's ImageRecordIter does on valid records.
     """
     try:
         pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR_RGB) if picture else None
@@ -46,8 +46,9 @@ def decode(picture: bytes, size: int) -> np.ndarray | None:
     if pixels is None:
         return None
     height, width = pixels.shape[:2]
-    if min(height, width) != size:
-        new_height, new_width = (size * height // width, size) if height > width else (size, size * width // height)
+    if min(height, width) != resize:
+        tall = height > width
+        new_height, new_width = (resize * height // width, resize) if tall else (resize, resize * width // height)
         pixels = cv2.resize(pixels, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
         height, width = new_height, new_width
     top, left = (height - size) // 2, (width - size) // 2
@@ -60,6 +61,7 @@ class Decoders:
     Args:
         rows: of the index: doc_offset, doc_size and image of each picture.
         size: side of the decoded pictures, pixels.
+        resize: their shorter edge before they are cropped, pixels.
         count: processes.
         folder: gets the sockets.
 
@@ -67,7 +69,9 @@ class Decoders:
         cli.UserError: the folder's path is too long for a socket.
     """
 
-    def __init__(self, catalog: Path, rows: pd.DataFrame, size: int, batch_size: int, count: int, folder: Path):
+    def __init__(
+        self, catalog: Path, rows: pd.DataFrame, size: int, resize: int, batch_size: int, count: int, folder: Path
+    ):
         self._blocks = picture_blocks(len(rows), batch_size)
         count = min(count, len(self._blocks))
         self._addresses = [f"ipc://{folder}/{number}" for number in range(count)]
@@ -81,7 +85,7 @@ class Decoders:
         self._processes = [
             fork.Process(
                 target=_run_decoder,
-                args=(os.getpid(), catalog, rows, self._blocks[number::count], self._batches, free, address),
+                args=(os.getpid(), catalog, rows, resize, self._blocks[number::count], self._batches, free, address),
                 daemon=True,
             )
             for number, (free, address) in enumerate(zip(self._free, self._addresses, strict=True))
@@ -196,6 +200,7 @@ def _run_decoder(
     parent: int,
     catalog: Path,
     rows: pd.DataFrame,
+    resize: int,
     blocks: list[range],
     batches: np.ndarray,
     free: Semaphore,
@@ -217,7 +222,7 @@ def _run_decoder(
     try:
         for block in blocks:
             free.acquire()
-            socket.send(_decode_block(pictures, block, batches).tobytes())
+            socket.send(_decode_block(pictures, block, batches, resize).tobytes())
     except cli.UserError as error:
         socket.send_multipart([b"", str(error).encode()])
     except OSError as error:
@@ -226,13 +231,13 @@ def _run_decoder(
     signal.pause()
 
 
-def _decode_block(pictures: Iterator[bytes], block: range, batches: np.ndarray) -> np.ndarray:
+def _decode_block(pictures: Iterator[bytes], block: range, batches: np.ndarray, resize: int) -> np.ndarray:
     """Decode the next pictures into their places in the batches; returns which decoded (pictures,) bool."""
     places = batches.reshape(-1, *batches.shape[2:])
     first = block.start % len(places)
     decoded = np.zeros(len(block), bool)
     for number, picture in enumerate(itertools.islice(pictures, len(block))):
-        planes, pixels = places[first + number], decode(picture, places.shape[-1])
+        planes, pixels = places[first + number], decode(picture, places.shape[-1], resize)
         if pixels is None:
             planes[:] = 0
         else:

@@ -5,12 +5,16 @@ which a resumed training drifts.
 """
 
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 import cli
 from mxnet_for_numpy2 import mx
+
+CLASSIFIER = ("fc_weight", "fc_bias")  # the last layer of every network
 
 
 class NAG(mx.optimizer.NAG):
@@ -37,14 +41,60 @@ class NAG(mx.optimizer.NAG):
         stepped.copyto(weight)
 
 
-def create(recipe: dict) -> mx.optimizer.Optimizer:
-    """The recipe's optimizer; gradients are summed over the batch, so they are scaled by its size."""
+class AdamW(mx.optimizer.Adam):
+    """Adam with decoupled weight decay: Loshchilov and Hutter, 2019 (arXiv:1711.05101), algorithm 2.
+
+    Weights shrink by learning rate times weight decay before Adam's step, which does not see the decay.
+    """
+
+    def __init__(self, wd: float, **settings):
+        super().__init__(wd=0.0, **settings)
+        self.decoupled_decay = wd
+
+    def update(self, index, weight, grad, state) -> None:
+        weight *= 1 - self._get_lr(index) * self.decoupled_decay
+        super().update(index, weight, grad, state)
+
+
+OWN = {"nag": NAG, "adamw": AdamW}
+
+
+def create(recipe: dict, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
+    """The recipe's optimizer; gradients are summed over the batch, so they are scaled by its size.
+
+    Args:
+        names: of the arguments that learn; needed where the body learns at another rate than the classifier.
+    """
     settings = {"rescale_grad": 1.0 / recipe["batch_size"]}
+    if recipe["optimizer"] in ("nag", "sgd", "adamw"):
+        settings["wd"] = recipe["weight_decay"]
     if recipe["optimizer"] in ("nag", "sgd"):
-        settings |= {"momentum": recipe["momentum"], "wd": recipe["weight_decay"]}
-    if recipe["optimizer"] == "nag":
-        return NAG(**settings)
-    return mx.optimizer.create(recipe["optimizer"], **settings)
+        settings["momentum"] = recipe["momentum"]
+    own = OWN.get(recipe["optimizer"])
+    optimizer = own(**settings) if own else mx.optimizer.create(recipe["optimizer"], **settings)
+    if "body_rate" in recipe:
+        optimizer.lr_mult = {name: recipe["body_rate"] for name in names if name not in CLASSIFIER}
+    return optimizer
+
+
+def rate_share(course: dict | None, epoch: int, batch: int, batches: int) -> float:
+    """The learning rate of a batch as a share of its recipe's.
+
+    Args:
+        course: of the recipe (workflow.recipes.rate_course); None where the rate is constant.
+        epoch: its number, from 1.
+        batch: the batch's number in the epoch, from 0.
+        batches: of an epoch.
+    """
+    if course is None:
+        return 1.0
+    done, warmup = (epoch - 1 - course["after"]) * batches + batch, course["warmup_steps"]
+    if done < warmup:
+        return (done + 1) / warmup
+    if course["decay"] == "constant":
+        return 1.0
+    # Loshchilov and Hutter, SGDR, 2017 (arXiv:1608.03983), equation 5, to 0 and without restarts.
+    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (course["epochs"] * batches - warmup)))
 
 
 def updater_of(module: mx.mod.Module) -> mx.optimizer.Updater:

@@ -28,6 +28,8 @@ def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> m
 
     The last batch is filled up from the first records.
 
+    Where pictures are resized to more than they are cropped to, the crop is at random.
+
     Raises:
         cli.UserError: there are fewer records than a batch holds.
     """
@@ -43,6 +45,7 @@ def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> m
         shuffle=True,
         seed=seed,
         seed_aug=seed,
+        rand_crop=image_resize(recipe["image"]) > recipe["image"]["size"],
         rand_mirror=recipe["mirror"],
         random_h=hue,
         random_s=saturation,
@@ -52,8 +55,13 @@ def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> m
 
 
 def validation_batches(records: Path, recipe: dict, threads: int) -> mx.io.DataIter:
-    """All records once, in their order, as they are; what follows the last record in the last batch is garbage."""
+    """All records once, in their order, cropped at the centre; what follows the last one is garbage."""
     return mx.io.ImageRecordIter(**_common(records, recipe, threads), shuffle=False, round_batch=False)
+
+
+def image_resize(image: dict) -> int:
+    """Pixels of a picture's shorter edge before it is cropped to image["size"]."""
+    return image.get("resize", image["size"])
 
 
 def _common(records: Path, recipe: dict, threads: int) -> dict:
@@ -63,7 +71,7 @@ def _common(records: Path, recipe: dict, threads: int) -> dict:
         "path_imgrec": str(records),
         "path_imgidx": str(records.with_suffix(".idx")),
         "data_shape": (3, image["size"], image["size"]),
-        "resize": image["size"],
+        "resize": image_resize(image),
         "mean_r": red,
         "mean_g": green,
         "mean_b": blue,

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 import cli
-from workflow import values
+from workflow import recipes, values
 
 KINDS = {
     "integer": "an integer",
@@ -33,6 +33,7 @@ def complete(config: dict, schema_path: Path) -> dict:
     config = values.with_defaults(config, schema, schema)
     check_networks(config["networks"])
     check_names(config)
+    check_training(config)
     return selected(config)
 
 
@@ -99,6 +100,27 @@ def _inner_widths(network: dict) -> list[int]:
             return [network["k_r"] * channels // network["filters"][0] for channels in network["filters"]]
         case _:
             return []
+
+
+def check_training(config: dict) -> None:
+    """Check what a phase and a picture's sizes have to do with one another.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    for name, model in config["models"].items():
+        for number, phase in enumerate(model["phases"]):
+            if "weight_decay" in phase and phase["optimizer"] in ("adam", "nadam"):
+                raise cli.UserError(
+                    f"config: models.{name}.phases.{number}.weight_decay: {phase['optimizer']} takes none, as published;"
+                    " adamw does"
+                )
+        image = recipes.image(config, name)
+        if image.get("resize", image["size"]) < image["size"]:
+            raise cli.UserError(
+                f"config: networks.{model['network']}.image.resize: {image['resize']} pixels are fewer than the"
+                f" {image['size']} of image.size, which is cut out of them"
+            )
 
 
 def check_names(config: dict) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 AUGMENTATION_AND_REGULARIZATION = ("dropout", "label_smoothing", "mirror", "hsl")
 OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
+# What the published recipes do not have is in a recipe only where it is set.
+FINE_TUNING = {"body_rate": 1.0, "train": "all"}
 
 
 def epoch_settings(model: dict) -> Iterator[tuple[dict, float, bool]]:
@@ -18,6 +20,22 @@ def epoch_settings(model: dict) -> Iterator[tuple[dict, float, bool]]:
             for _ in range(step["epochs"]):
                 yield phase, step["learning_rate"], starts_phase
                 starts_phase = False
+
+
+def rate_course(model: dict, epoch: int) -> dict:
+    """How the learning rate runs in an epoch, where it is not constant; keys of a recipe.
+
+    The course begins after epoch `after`: `warmup_steps` batches with a rising rate, then constant, or a cosine that
+    falls to 0 at the end of `epochs` epochs.
+    """
+    after = 0
+    for step in (step for phase in model["phases"] for step in phase["schedule"]):
+        if epoch <= after + step["epochs"]:
+            break
+        after += step["epochs"]
+    if step["decay"] == "constant" and not step["warmup_steps"]:
+        return {}
+    return {"course": {key: step[key] for key in ("decay", "warmup_steps", "epochs")} | {"after": after}}
 
 
 def epoch_count(model: dict) -> int:
@@ -59,22 +77,34 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
     training = config["training"]
     phase, learning_rate, _ = list(epoch_settings(model))[epoch - 1]
     with_momentum = phase["optimizer"] in OPTIMIZERS_WITH_MOMENTUM
+    weight_decay = training["weight_decay"] if with_momentum else 0.0
     is_transfer = epoch == 1 and bool(model["start"])
     return {
         "network": network_spec(config, model_name),
-        "image": config["image"],
+        "image": image(config, model_name),
         "optimizer": phase["optimizer"],
         "learning_rates": [learning_rate],
         "momentum": training["momentum"] if with_momentum else 0.0,
-        "weight_decay": training["weight_decay"] if with_momentum else 0.0,
+        "weight_decay": phase.get("weight_decay", weight_decay),
         "batch_size": model["batch_size"],
         **{key: phase[key] for key in AUGMENTATION_AND_REGULARIZATION},
         "seed": training["seed"],
         "transfer": {"min_transfer": model["min_transfer"]} if is_transfer else None,
+        **rate_course(model, epoch),
+        **{key: phase[key] for key, usual in FINE_TUNING.items() if phase[key] != usual},
     }
 
 
+def image(config: dict, model_name: str) -> dict:
+    """How pictures go into a model's network: the configuration's `image`, with what its network has otherwise."""
+    return config["image"] | config["networks"][config["models"][model_name]["network"]].get("image", {})
+
+
 def network_spec(config: dict, model_name: str) -> dict:
-    """The numbers that a model's network is built from (its published speed is not one of them)."""
-    spec = config["networks"][config["models"][model_name]["network"]]
-    return {key: value for key, value in spec.items() if key != "published_images_per_second"}
+    """The family and numbers that a model's network is built from."""
+    return numbers(config["networks"][config["models"][model_name]["network"]])
+
+
+def numbers(spec: dict) -> dict:
+    """A network without what it is not built from: its published speed and its pictures."""
+    return {key: value for key, value in spec.items() if key not in ("published_images_per_second", "image")}

@@ -45,6 +45,14 @@ def test_the_published_configuration_is_right(config):
         (lambda c: c["networks"]["dpn-92"].update(groups=36), r"networks\.dpn-92\.groups: 36 .* the 96 channels"),
         (lambda c: c["networks"]["resnext-101-32x4d"].update(width=0.1), r"groups: 32 groups .* the 25 channels"),
         (lambda c: c["networks"]["resnext-101-32x4d"].update(width=1e-4), "groups: 32 groups .* the 0 channels"),
+        (
+            lambda c: c["models"]["M02"]["phases"][0].update(weight_decay=0.1),
+            r"phases\.0\.weight_decay: adam takes none",
+        ),
+        (
+            lambda c: c["networks"]["dpn-98"].update(image={"resize": 160}),
+            r"networks\.dpn-98\.image\.resize: 160 pixels are fewer than the 180",
+        ),
         (lambda c: c.update(only=["M05", "M77"]), "config: only: M77 is not in models: M01, M02"),
         (lambda c: c.update(only=["M11"]), r"config: only: M11 starts from M10; name M10 too, or set models\.M11\."),
     ],
@@ -81,8 +89,9 @@ def test_a_name_that_leads_nowhere_is_found(config, change, message):
 def test_the_schema_knows_the_keys_that_a_family_takes(family):
     """Those that are not in `required` have a default there."""
     [_, *taken] = inspect.signature(networks.FAMILIES[family]).parameters.values()
+    taken = [parameter for parameter in taken if parameter.name != "size"]  # of the pictures
     known = values.properties(SCHEMA["$defs"]["network"], SCHEMA, {"family": family})
-    assert set(known) == {key.name for key in taken} | {"family", "published_images_per_second"}
+    assert set(known) == {key.name for key in taken} | {"family", "image", "published_images_per_second"}
     required = SCHEMA["$defs"]["network"]["required"] + SCHEMA["$defs"][family]["required"]
     assert set(required) == {key.name for key in taken if key.default is key.empty} | {"family"}
 

@@ -72,3 +72,30 @@ def test_only_the_first_epoch_of_a_model_with_a_start_transfers(config):
 
 def test_the_published_speed_does_not_belong_to_a_network(config):
     assert "published_images_per_second" not in recipes.network_spec(config, "M14")
+
+
+def fine_tuned(config) -> dict:
+    """M01 with what published recipes do not have."""
+    config["networks"]["resnext-101-32x4d"]["image"] = {"size": 160, "resize": 200, "scale": 0.5}
+    schedule = [
+        {"learning_rate": 0.003, "epochs": 2, "warmup_steps": 0, "decay": "constant"},
+        {"learning_rate": 0.002, "epochs": 3, "warmup_steps": 50, "decay": "cosine"},
+    ]
+    phase = config["models"]["M01"]["phases"][0]
+    phase.update(optimizer="adamw", weight_decay=0.02, body_rate=0.1, train="classifier", schedule=schedule)
+    config["models"]["M01"]["phases"] = [phase]
+    return config
+
+
+def test_a_recipe_of_fine_tuning_holds_what_is_set(config):
+    first, last = (recipes.epoch_recipe(fine_tuned(config), "M01", epoch) for epoch in (2, 5))
+    assert first["image"] == {"size": 160, "resize": 200, "mean": [0, 0, 0], "scale": 0.5}
+    assert (first["weight_decay"], first["body_rate"], first["train"]) == (0.02, 0.1, "classifier")
+    assert "course" not in first
+    assert last["course"] == {"decay": "cosine", "warmup_steps": 50, "epochs": 3, "after": 2}
+    assert "image" not in last["network"]
+
+
+def test_published_recipes_know_nothing_of_fine_tuning(config):
+    every = [recipes.epoch_recipe(config, name, 1) for name in config["models"]]
+    assert not any({"course", "body_rate", "train"} & set(recipe) or "resize" in recipe["image"] for recipe in every)
