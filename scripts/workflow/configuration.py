@@ -112,8 +112,7 @@ def check_training(config: dict) -> None:
         for number, phase in enumerate(model["phases"]):
             if "weight_decay" in phase and phase["optimizer"] in ("adam", "nadam"):
                 raise cli.UserError(
-                    f"config: models.{name}.phases.{number}.weight_decay: {phase['optimizer']} takes none, as published;"
-                    " adamw does"
+                    f"config: models.{name}.phases.{number}.weight_decay: {phase['optimizer']} takes none; adamw does"
                 )
         image = recipes.image(config, name)
         if image.get("resize", image["size"]) < image["size"]:

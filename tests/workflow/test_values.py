@@ -78,6 +78,6 @@ def test_defaults_are_filled_in_at_every_depth_and_change_no_value(config):
     assert filled["prediction"]["shards"] == 16
     assert filled["models"]["M01"]["start"] == {}
     assert filled["models"]["M01"]["phases"] == [
-        {"dropout": 0.5, "label_smoothing": 0.0, "mirror": True, "hsl": [0, 0, 0]}
+        {"dropout": 0.5, "label_smoothing": 0.0, "body_rate": 1.0, "train": "all", "mirror": True, "hsl": [0, 0, 0]}
     ]
     assert sparse == {"training": {"seed": 7}, "models": {"M01": {"phases": [{"dropout": 0.5}]}}}
