@@ -1,8 +1,12 @@
 # make demo and make test set everything up by themselves; make help lists the rest.
 
-PYTHON ?= python3.11
+# The newest that runs: a name that is found may stand for a version that is not there. The last one is checked, too.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
+  $(shell $(name) -c 'print("$(name)")' 2>/dev/null)))
 PROFILE ?= $(if $(CONFIG),,profiles/demo)
 VENV := .venv/.installed
+# Without what the packages ask for: the pins are complete, and MXNet asks for numpy<2.
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 # The rules' programs run by the first python on PATH.
 ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
 SNAKEMAKE := $(ACTIVATE) snakemake
@@ -13,14 +17,14 @@ BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
 .PHONY: help demo test test-slow test-slurm test-browser lint format plan $(BENCHMARKS) clean
 
 help:  ## this list
-	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
 
 $(VENV): requirements.txt
-	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
-	  echo "error: $(PYTHON): Shelfmark needs Python 3.11 with venv (MXNet 1.9.1 runs on no newer one);" \
-	       "on Debian: apt-get install python3.11-venv, or name another one: make PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@test -n "$(PYTHON)" || { \
+	  echo "error: missing here: Python; on Debian: apt-get install python3-venv libgomp1 libquadmath0" >&2; exit 2; }
+	@$(PYTHON) scripts/check_system.py
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) -r requirements.txt
 	@touch $@
 
 demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
