@@ -48,6 +48,7 @@ archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'La
 debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$archive" >"$root/debootstrap.txt" 2>&1 ||
   fail "debootstrap: $(tail -n 3 "$root/debootstrap.txt")"
 apt-config dump Acquire >"$root/etc/apt/apt.conf.d/99machine"
+mkdir "$root$home"
 inside root "useradd --home-dir $home $reader"
 for file in /etc/resolv.conf /etc/hosts /etc/ssl/certs/ca-certificates.crt /etc/pip.conf ~/.config/pip/pip.conf; do
   [ ! -e "$file" ] || install -D --mode=644 "$file" "$root${file/#~/$home}"
