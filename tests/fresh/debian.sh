@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 suite=$1
 reader=reader # types the commands, without root
-root=$(mktemp -d)
+root=$(mktemp -d) && chmod 755 "$root"
 home=/home/$reader
 trap 'rm -rf --one-file-system "$root"' EXIT
 
