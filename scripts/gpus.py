@@ -20,6 +20,7 @@ import cli
 
 CAPABILITY_MAJOR, CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of CUDA's driver API
 NO_DEVICE = 100  # CUresult: the driver is there, a GPU is not
+CUDA = 11080  # 11.8, as in requirements-gpu.txt: what it compiles while it runs needs a driver of the same age
 
 
 class Gpu(NamedTuple):
@@ -33,7 +34,7 @@ def visible() -> list[Gpu]:
     """The GPUs that this process may use, in CUDA's order.
 
     Raises:
-        cli.UserError: the driver does not start.
+        cli.UserError: the driver does not start or is too old.
     """
     run = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=False)
     if run.returncode:
@@ -98,17 +99,23 @@ def ask_driver() -> list[Gpu]:
     """What `visible` returns, from the driver in this process.
 
     Raises:
-        cli.UserError: the driver does not start; the CPU in its place would take weeks.
+        cli.UserError: the driver does not start or is too old; the CPU in its place would take weeks.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return []
-    count = ctypes.c_int()
+    count, version = ctypes.c_int(), ctypes.c_int()
     error = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if error not in (0, NO_DEVICE):
         raise cli.UserError(
             f"NVIDIA's driver on {socket.gethostname()} does not start (CUDA error {error}); choose another node"
+        )
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    if version.value < CUDA:
+        raise cli.UserError(
+            f"NVIDIA's driver on {socket.gethostname()} is too old for CUDA 11.8: update it to 520 or newer, or choose"
+            " another node"
         )
     return [_describe(driver, number) for number in range(count.value)]
 

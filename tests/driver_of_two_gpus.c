@@ -8,6 +8,12 @@ int cuInit(unsigned flags) {
   return status == NULL ? 0 : atoi(status);
 }
 
+int cuDriverGetVersion(int *version) {
+  const char *given = getenv("SHELFMARK_TEST_VERSION");
+  *version = given == NULL ? 12040 : atoi(given);
+  return 0;
+}
+
 int cuDeviceGetCount(int *count) {
   const char *visible = getenv("CUDA_VISIBLE_DEVICES");
   *count = visible == NULL ? 2 : *visible == 0 ? 0 : strchr(visible, ',') ? 2 : 1;

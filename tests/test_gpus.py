@@ -69,6 +69,12 @@ def test_a_driver_that_does_not_start_is_an_error_and_not_no_gpu(machine, monkey
         gpus.visible()
 
 
+def test_a_driver_that_is_too_old_is_named_with_what_it_has_to_be(machine, monkeypatch):
+    monkeypatch.setenv("SHELFMARK_TEST_VERSION", "11070")
+    with pytest.raises(cli.UserError, match="too old for CUDA 11.8: update it to 520 or newer"):
+        gpus.visible()
+
+
 def test_a_driver_without_a_gpu_is_no_error(machine, monkeypatch):
     monkeypatch.setenv("SHELFMARK_TEST_STATUS", str(gpus.NO_DEVICE))
     assert gpus.visible() == []
