@@ -71,7 +71,7 @@ def test_a_driver_that_does_not_start_is_an_error_and_not_no_gpu(machine, monkey
 
 def test_a_driver_that_is_too_old_is_named_with_what_it_has_to_be(machine, monkeypatch):
     monkeypatch.setenv("SHELFMARK_TEST_VERSION", "11070")
-    with pytest.raises(cli.UserError, match="too old for CUDA 11.8: update it to 520 or newer"):
+    with pytest.raises(cli.UserError, match=r"too old for CUDA 11\.8: update it to 520 or newer"):
         gpus.visible()
 
 

@@ -105,7 +105,8 @@ class Workplace:
     def journal(self, what: str, program: str = "") -> list[list[str]]:
         """Lines of the journal.
 
-        They are: start or held, program, SLURM job, node, GPUs granted, threads, GPUs asked for; or end, program, SLURM job, exit status.
+        They are: start or held, program, SLURM job, node, GPUs granted, threads, GPUs asked for; or end, program, SLURM
+        job, exit status.
         """
         lines = [line.split() for line in (self.folder / "journal").read_text().splitlines()]
         return [line for line in lines if line[0] == what and line[1].startswith(program)]
