@@ -8,6 +8,7 @@ Example:
 """
 
 import ctypes
+import errno
 import os
 import random
 import socket
@@ -89,8 +90,10 @@ def locked(gpu: Gpu) -> socket.socket | None:
     lock = socket.socket(socket.AF_UNIX)
     try:
         lock.bind(f"\0shelfmark-gpu-{gpu.uuid}")
-    except OSError:
+    except OSError as error:
         lock.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
         return None
     return lock
 
