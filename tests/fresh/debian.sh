@@ -68,8 +68,11 @@ packages=$(sed -n 's/^    apt-get install //p' README.md)
 install_packages "$packages"
 
 section "make demo"
+started=$EPOCHSECONDS
 inside $reader "make --directory=shelfmark demo" >"$root/demo.txt" 2>&1 || fail "make demo: $(tail -n 30 "$root/demo.txt")"
 tail -n 12 "$root/demo.txt"
+installed=$(stat --format=%Y "$root$home/shelfmark/.venv/.installed")
+echo "seconds: $((installed - started)) to set up, $((EPOCHSECONDS - installed)) for the demo"
 
 section "the same bytes as on this machine"
 (cd results && find demo -name '*.params' -o -name '*.states' -o -name '*.npy' -o -name '*.csv.gz' | sort | xargs sha256sum) >"$root/sums"
