@@ -1,8 +1,13 @@
 # make demo and make test set everything up by themselves; make help lists the rest.
 
-PYTHON ?= python3.11
+# The newest that runs: a name that is found may stand for a version that is not there. The last one is checked, too.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
+  $(shell $(name) -c 'print("$(name)")' 2>/dev/null)))
 PROFILE ?= $(if $(CONFIG),,profiles/demo)
 VENV := .venv/.installed
+GPU := .venv/gpu/.installed
+# Without what the packages ask for: the pins are complete, and MXNet asks for numpy<2.
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 # The rules' programs run by the first python on PATH.
 ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
 SNAKEMAKE := $(ACTIVATE) snakemake
@@ -11,17 +16,25 @@ RESULTS ?= $(DEMO)
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm test-browser lint format plan curves $(BENCHMARKS) clean
+.PHONY: help gpu demo test test-slow test-slurm test-browser test-gpu test-fresh lint format plan curves $(BENCHMARKS) clean
 
 help:  ## this list
-	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | column -t -s:
+	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
 
 $(VENV): requirements.txt
-	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
-	  echo "error: $(PYTHON): Shelfmark needs Python 3.11 with venv (MXNet 1.9.1 runs on no newer one);" \
-	       "on Debian: apt-get install python3.11-venv, or name another one: make PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@test -n "$(PYTHON)" || { \
+	  echo "error: missing here: Python; on Debian: apt-get install python3-venv libgomp1 libquadmath0" >&2; exit 2; }
+	@$(PYTHON) scripts/check_system.py
+	$(PYTHON) -m venv --clear .venv
+	$(PIP) -r requirements.txt
+	@touch $@
+
+gpu: $(GPU)  ## MXNet for GPUs with its CUDA 11 beside the one for CPUs: 3.5 GB
+	@$(ACTIVATE) python scripts/gpus.py
+
+$(GPU): requirements-gpu.txt $(VENV)
+	rm -rf .venv/gpu
+	$(PIP) --target .venv/gpu -r requirements-gpu.txt
 	@touch $@
 
 demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
@@ -38,6 +51,13 @@ test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root
 
 test-browser: demo  ## the demo's report in a browser; needs chromium
 	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py
+
+test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
+	$(ACTIVATE) pytest -m gpu -rs tests/test_gpu_packages.py
+
+SUITES ?= trixie bookworm
+test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap
+	for suite in $(SUITES); do tests/fresh/debian.sh $$suite || exit 1; done
 
 lint: $(VENV)  ## style of scripts and rules
 	$(ACTIVATE) ruff check .

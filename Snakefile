@@ -24,6 +24,7 @@ include: "rules/report.smk"
 
 onstart:
     check_pretrained_weights()
+    check_gpus()
     become_the_driver()
 
 

@@ -49,5 +49,5 @@ rule predict_images:
         "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
         " --symbol {input.symbol:q} --params {input.params:q} {params.image}"
-        " --batch-size {params.batch_size} --decoders {threads}"
+        " --batch-size {params.batch_size} --decoders {threads} --gpus {resources.gpu}"
         " --output {output.probabilities:q} 2> {log:q}"

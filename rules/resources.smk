@@ -107,3 +107,19 @@ def evaluation_minutes(wildcards, attempt):
 def evaluation_memory(wildcards, attempt):
     pictures = len(evaluated_seeds(wildcards)) * catalog_pictures("train")
     return resources.mebibytes(4000, pictures * resources.INDEX_BYTES, attempt)
+
+
+def check_gpus():
+    """End a run before its first job where one asks for more GPUs than the run was given by --resources gpu=N."""
+    if "gpu" not in workflow.resource_settings.resources:
+        return
+    asked = {}
+    for job in workflow.dag.needrun_jobs():
+        if job.rule.name == "train_epochs":
+            asked[f"models.{job.wildcards.model}.gpus"] = MODELS[job.wildcards.model]["gpus"]
+        elif job.rule.name == "predict_images":
+            asked["prediction.gpus"] = config["prediction"]["gpus"]
+    try:
+        resources.check_gpus(dict(sorted(asked.items())), workflow.global_resources["gpu"].value)
+    except cli.UserError as error:
+        sys.exit(cli.fail(str(error)))

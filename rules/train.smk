@@ -98,4 +98,5 @@ rule train_epochs:
         " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.superseded}"
-        " --output-folder $(dirname {output.params:q}) --threads {threads} 2> {log:q}"
+        " --output-folder $(dirname {output.params:q}) --threads {threads} --gpus {resources.gpu}"
+        " 2> {log:q}"

@@ -6,6 +6,8 @@ for that time only. What MXNet makes of them is in `mx.np`, which Shelfmark does
 
 import numpy as np
 
+import gpu_packages
+
 RENAMED = {
     **{"alltrue": np.all, "sometrue": np.any, "product": np.prod, "round_": np.round},
     **{"in1d": np.isin, "trapz": getattr(np, "trapezoid", None), "msort": np.sort},
@@ -16,6 +18,7 @@ FINANCIAL = ("mirr", "npv", "pmt", "ppmt", "pv", "rate")
 _put_back = {name: value for name, value in (RENAMED | dict.fromkeys(FINANCIAL)).items() if name not in vars(np)}
 for _name, _value in _put_back.items():
     setattr(np, _name, _value)
+gpu_packages.use()
 try:
     import mxnet as mx
 finally:

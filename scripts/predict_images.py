@@ -89,7 +89,7 @@ def load_network(args: argparse.Namespace) -> "Network":
     import devices  # noqa: PLC0415 - see above
     from prediction.network import Network  # noqa: PLC0415
 
-    return Network(args.symbol, args.params, args.image_size, args.batch_size, devices.contexts())
+    return Network(args.symbol, args.params, args.image_size, args.batch_size, devices.contexts(args.gpus))
 
 
 def parse_args() -> argparse.Namespace:
@@ -104,6 +104,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--resize", type=int, required=True, help="shorter edge of a picture before it is cropped")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--decoders", type=int, required=True, help="decoder processes")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs to predict on; 0: the CPU")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 

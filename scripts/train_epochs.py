@@ -170,7 +170,7 @@ def describe(error: mx.MXNetError) -> str:
 
 def train_epochs(args: argparse.Namespace) -> None:
     recipe = json.loads(args.recipe.read_text())
-    places = devices.contexts()
+    places = devices.contexts(args.gpus)
     module = prepare(recipe, len(read_classes(args.classes)), args.start, args.states, places)
     for epoch in range(args.first_epoch, args.last_epoch + 1):
         rate = recipe["learning_rates"][epoch - args.first_epoch]
@@ -209,6 +209,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--output-folder", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on; 0: the CPU")
     return parser.parse_args()
 
 

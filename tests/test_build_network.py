@@ -3,6 +3,7 @@
 import json
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -56,7 +57,8 @@ def test_the_symbol_turns_pictures_into_probabilities_and_has_the_arrays_of_trai
 def test_the_symbol_normalizes_bytes_as_training_does(tmp_path, image):
     bytes_ = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
     records = mx.recordio.MXIndexedRecordIO(str(tmp_path / "x.idx"), str(tmp_path / "x.rec"), "w")
-    records.write_idx(0, mx.recordio.pack_img(mx.recordio.IRHeader(0, 0, 0, 0), bytes_[:, :, ::-1], img_fmt=".png"))
+    _, png = cv2.imencode(".png", bytes_[:, :, ::-1])
+    records.write_idx(0, mx.recordio.pack(mx.recordio.IRHeader(0, 0, 0, 0), png.tobytes()))
     records.close()
     recipe = {"image": image, "batch_size": 1}
     trained = validation_batches(tmp_path / "x.rec", recipe, threads=1).next().data[0]

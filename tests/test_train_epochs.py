@@ -139,7 +139,7 @@ def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
 
     Each keeps moving statistics of its own; their mean is saved, so these agree up to rounding.
     """
-    monkeypatch.setattr(train_epochs.devices, "contexts", lambda: [mx.cpu(0), mx.cpu(1)])
+    monkeypatch.setattr(train_epochs.devices, "contexts", lambda count: [mx.cpu(0), mx.cpu(1)])
     together, apart = tmp_path / "together", tmp_path / "apart"
     train(together, recipe(dropout=0.0), 1, 2)
     train(apart, recipe(dropout=0.0), 1, 1)

@@ -85,6 +85,12 @@ def submit(folder: Path, monkeypatch, output: Path, mode: str = "unique", produc
     write_submission.main()
 
 
+def test_a_submission_is_the_same_file_under_every_python():
+    zipped = write_submission.zipped(b"_id,category_id\n")
+    assert zipped[:10] == bytes.fromhex("1f8b0800 00000000 0203")  # deflate, no name, no time, level 9, Unix
+    assert gzip.decompress(zipped) == b"_id,category_id\n"
+
+
 @pytest.mark.parametrize("mode", ["unique", "majority", "off"])
 @pytest.mark.parametrize("product_md5", ["on", "off"])
 def test_categories_are_those_of_the_published_rules(folder, tmp_path, monkeypatch, mode, product_md5):

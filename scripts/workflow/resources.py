@@ -7,6 +7,8 @@ meant to be met with room to spare; a job that still exceeds one is started agai
 import math
 from pathlib import Path
 
+import cli
+
 BYTES_PER_PICTURE = 4_700  # of the published catalog: 58.2 GB, 12.4 million pictures
 ROOM = 2.0  # requested over estimated time
 START_MINUTES = 10  # loading an environment, compiling kernels, a busy file system
@@ -56,3 +58,22 @@ def prediction_speed(published_images_per_second: float, gpus: int) -> float:
 def probability_bytes(pictures: float, classes: int) -> float:
     """Memory of the probabilities of pictures while they are worked on."""
     return pictures * classes * PROBABILITY_BYTES
+
+
+def check_gpus(asked: dict[str, int], available: int) -> None:
+    """Refuse a run whose jobs ask for more GPUs than it has: Snakemake would give them fewer and say nothing.
+
+    Args:
+        asked: keys of the configuration, and the GPUs of a job that each sets.
+        available: GPUs of the run.
+
+    Raises:
+        cli.UserError: names these keys.
+    """
+    short = [key for key, gpus in asked.items() if gpus > available]
+    if short:
+        keys = ", ".join(short)
+        raise cli.UserError(
+            f"{keys}: jobs ask for up to {max(asked.values())} GPUs, there are {available} here; lower these keys in"
+            " an overlay (0: the CPU), and batch_size where fewer GPUs have too little memory for it"
+        )

@@ -1,4 +1,4 @@
-"""A SLURM, the driver's environment, and the demo finished on this machine to compare with."""
+"""A SLURM, and the demo finished on this machine to compare with."""
 
 import os
 import shutil
@@ -32,16 +32,9 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def driver_snakemake() -> Path:
-    """Snakemake with the SLURM plugin."""
-    return Path(sys.executable).with_name("snakemake")
-
-
-@pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Path:
-    """A folder of configurations with profiles/slurm for this site: no conda, quick answers from a small SLURM."""
+    """A folder of configurations with profiles/slurm for this site: quick answers from a small SLURM."""
     settings = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    del settings["software-deployment-method"]
     settings["slurm-init-seconds-before-status-checks"] = 1
     settings["latency-wait"] = 15
     settings["set-resources"]["train_epochs"]["gpu_model"] = "v100"
@@ -55,9 +48,8 @@ def home(tmp_path_factory) -> Path:
 class Workplace:
     """A working directory with the demo's configuration, and a journal of the programs that ran in it."""
 
-    def __init__(self, folder: Path, snakemake: Path, home: Path, *overlays: Path):
+    def __init__(self, folder: Path, home: Path, *overlays: Path):
         self.folder = folder
-        self.snakemake = snakemake
         self.home = home
         self.overlays = [*OVERLAYS, *overlays]
         folder.mkdir(exist_ok=True)
@@ -68,7 +60,7 @@ class Workplace:
         shutil.copy(Path(__file__).with_name("shim.sh"), programs / "python")
         (folder / "journal").touch()
 
-    def _run(self, snakemake: list, arguments: tuple, **options) -> subprocess.Popen:
+    def _run(self, *arguments: str, **options) -> subprocess.Popen:
         environment = {
             **os.environ,
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
@@ -76,7 +68,7 @@ class Workplace:
             "SHELFMARK_JOURNAL": str(self.folder),
             "SHELFMARK_PYTHON": sys.executable,
         }
-        command = [*snakemake, "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", self.folder]
         return subprocess.Popen(
             [*command, "--configfile", *self.overlays, *arguments], cwd=ROOT, env=environment, **options
         )
@@ -84,16 +76,13 @@ class Workplace:
     def local(self, *arguments: str) -> None:
         """Run on this machine, without SLURM, to the end."""
         with (self.folder / "local.log").open("w") as log:
-            driver = self._run(
-                [sys.executable, "-m", "snakemake"], ("--cores", "2", *arguments), stdout=log, stderr=log
-            )
+            driver = self._run("--cores", "2", *arguments, stdout=log, stderr=log)
         assert driver.wait() == 0, (self.folder / "local.log").read_text()[-3000:]
 
     def driver(self, *arguments: str) -> subprocess.Popen:
         """Start a driver that submits to SLURM; its words go to driver.log."""
         with (self.folder / "driver.log").open("a") as log:
-            command = [self.snakemake, "--profile", "slurm"]
-            self.last_driver = self._run(command, arguments, stdout=log, stderr=log)
+            self.last_driver = self._run("--profile", "slurm", *arguments, stdout=log, stderr=log)
         return self.last_driver
 
     def log(self) -> str:
@@ -115,7 +104,8 @@ class Workplace:
     def journal(self, what: str, program: str = "") -> list[list[str]]:
         """Lines of the journal.
 
-        They are: start or held, program, SLURM job, node, GPUs, threads; or end, program, SLURM job, exit status.
+        They are: start or held, program, SLURM job, node, GPUs granted, threads, GPUs asked for; or end, program, SLURM
+        job, exit status.
         """
         lines = [line.split() for line in (self.folder / "journal").read_text().splitlines()]
         return [line for line in lines if line[0] == what and line[1].startswith(program)]
@@ -136,9 +126,9 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory, driver_snakemake, home):
+def workplace(tmp_path_factory, home):
     """Makes workplaces by name."""
-    return lambda name: Workplace(tmp_path_factory.mktemp(name), driver_snakemake, home)
+    return lambda name: Workplace(tmp_path_factory.mktemp(name), home)
 
 
 @pytest.fixture(scope="session")
@@ -171,4 +161,4 @@ def untrained(tmp_path, reference) -> Workplace:
     (folder / "journal").write_text("")
     epoch_by_epoch = tmp_path / "epoch-by-epoch.yaml"
     epoch_by_epoch.write_text("training: {epochs_per_job: 1}\n")
-    return Workplace(folder, reference.snakemake, reference.home, epoch_by_epoch)
+    return Workplace(folder, reference.home, epoch_by_epoch)

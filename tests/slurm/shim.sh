@@ -5,8 +5,11 @@ program=$(basename "$1" .py)
 epoch=$(sed -nE 's#.*models/(M[0-9]+)/0*([0-9]+)\.recipe.*#\1-\2#p' <<<"$*")
 name=$program${epoch:+-$epoch}
 threads=$(sed -nE 's/.* --(threads|decoders|processes) ([0-9]+).*/\2/p' <<<"$*")
-where="${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none} ${threads:-1}"
+gpus=$(sed -nE 's/.* --gpus ([0-9]+).*/\1/p' <<<"$*")
+where="${SLURM_JOB_ID:-local} ${SLURMD_NODENAME:-local} ${CUDA_VISIBLE_DEVICES:-none} ${threads:-1} ${gpus:-0}"
 hold=$SHELFMARK_JOURNAL/hold-$name
+# There are no GPUs behind SLURM's here: programs that ask for some compute on the CPU.
+[ -z "$gpus" ] || set -- "$@" --gpus 0
 
 note() { echo "$*" >> "$SHELFMARK_JOURNAL/journal"; }
 

@@ -1,13 +1,12 @@
-"""envs/*.yaml hold what the rules' programs import, in the versions that the tests run with."""
+"""envs/ hold what the rules' programs import, in the versions that the tests run with."""
 
 import ast
+import functools
 import importlib.metadata
-import mmap
+import os
 import re
-import struct
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,35 +17,7 @@ from workflow import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
-MXNET = {"mxnet", "mxnet-cu112"}
 RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
-
-# What libmxnet.so of mxnet-cu112's wheel needs, and where it is from. test_the_wheel_needs_... looks into the wheel.
-NEEDED = {
-    "libcudart.so.11.0": "cudatoolkit",
-    "libcublas.so.11": "cudatoolkit",
-    "libcufft.so.10": "cudatoolkit",
-    "libcusolver.so.11": "cudatoolkit",
-    "libcurand.so.10": "cudatoolkit",
-    "libnvrtc.so.11.2": "cudatoolkit",
-    "libnvToolsExt.so.1": "cudatoolkit",
-    "libcudnn.so.8": "cudnn",
-    "libnccl.so.2": "nccl",
-    "libcuda.so.1": "the driver",
-}
-SYSTEM = {
-    "c",
-    "dl",
-    "gcc_s",
-    "gomp",
-    "m",
-    "pthread",
-    "quadmath",
-    "rt",
-    "stdc++",
-}  # glibc and GCC's runtime, on any node
-PT_LOAD, PT_DYNAMIC = 1, 2
-DT_NEEDED, DT_STRTAB, DT_RUNPATH = 1, 5, 29
 
 
 def environment(name: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -57,28 +28,26 @@ def environment(name: str) -> tuple[dict[str, str], dict[str, str]]:
     return conda, dict(item.split("==") for item in pip)
 
 
+def pins(name: str) -> dict[str, str]:
+    """Each package of a requirements file and its lines: version and hashes."""
+    blocks = re.findall(r"^(\S+)==((?:.*\\\n)+.*\n)", (ROOT / name).read_text(), re.MULTILINE)
+    return {package: f"{package}=={lines}" for package, lines in blocks}
+
+
 def locked() -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    """The version of each package of the tests' environment."""
+    return {package: lines.split()[0].partition("==")[2] for package, lines in pins("requirements.txt").items()}
 
 
-def dynamic_section(library: Path) -> tuple[set[str], bool]:
-    """What a 64-bit ELF library needs, by DT_NEEDED, and whether it has a RUNPATH."""
-    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        [headers] = struct.unpack_from("<Q", data, 32)
-        size, count = struct.unpack_from("<HH", data, 54)
-        # kind, flags, place in the file, address, physical address, size
-        segments = [struct.unpack_from("<IIQQQQ", data, headers + size * number) for number in range(count)]
-        [(place, length)] = [(segment[2], segment[5]) for segment in segments if segment[0] == PT_DYNAMIC]
-        entries = list(struct.iter_unpack("<QQ", data[place : place + length]))
-        [strings] = [value for tag, value in entries if tag == DT_STRTAB]
-        [strings] = [
-            strings - address + place
-            for kind, _, place, address, _, length in segments
-            if kind == PT_LOAD and address <= strings < address + length
-        ]
-        names = [strings + value for tag, value in entries if tag == DT_NEEDED]
-        needed = {data[name : data.find(b"\0", name)].decode() for name in names}
-        return needed, any(tag == DT_RUNPATH for tag, _ in entries)
+def deployed(name: str) -> list[str]:
+    """The pins that an environment's post-deploy script installs, call by call of pip."""
+    script = (ROOT / "envs" / f"{name}.post-deploy.sh").read_text()
+    return re.findall(r"--no-deps --require-hashes [^\n]*<<'PINS'\n(.*?)PINS\n", script, re.DOTALL)
+
+
+def packages(name: str) -> set[str]:
+    """All packages of an environment but those for GPUs."""
+    return {*environment(name)[1], *(["mxnet"] if name.startswith("mxnet") else [])}
 
 
 def rules() -> dict[str, str]:
@@ -95,9 +64,14 @@ def environments_of(rule: str) -> set[str]:
     return {re.fullmatch(r'"\.\./envs/(.*)\.yaml"', directive).group(1)}
 
 
+@functools.cache
+def distributions() -> dict[str, list[str]]:
+    """The distributions that bring each module."""
+    return importlib.metadata.packages_distributions()
+
+
 def imported(program: str) -> set[str]:
     """Distributions that a program and its neighbours import, by the names of requirements.txt."""
-    distributions = importlib.metadata.packages_distributions()
     modules = set()
     for path in sources._imported_files(ROOT / "scripts" / program):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -106,27 +80,26 @@ def imported(program: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 modules.add(node.module.split(".")[0])
     foreign = modules - sys.stdlib_module_names
-    return {name.lower() for module in foreign for name in distributions.get(module, [])}
+    return {name.lower() for module in foreign for name in distributions().get(module, [])}
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_pins_the_versions_of_the_tests(name):
     conda, pip = environment(name)
     assert {"python", "pip"} <= conda.keys()
-    assert all(re.fullmatch(r"[\d.]+", version) for version in [*conda.values(), *pip.values()])
-    assert conda["python"].startswith("3.11.")
+    assert all(re.fullmatch(r"[\d.]+", version) for version in conda.values())
+    assert conda["python"].startswith("3.13.")
     for package, version in pip.items():
-        assert locked()["mxnet" if package in MXNET else package] == version, package
+        assert locked()[package] == version, package
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_pins_what_its_packages_need_too(name):
-    _, pip = environment(name)
-    for package in pip:
-        for line in importlib.metadata.requires("mxnet" if package in MXNET else package) or []:
+    for package in packages(name):
+        for line in importlib.metadata.requires(package) or []:
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                assert re.sub("[-_.]+", "-", requirement.name).lower() in pip, (package, line)
+                assert re.sub("[-_.]+", "-", requirement.name).lower() in packages(name), (package, line)
 
 
 @pytest.mark.parametrize("rule", sorted(rules()))
@@ -136,53 +109,28 @@ def test_every_rule_has_an_environment_with_what_its_program_imports(rule):
     assert names <= set(ENVIRONMENTS)
     programs = re.findall(r"python scripts/(\w+\.py)", text)
     for name in names:
-        available = {"mxnet" if package in MXNET else package for package in environment(name)[1]}
         for program in programs:
-            assert imported(program) <= available, (program, name)
+            assert imported(program) <= packages(name), (program, name)
 
 
-def test_the_gpu_environment_provides_every_library_that_the_wheel_needs():
-    conda, pip = environment("mxnet-cu112")
-    assert {provider for provider in NEEDED.values() if provider != "the driver"} <= conda.keys()
-    assert conda["cudatoolkit"].startswith("11.2.")  # the wheel asks for nvrtc 11.2 by name
-    assert conda["cudnn"].startswith("8.")
-    assert conda["nccl"].startswith("2.")
-    assert "mxnet-cu112" in pip
+def test_mxnet_is_put_in_afterwards_with_its_hashes():
+    mxnet, gpu = pins("requirements.txt")["mxnet"], pins("requirements-gpu.txt")
+    assert deployed("mxnet-cpu") == [mxnet]
+    assert deployed("mxnet-cu112") == [mxnet, "".join(gpu.values())]
+    assert environment("mxnet-cu112") == environment("mxnet-cpu")
 
 
 @pytest.mark.slow
-def test_the_wheel_needs_what_the_environment_is_checked_for_and_nothing_else(tmp_path):
-    _, pip = environment("mxnet-cu112")
-    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", tmp_path]
-    if subprocess.run([*download, f"mxnet-cu112=={pip['mxnet-cu112']}"], check=False).returncode:
-        pytest.skip("mxnet-cu112 cannot be downloaded here (500 MB)")
-    [wheel] = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as files:
-        for name in files.namelist():
-            if ".so" in name:
-                files.extract(name, tmp_path)
-    libraries = list((tmp_path / "mxnet").glob("*.so*"))
-    needed = set()
-    for library in libraries:
-        names, has_runpath = dynamic_section(library)
-        needed |= names
-        assert not has_runpath  # with one, the environment's own libraries would not be looked for
-    foreign = needed - {library.name for library in libraries}
-    of_the_system = {name for name in foreign if re.sub(r"^lib|\.so.*$", "", name) in SYSTEM or name.startswith("ld-")}
-    assert foreign - of_the_system == NEEDED.keys()
-
-
-def test_the_two_mxnet_environments_differ_in_cuda_alone():
-    gpu, cpu = environment("mxnet-cu112"), environment("mxnet-cpu")
-    assert gpu[0].items() - cpu[0].items() == {item for item in gpu[0].items() if item[0] in NEEDED.values()}
-    assert {**gpu[1], "mxnet": gpu[1]["mxnet-cu112"]}.items() - cpu[1].items() == {("mxnet-cu112", "1.9.1")}
+def test_the_script_puts_mxnet_into_the_environment_that_it_runs_in(tmp_path):
+    subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True)
+    command = ["bash", ROOT / "envs/mxnet-cpu.post-deploy.sh"]
+    subprocess.run(command, env=os.environ | {"CONDA_PREFIX": str(tmp_path)}, check=True)
+    listed = subprocess.run(
+        [tmp_path / "bin/pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
+    )
+    assert {line for line in listed.stdout.split() if not line.startswith("pip==")} == {f"mxnet=={locked()['mxnet']}"}
 
 
 def test_rules_before_training_need_no_mxnet():
     for rule in ("index_catalog", "label_categories", "split_catalog", "pack_records", "list_images"):
         assert environments_of(rules()[rule]) == {"data"}
-
-
-def test_the_driver_has_the_same_snakemake_as_the_rules_environment():
-    cluster = (ROOT / "requirements-cluster.txt").read_text()
-    assert f"snakemake=={locked()['snakemake']} " in cluster

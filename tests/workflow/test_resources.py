@@ -2,6 +2,7 @@
 
 import pytest
 
+import cli
 from workflow import resources
 
 PUBLISHED_PICTURES = 12_371_293
@@ -44,3 +45,11 @@ def test_classes_are_the_lines_of_the_names(tmp_path):
     assert resources.class_count(names) == resources.PUBLISHED_CLASSES
     names.write_text("category_id,category_level1\n1,A\n2,B\n")
     assert resources.class_count(names) == 2
+
+
+def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run():
+    with pytest.raises(
+        cli.UserError, match=r"models\.M02\.gpus, models\.M03\.gpus: jobs ask for up to 8 GPUs, there are 2"
+    ):
+        resources.check_gpus({"models.M01.gpus": 2, "models.M02.gpus": 8, "models.M03.gpus": 4}, 2)
+    resources.check_gpus({"models.M01.gpus": 2, "prediction.gpus": 1}, 2)
