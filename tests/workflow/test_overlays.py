@@ -131,7 +131,8 @@ def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too
     assert list(config["models"]) == ["M01", "M04"]
     assert config["models"]["M04"]["batch_size"] == overlay["models"]["M04"]["batch_size"]
     [phase] = config["models"]["M04"]["phases"]
-    assert phase["schedule"] == [{"learning_rate": 0.001, "epochs": 3}]
+    [step] = phase["schedule"]
+    assert (step["learning_rate"], step["epochs"]) == (0.001, 3)
     assert list(config["ensembles"]) == ["only"]
 
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(profile))
