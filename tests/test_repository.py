@@ -1,0 +1,59 @@
+"""Files for those who pick the repository up: container image, citation, changelog, the workflow catalog's entry."""
+
+import io
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+from dockerfile_parse import DockerfileParser
+
+ROOT = Path(__file__).resolve().parents[1]
+SYSTEM_PACKAGES = {"libgomp1", "libquadmath0"}  # what MXNet's wheel expects of a system
+
+
+def pip_options(command: str) -> set[str]:
+    """What decides which packages pip installs: its options without those of its output and cache, and file names."""
+    words = shlex.split(re.search(r"pip install (.*)", command).group(1))
+    return {Path(word).name for word in words} - {"--quiet", "--disable-pip-version-check", "--no-cache-dir"}
+
+
+def containerfile() -> list[tuple[str, str]]:
+    """The instructions of the Containerfile and their values."""
+    parser = DockerfileParser(fileobj=io.BytesIO((ROOT / "Containerfile").read_bytes()))
+    return [(item["instruction"], item["value"]) for item in parser.structure if item["instruction"] != "COMMENT"]
+
+
+def test_the_image_has_the_system_packages_and_the_pinned_environment():
+    (first, base), *instructions = containerfile()
+    assert first == "FROM"
+    assert re.fullmatch(r"python:3\.1[123]-slim-\w+", base)
+    [apt] = [value for name, value in instructions if name == "RUN" and "apt-get" in value]
+    words = shlex.split(re.search(r"apt-get install ([^&]*)", apt).group(1))
+    assert {word for word in words if not word.startswith("-")} == SYSTEM_PACKAGES
+    [pip] = [value for name, value in instructions if name == "RUN" and "pip" in value]
+    assert {"--require-hashes", "--no-deps", "-r", "requirements.txt"} == pip_options(pip)
+    assert ("COPY", "requirements.txt /tmp/") in instructions
+    assert "/tmp/requirements.txt" in pip
+
+
+def test_the_image_is_installed_as_make_installs_the_environment():
+    [pip] = [value for name, value in containerfile() if name == "RUN" and "pip" in value]
+    assert pip_options((ROOT / "Makefile").read_text()) <= pip_options(pip)
+
+
+def test_the_citation_is_of_the_changelogs_latest_version():
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], str(citation["date-released"])) == released[0]
+    assert citation["license"] == "MIT"
+
+
+def test_the_repository_has_what_the_workflow_catalog_looks_for():
+    # https://github.com/snakemake/snakemake-workflow-catalog, "All workflows"
+    assert {"snakemake", "workflow"} <= set(re.findall(r"\w+", (ROOT / "README.md").read_text().lower()))
+    assert (ROOT / "Snakefile").exists()
+    assert list((ROOT / "rules").glob("*.smk"))
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    profile = re.search(r"--profile (\S+)", usage["mandatory-flags"]["flags"]).group(1)
+    assert (ROOT / profile / "config.yaml").exists()
