@@ -7,7 +7,10 @@ import os
 import shlex
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 BASE = Path(workflow.basedir)
+IMAGE = BASE / "shelfmark.sif"
 
 import cli
 from workflow import catalogs, configuration, drivers, overlays, recipes, resources, sources
@@ -62,6 +65,12 @@ config = checked_configuration()
 DATASETS = config["datasets"]
 MODELS = config["models"]
 ENSEMBLES = config["ensembles"]
+
+
+def check_image():
+    """End a run before its first job where jobs are to run in a container image that nobody has built."""
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method and not IMAGE.exists():
+        sys.exit(cli.fail(f"{IMAGE}: no such file; build it as docs/cluster.md says, or run without --sdm apptainer"))
 
 
 def become_the_driver():
