@@ -1,12 +1,14 @@
-"""Files for those who pick the repository up: container image, citation, changelog, the workflow catalog's entry."""
+"""What those need who pick the repository up: values of a site, container image, citation, workflow catalog."""
 
 import io
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import yaml
 from dockerfile_parse import DockerfileParser
+from snakemake.cli import parse_args
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM_PACKAGES = {"libgomp1", "libquadmath0"}  # what MXNet's wheel expects of a system
@@ -57,3 +59,17 @@ def test_the_repository_has_what_the_workflow_catalog_looks_for():
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     profile = re.search(r"--profile (\S+)", usage["mandatory-flags"]["flags"]).group(1)
     assert (ROOT / profile / "config.yaml").exists()
+
+
+def test_a_sites_file_as_the_cluster_page_makes_it_replaces_what_it_names_of_the_slurm_profile(tmp_path):
+    [command] = re.findall(r"^    (sed .*) > site.yaml$", (ROOT / "docs" / "cluster.md").read_text(), re.MULTILINE)
+    block = subprocess.run(shlex.split(command), cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    site = tmp_path / "site.yaml"
+    site.write_text(block.replace("slurm_partition: gpu", "slurm_partition: a100").replace("jobs: 100", "jobs: 7"))
+
+    profile = ["--profile", str(ROOT / "profiles" / "slurm")]
+    _, shipped = parse_args(profile)
+    _, adapted = parse_args([*profile, "--profile", str(site)])
+    assert adapted.set_resources["train_epochs"]["slurm_partition"].raw == "a100"
+    assert (shipped.jobs, adapted.jobs) == (100, 7)
+    assert (adapted.executor, adapted.retries) == (shipped.executor, shipped.retries) == ("slurm", 2)
