@@ -297,6 +297,18 @@ def epoch_states(wildcards):
     return epoch_before(wildcards, "states")
 
 
+# A program uses as many GPUs as config.yaml says, whether a site asks SLURM for them by gpu or by gres. These functions take
+# input for Snakemake not to compare them: GPUs make nothing stale.
+
+
+def training_gpus(wildcards, input):
+    return MODELS[wildcards.model]["gpus"]
+
+
+def prediction_gpus(wildcards, input):
+    return config["prediction"]["gpus"]
+
+
 def superseded_states(wildcards, input):
     """The option by which an epoch removes optimizer states that no job needs any more.
 
