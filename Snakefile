@@ -14,6 +14,12 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+
+
+# Where jobs run under --sdm apptainer (docs/cluster.md); without that option nothing looks for it.
+container: str(IMAGE)
+
+
 include: "rules/resources.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
@@ -25,6 +31,7 @@ include: "rules/report.smk"
 onstart:
     check_pretrained_weights()
     check_gpus()
+    check_image()
     become_the_driver()
 
 

@@ -7,7 +7,10 @@ import os
 import shlex
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 BASE = Path(workflow.basedir)
+IMAGE = BASE / "shelfmark.sif"
 
 import cli
 from workflow import catalogs, configuration, drivers, overlays, recipes, resources, sources
@@ -62,6 +65,12 @@ config = checked_configuration()
 DATASETS = config["datasets"]
 MODELS = config["models"]
 ENSEMBLES = config["ensembles"]
+
+
+def check_image():
+    """End a run before its first job where jobs are to run in a container image that nobody has built."""
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method and not IMAGE.exists():
+        sys.exit(cli.fail(f"{IMAGE}: no such file; build it as docs/cluster.md says, or run without --sdm apptainer"))
 
 
 def become_the_driver():
@@ -286,6 +295,18 @@ def epoch_states(wildcards):
     if recipes.starts_phase(MODELS[wildcards.model], int(wildcards.epoch)):
         return []
     return epoch_before(wildcards, "states")
+
+
+# A program uses as many GPUs as config.yaml says, whether a site asks SLURM for them by gpu or by gres. These functions take
+# input for Snakemake not to compare them: GPUs make nothing stale.
+
+
+def training_gpus(wildcards, input):
+    return MODELS[wildcards.model]["gpus"]
+
+
+def prediction_gpus(wildcards, input):
+    return config["prediction"]["gpus"]
 
 
 def superseded_states(wildcards, input):

@@ -43,11 +43,12 @@ rule predict_images:
         image=lambda wildcards: image_options(wildcards.model),
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
+        gpus=prediction_gpus,
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:
         "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
         " --symbol {input.symbol:q} --params {input.params:q} {params.image}"
-        " --batch-size {params.batch_size} --decoders {threads} --gpus {resources.gpu}"
+        " --batch-size {params.batch_size} --decoders {threads} --gpus {params.gpus}"
         " --output {output.probabilities:q} 2> {log:q}"

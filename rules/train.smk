@@ -91,6 +91,7 @@ rule train_epochs:
         start=start_option,
         states=option("--states", "states"),
         superseded=superseded_states,
+        gpus=training_gpus,
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
@@ -98,5 +99,5 @@ rule train_epochs:
         " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.superseded}"
-        " --output-folder $(dirname {output.params:q}) --threads {threads} --gpus {resources.gpu}"
+        " --output-folder $(dirname {output.params:q}) --threads {threads} --gpus {params.gpus}"
         " 2> {log:q}"

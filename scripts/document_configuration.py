@@ -59,7 +59,7 @@ def rows(node: dict, root: dict, key: str = "", required: bool = True) -> Iterat
     for branch in node.get("allOf", []):
         [family] = (name["const"] for name in branch["if"]["properties"].values())
         for own, kind, initial, meaning in rows(branch["then"], root, key):
-            if own.rpartition(".")[2] not in node["properties"]:
+            if own.removeprefix(f"{key}.").split(".")[0] not in node["properties"]:
                 yield own, kind, initial, f"{family}: {meaning}"
     if isinstance(child := node.get("additionalProperties"), dict):
         yield from rows(child, root, f"{key}.NAME", required=False)

@@ -103,7 +103,7 @@ def gpu_counts(planned: dict[str, boxes.Box], wanted: dict[str, int], gpus: int 
 
 def named(arguments: argparse.Namespace) -> str:
     """The profile and the targets of a run, where it names any."""
-    profile = f" by {arguments.profile[-1]}" if arguments.profile else ""
+    profile = f" by {' and '.join(arguments.profile)}" if arguments.profile else ""
     targets = f", {' '.join(map(str, arguments.targets))}" if arguments.targets else ""
     return profile + targets
 

@@ -23,6 +23,12 @@ def test_every_key_has_a_row_and_a_meaning():
         assert rows[key]
 
 
+def test_keys_that_all_families_have_are_told_once():
+    keys = [key for key, *_ in document_configuration.rows(SCHEMA, SCHEMA)]
+    assert keys.count("networks.NAME.image.size") == keys.count("networks.NAME.growth") == 1
+    assert keys.count("networks.NAME.groups") == 2  # resnext and dpn
+
+
 def test_types_limits_and_defaults_are_told():
     schema = {
         "required": ["a"],

@@ -11,6 +11,7 @@ COLUMNS = {
     "MiB": "mem_mb",
     "minutes": "runtime",
     "GPUs": "gpu",
+    "gres": "gres",
 }
 
 

@@ -12,6 +12,7 @@ EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signal
 # Of the executor's message, and of what SLURM writes into a job's log.
 SLURM_STATE = re.compile(r"SLURM status is: '(\w+)'|CANCELLED AT \S+ DUE TO ([A-Z ]+[A-Z])|(oom.kill)", re.IGNORECASE)
 HEADER = re.compile(r"(\w+)( in .*)?:$")
+SIGNALS = {128 + number: number.name for number in signal.Signals}  # exit statuses of shells
 TRACEBACK = re.compile(r'\s*(File ".*", line \d+, in |Traceback)')
 
 
@@ -75,8 +76,7 @@ def ending(text: str) -> str:
         return "SLURM ended it: " + ("out of memory" if "oom" in state else state)
     if status := EXIT_STATUS.search(text):
         number, name = status.groups()
-        if number and int(number) > 128:
-            name = signal.Signals(int(number) - 128).name
+        name = name or SIGNALS.get(int(number))
         if name == "SIGKILL":
             return "SIGKILL ended it (has memory run out?)"
         return f"{name} ended it" if name else f"exit status {number}"

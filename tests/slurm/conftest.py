@@ -32,25 +32,26 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
-    """A folder of configurations with profiles/slurm for this site: quick answers from a small SLURM."""
+def site(tmp_path_factory) -> Path:
+    """The values of this site, for profiles/slurm: quick answers from a small SLURM."""
     settings = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    settings["slurm-init-seconds-before-status-checks"] = 1
-    settings["latency-wait"] = 15
     settings["set-resources"]["train_epochs"]["gpu_model"] = "v100"
-    home = tmp_path_factory.mktemp("configuration")
-    folder = home / "snakemake" / "slurm"
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    return home
+    values = {
+        "set-resources": settings["set-resources"],
+        "slurm-init-seconds-before-status-checks": 1,
+        "latency-wait": 15,
+    }
+    path = tmp_path_factory.mktemp("site") / "site.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
 
 
 class Workplace:
     """A working directory with the demo's configuration, and a journal of the programs that ran in it."""
 
-    def __init__(self, folder: Path, home: Path, *overlays: Path):
+    def __init__(self, folder: Path, site: Path, *overlays: Path):
         self.folder = folder
-        self.home = home
+        self.site = site
         self.overlays = [*OVERLAYS, *overlays]
         folder.mkdir(exist_ok=True)
         if not (folder / "scripts").exists():
@@ -64,7 +65,6 @@ class Workplace:
         environment = {
             **os.environ,
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
-            "XDG_CONFIG_HOME": str(self.home),
             "SHELFMARK_JOURNAL": str(self.folder),
             "SHELFMARK_PYTHON": sys.executable,
         }
@@ -81,8 +81,9 @@ class Workplace:
 
     def driver(self, *arguments: str) -> subprocess.Popen:
         """Start a driver that submits to SLURM; its words go to driver.log."""
+        profiles = ("--profile", ROOT / "profiles" / "slurm", "--profile", self.site)
         with (self.folder / "driver.log").open("a") as log:
-            self.last_driver = self._run("--profile", "slurm", *arguments, stdout=log, stderr=log)
+            self.last_driver = self._run(*profiles, *arguments, stdout=log, stderr=log)
         return self.last_driver
 
     def log(self) -> str:
@@ -126,9 +127,9 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory, home):
+def workplace(tmp_path_factory, site):
     """Makes workplaces by name."""
-    return lambda name: Workplace(tmp_path_factory.mktemp(name), home)
+    return lambda name: Workplace(tmp_path_factory.mktemp(name), site)
 
 
 @pytest.fixture(scope="session")
@@ -161,4 +162,4 @@ def untrained(tmp_path, reference) -> Workplace:
     (folder / "journal").write_text("")
     epoch_by_epoch = tmp_path / "epoch-by-epoch.yaml"
     epoch_by_epoch.write_text("training: {epochs_per_job: 1}\n")
-    return Workplace(folder, reference.home, epoch_by_epoch)
+    return Workplace(folder, reference.site, epoch_by_epoch)

@@ -1,5 +1,6 @@
 """What a user sees of bad input: one clear line, a non-zero exit, nothing half-written."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,20 @@ def test_a_missing_catalog_file_is_named_before_anything_runs(catalog, name):
     [error] = run(catalog)
     assert str(catalog / name) in error
     assert "config key catalog" in error
+
+
+def test_a_container_image_that_nobody_built_is_named_before_anything_runs(catalog, monkeypatch, tmp_path):
+    image = ROOT / "shelfmark.sif"
+    if image.exists():
+        pytest.skip(f"{image} is there")
+    apptainer = tmp_path / "bin" / "apptainer"  # only asked for its version: without an image it has nothing to run
+    apptainer.parent.mkdir()
+    apptainer.write_text("#!/bin/sh\necho apptainer version 1.4.5\n")
+    apptainer.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apptainer.parent}:{os.environ['PATH']}")
+    [error] = run(catalog, "--software-deployment-method", "apptainer", "--", "results/classes.csv")
+    assert error.startswith(f"error: {image}: no such file; build it")
+    assert not leftovers(catalog.parent)
 
 
 def test_an_unknown_configuration_key_is_named(catalog):

@@ -34,7 +34,7 @@ def test_the_published_configuration_is_right(config):
         (lambda c: c.update(catalog=False), "config: catalog: False is not text; put it in quotes"),
         (lambda c: c.update(valid_fraction=1.5), "valid_fraction: 1.5 is greater"),
         (lambda c: c.update(only="M01"), "config: only: 'M01' is not a list"),
-        (lambda c: c["networks"]["dpn-92"].pop("k_r"), r"networks\.dpn-92\.k_r: missing \(Inner width of the first"),
+        (lambda c: c["networks"]["dpn-92"].pop("k_r"), r"networks\.dpn-92\.k_r: missing \(Channels within a block"),
         (lambda c: c["networks"]["dpn-92"].pop("family"), r"networks\.dpn-92\.family: missing"),
         (lambda c: c["networks"]["dpn-92"].update(family="vgg"), r"networks\.dpn-92\.family: 'vgg' is not one of"),
         (lambda c: c["networks"]["densenet-161"].update(groups=2), r"networks\.densenet-161\.groups: no such key"),

@@ -41,6 +41,7 @@ def test_without_an_error_line_the_last_line_counts_that_is_no_progress_bar():
     ("text", "words"),
     [
         ("Command 'x' returned non-zero exit status 1.", "exit status 1"),
+        ("Command 'x' returned non-zero exit status 255.", "exit status 255"),
         ("Command 'x' returned non-zero exit status 137.", "SIGKILL ended it (has memory run out?)"),
         ("Command 'x' died with <Signals.SIGSEGV: 11>.", "SIGSEGV ended it"),
         ("SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. Reason", "SLURM ended it: timeout"),

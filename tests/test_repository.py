@@ -1,0 +1,79 @@
+"""What those need who pick the repository up: values of a site, container image, citation, workflow catalog."""
+
+import io
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import yaml
+from dockerfile_parse import DockerfileParser
+from snakemake.cli import parse_args
+
+import check_system
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pip_options(command: str) -> set[str]:
+    """What decides which packages pip installs: its options without those of its output and cache, and file names."""
+    words = shlex.split(re.search(r"pip install (.*)", command).group(1))
+    return {Path(word).name for word in words} - {"--quiet", "--disable-pip-version-check", "--no-cache-dir"}
+
+
+def containerfile() -> list[tuple[str, str]]:
+    """The instructions of the Containerfile and their values."""
+    parser = DockerfileParser(fileobj=io.BytesIO((ROOT / "Containerfile").read_bytes()))
+    return [(item["instruction"], item["value"]) for item in parser.structure if item["instruction"] != "COMMENT"]
+
+
+def test_the_image_has_a_python_that_runs_and_the_packages_that_set_up_asks_for():
+    (first, base), *instructions = containerfile()
+    assert first == "FROM"
+    version = re.fullmatch(r"python:(\d+)\.(\d+)-slim-\w+", base).groups()
+    assert tuple(map(int, version)) in check_system.SUPPORTED
+    [apt] = [value for name, value in instructions if name == "RUN" and "apt-get" in value]
+    words = shlex.split(re.search(r"apt-get install ([^&]*)", apt).group(1))
+    assert {word for word in words if not word.startswith("-")} == set(check_system.LIBRARIES.values())
+
+
+def test_the_image_is_installed_as_make_installs_the_environment():
+    instructions = containerfile()
+    shared = pip_options((ROOT / "Makefile").read_text())
+    assert {"--require-hashes", "--no-deps"} == shared
+    cpu, gpu = [value for name, value in instructions if name == "RUN" and "pip install" in value]
+    assert pip_options(cpu) == {*shared, "-r", "requirements.txt"}
+    assert pip_options(gpu) == {*shared, "-r", "requirements-gpu.txt", "--target", "gpu"}
+    copied = [value for name, value in instructions if name == "COPY"]
+    assert copied == ["requirements.txt /tmp/", "requirements-gpu.txt /tmp/"]
+
+
+def test_the_citation_is_of_the_changelogs_latest_version():
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], str(citation["date-released"])) == released[0]
+    assert citation["license"] == "MIT"
+
+
+def test_the_repository_has_what_the_workflow_catalog_looks_for():
+    # https://github.com/snakemake/snakemake-workflow-catalog, "All workflows"
+    assert {"snakemake", "workflow"} <= set(re.findall(r"\w+", (ROOT / "README.md").read_text().lower()))
+    assert (ROOT / "Snakefile").exists()
+    assert list((ROOT / "rules").glob("*.smk"))
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    profile = re.search(r"--profile (\S+)", usage["mandatory-flags"]["flags"]).group(1)
+    assert (ROOT / profile / "config.yaml").exists()
+
+
+def test_a_sites_file_as_the_cluster_page_makes_it_replaces_what_it_names_of_the_slurm_profile(tmp_path):
+    [command] = re.findall(r"^    (sed .*) > site.yaml$", (ROOT / "docs" / "cluster.md").read_text(), re.MULTILINE)
+    block = subprocess.run(shlex.split(command), cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    site = tmp_path / "site.yaml"
+    site.write_text(block.replace("slurm_partition: gpu", "slurm_partition: a100").replace("jobs: 100", "jobs: 7"))
+
+    profile = ["--profile", str(ROOT / "profiles" / "slurm")]
+    _, shipped = parse_args(profile)
+    _, adapted = parse_args([*profile, "--profile", str(site)])
+    assert adapted.set_resources["train_epochs"]["slurm_partition"].raw == "a100"
+    assert (shipped.jobs, adapted.jobs) == (100, 7)
+    assert (adapted.executor, adapted.retries) == (shipped.executor, shipped.retries) == ("slurm", 2)
