@@ -4,8 +4,10 @@ MXNet's own save_optimizer_states pickles, and leaves out the update counts and 
 which a resumed training drifts.
 """
 
+import io
 import json
 import math
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -123,8 +125,16 @@ def save_states(module: mx.mod.Module, path: Path) -> None:
         },
         "m_schedule": getattr(optimizer, "m_schedule", None),
     }
-    with path.open("wb") as file:
-        np.savez(file, header=np.array(json.dumps(header)), **arrays)
+    write_npz(path, {"header": np.array(json.dumps(header)), **arrays})
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as np.savez does, but the same bytes under every Python: not all declare large files alike."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getbuffer())
 
 
 def load_states(module: mx.mod.Module, path: Path) -> None:
