@@ -280,11 +280,23 @@ def test_a_dry_run_lists_jobs_and_reasons_under_each_profile(profile, truncated_
     assert done.stdout.endswith("Dry run, nothing was started. 2 jobs.\n")
 
 
+def heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
     command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", "results/catalog/train.bson"]
-    driver = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    driver = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - the test has no threads
+    )
     end = time.monotonic() + 60
     while not (tmp_path / "results/logs/generate_catalog.log").exists():
         assert time.monotonic() < end
