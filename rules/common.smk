@@ -231,7 +231,7 @@ def ensemble_settings(wildcards):
 def image_options(model):
     """How predict_images brings pictures to the size of a model's network."""
     image = recipes.image(config, model)
-    return f"--image-size {image['size']} --resize {image.get('resize', image['size'])}"
+    return f"--image-size {image['size']} --resize {recipes.resize(image)}"
 
 
 def mxnet_env(gpus):
@@ -270,7 +270,7 @@ def epoch_before(wildcards, suffix):
 
 
 def epoch_start(wildcards):
-    """The weights that an epoch starts from where the DAG makes them: the epoch before, another model's last, a package's."""
+    """The weights that an epoch starts from where the DAG makes them: an epoch before it, or converted ones."""
     if int(wildcards.epoch) > 1:
         return epoch_before(wildcards, "params")
     start = MODELS[wildcards.model]["start"]

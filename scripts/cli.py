@@ -12,10 +12,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
+from tqdm import tqdm
 
 LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
 TERMINAL_INTERVAL = 0.2
@@ -85,10 +84,8 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
             temporary.unlink(missing_ok=True)
 
 
-def progress(total: int, unit: str, description: str) -> "tqdm":
+def progress(total: int, unit: str, description: str) -> tqdm:
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
-    from tqdm import tqdm  # noqa: PLC0415 - the environment of the workflow's driver need not have it
-
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
     return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval)
 

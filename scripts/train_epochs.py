@@ -70,7 +70,7 @@ def prepare(
     batch, size = recipe["batch_size"], recipe["image"]["size"]
     if batch % len(places):
         raise cli.UserError(f"a batch of {batch} cannot be shared by {len(places)} GPUs; change the model's batch_size")
-    names = [name for name in symbol.list_arguments() if name not in ("data", "softmax_label")]
+    names = [name for name in symbol.list_arguments() if name not in checkpoints.INPUTS]
     fixed = [name for name in names if name not in optimizers.CLASSIFIER] if trains_classifier_only(recipe) else None
     module = mx.mod.Module(symbol, context=places, fixed_param_names=fixed)
     module.bind(data_shapes=[("data", (batch, 3, size, size))], label_shapes=[("softmax_label", (batch,))])

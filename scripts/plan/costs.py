@@ -53,7 +53,8 @@ class Estimator:
     def cost(self, box: Box) -> Cost:
         """What the box's jobs will take, where jobs that do not wait for one another run side by side."""
         size = sum(map(self._bytes, box.jobs))
-        seconds = [self._seconds(job) for job in box.jobs]
+        estimates = [self._seconds(job) for job in box.jobs]
+        seconds = [each for each, _ in estimates]
         if None in seconds:
             return Cost(None, None, size)
         gpu_seconds = sum(each * self._gpus(job) for job, each in zip(box.jobs, seconds, strict=True))
@@ -61,19 +62,19 @@ class Estimator:
         for job, each in zip(box.jobs, seconds, strict=True):
             by_rule.setdefault(job.rule, []).append(each)
         in_turn = sum(sum(each) if rule == "train_epochs" else max(each) for rule, each in by_rule.items())
-        is_scaled = any(not self._measured(job) and self._scaled(job) is not None for job in box.jobs)
-        return Cost(in_turn / 3600, gpu_seconds / 3600, size, is_scaled)
+        return Cost(in_turn / 3600, gpu_seconds / 3600, size, any(is_scaled for _, is_scaled in estimates))
 
     def gpus(self, box: Box) -> int:
         """GPUs that the box's jobs can use at once."""
         gpus = [self._gpus(job) for job in box.jobs]
         return max(gpus, default=0) if box.column == MODEL else sum(gpus)
 
-    def _seconds(self, job: Job) -> float | None:
+    def _seconds(self, job: Job) -> tuple[float | None, bool]:
+        """A job's seconds, and whether they follow from another job's kind."""
         if measured := self._measured(job):
-            return mean(measured)
+            return mean(measured), False
         scaled = self._scaled(job)
-        return self._published(job) if scaled is None else scaled
+        return (self._published(job), False) if scaled is None else (scaled, True)
 
     def _measured(self, job: Job) -> list[float]:
         return measured_seconds(self.benchmarks / job.rule, job.wildcards.get("model", ""))
@@ -204,10 +205,11 @@ class Estimator:
 @cache
 def measured_seconds(benchmarks: Path, model: str) -> list[float]:
     """Wall seconds of a rule's finished jobs; with a model's name, of this model."""
-    return [_wall_seconds(path) for path in sorted(benchmarks.glob("*.tsv")) if model in path.name]
+    return [wall_seconds(path) for path in sorted(benchmarks.glob("*.tsv")) if model in path.name]
 
 
-def _wall_seconds(path: Path) -> float:
+def wall_seconds(path: Path) -> float:
+    """What a job took, by the benchmark file that Snakemake wrote of it."""
     with path.open() as file:
         return mean(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
 

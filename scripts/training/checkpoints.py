@@ -6,6 +6,7 @@ from pathlib import Path
 import cli
 from mxnet_for_numpy2 import mx
 
+INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
 Arrays = dict[str, mx.nd.NDArray]
 
 
@@ -62,8 +63,7 @@ def shapes(symbol: mx.sym.Symbol, image_size: int) -> tuple[dict[str, tuple], di
     """Shapes of a network's arguments (without data and label) and auxiliary states, by name."""
     arguments, _, auxiliaries = symbol.infer_shape(data=(1, 3, image_size, image_size))
     named = dict(zip(symbol.list_arguments(), arguments, strict=True))
-    inputs = ("data", "softmax_label")
     return (
-        {name: shape for name, shape in named.items() if name not in inputs},
+        {name: shape for name, shape in named.items() if name not in INPUTS},
         dict(zip(symbol.list_auxiliary_states(), auxiliaries, strict=True)),
     )

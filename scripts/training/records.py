@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cli
 from mxnet_for_numpy2 import mx
+from workflow import recipes
 
 
 def record_count(records: Path) -> int:
@@ -45,7 +46,7 @@ def training_batches(records: Path, recipe: dict, epoch: int, threads: int) -> m
         shuffle=True,
         seed=seed,
         seed_aug=seed,
-        rand_crop=image_resize(recipe["image"]) > recipe["image"]["size"],
+        rand_crop=recipes.resize(recipe["image"]) > recipe["image"]["size"],
         rand_mirror=recipe["mirror"],
         random_h=hue,
         random_s=saturation,
@@ -59,11 +60,6 @@ def validation_batches(records: Path, recipe: dict, threads: int) -> mx.io.DataI
     return mx.io.ImageRecordIter(**_common(records, recipe, threads), shuffle=False, round_batch=False)
 
 
-def image_resize(image: dict) -> int:
-    """Pixels of a picture's shorter edge before it is cropped to image["size"]."""
-    return image.get("resize", image["size"])
-
-
 def _common(records: Path, recipe: dict, threads: int) -> dict:
     image = recipe["image"]
     red, green, blue = image["mean"]
@@ -71,7 +67,7 @@ def _common(records: Path, recipe: dict, threads: int) -> dict:
         "path_imgrec": str(records),
         "path_imgidx": str(records.with_suffix(".idx")),
         "data_shape": (3, image["size"], image["size"]),
-        "resize": image_resize(image),
+        "resize": recipes.resize(image),
         "mean_r": red,
         "mean_g": green,
         "mean_b": blue,

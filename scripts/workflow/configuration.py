@@ -115,7 +115,7 @@ def check_training(config: dict) -> None:
                     f"config: models.{name}.phases.{number}.weight_decay: {phase['optimizer']} takes none; adamw does"
                 )
         image = recipes.image(config, name)
-        if image.get("resize", image["size"]) < image["size"]:
+        if recipes.resize(image) < image["size"]:
             raise cli.UserError(
                 f"config: networks.{model['network']}.image.resize: {image['resize']} pixels are fewer than the"
                 f" {image['size']} of image.size, which is cut out of them"

@@ -100,6 +100,11 @@ def image(config: dict, model_name: str) -> dict:
     return config["image"] | config["networks"][config["models"][model_name]["network"]].get("image", {})
 
 
+def resize(image: dict) -> int:
+    """Pixels of a picture's shorter edge before it is cropped to image["size"]."""
+    return image.get("resize", image["size"])
+
+
 def network_spec(config: dict, model_name: str) -> dict:
     """The family and numbers that a model's network is built from."""
     return numbers(config["networks"][config["models"][model_name]["network"]])

@@ -6,7 +6,6 @@ logger plugin, the user has asked for something else and gets it.
 """
 
 import contextlib
-import csv
 import logging
 import os
 import shutil
@@ -29,6 +28,7 @@ from snakemake_interface_report_plugins.registry import ReportPluginRegistry
 
 import cli
 from plan.boxes import Job
+from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from workflow import failures, listing
 from workflow.progress import Progress
@@ -226,8 +226,7 @@ def _seconds(job) -> float | None:
     """What a job took, by its benchmark."""
     if job.benchmark is None or not Path(job.benchmark).exists():
         return None
-    with Path(job.benchmark).open() as file:
-        return sum(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    return wall_seconds(Path(job.benchmark))
 
 
 def _metrics(job) -> Path | None:
