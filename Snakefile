@@ -29,6 +29,7 @@ include: "rules/report.smk"
 
 
 onstart:
+    check_rejects()
     check_pretrained_weights()
     check_gpus()
     check_image()
@@ -63,4 +64,47 @@ rule all:
         catalog_digests(),
         submissions(),
         evaluations("json"),
+        tables(),
+
+
+# Parts of all, by name: snakemake ... -- train_M04
+
+
+rule records:
+    input:
+        expand(results("records/{dataset}/{part}.rec"), dataset=trained_datasets(), part=["train", "valid"]),
+
+
+rule train:
+    input:
+        [last_params(model) for model in MODELS],
+
+
+for model in MODELS:
+
+    rule:
+        name:
+            f"train_{model}"
+        input:
+            last_params(model),
+
+
+rule predict:
+    input:
+        [probabilities(images, model) for model in MODELS for images in predicted_sets(model)],
+
+
+rule evaluate:
+    input:
+        evaluations("json"),
+        results("evaluation/summary.txt"),
+
+
+rule submit:
+    input:
+        submissions(),
+
+
+rule report:
+    input:
         tables(),

@@ -77,7 +77,11 @@ def become_the_driver():
     """Refuse to be a folder's second driver; plan anew once the jobs of a dead one are settled."""
     try:
         drivers.claim(Path.cwd())
-        if not workflow.local_exec and drivers.take_over_jobs(Path.cwd()):
+        jobs_lock, has_waited = drivers.wait_for_orphans(Path.cwd())
+        shell._process_args["pass_fds"] = (jobs_lock,)  # the jobs of this driver hold it, too
+        if not workflow.local_exec:
+            has_waited |= drivers.take_over_jobs(Path.cwd())
+        if has_waited:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     except cli.UserError as error:
         sys.exit(cli.fail(str(error)))
@@ -157,7 +161,6 @@ def catalog_digests():
 def index_identity(name):
     return {
         "catalog": catalog_identity(name),
-        "on_bad_product": config["on_bad_product"],
         "revision": sources.revision("index_catalog.py"),
     }
 
@@ -216,7 +219,6 @@ def prediction_settings(wildcards):
     settings = {
         "image_set": image_set_identity(wildcards.images),
         "shards": config["prediction"]["shards"],
-        "batch_size": config["prediction"]["batch_size"],
         "revision": sources.revision("predict_images.py"),
     }
     return json.dumps(settings, sort_keys=True)
@@ -297,8 +299,8 @@ def epoch_states(wildcards):
     return epoch_before(wildcards, "states")
 
 
-# A program uses as many GPUs as config.yaml says, whether a site asks SLURM for them by gpu or by gres. These functions take
-# input for Snakemake not to compare them: GPUs make nothing stale.
+# These functions take input for Snakemake not to compare them: GPUs and the batch of a prediction make nothing stale. A
+# program uses as many GPUs as config.yaml says, whether a site asks SLURM for them by gpu or by gres.
 
 
 def training_gpus(wildcards, input):
@@ -307,6 +309,10 @@ def training_gpus(wildcards, input):
 
 def prediction_gpus(wildcards, input):
     return config["prediction"]["gpus"]
+
+
+def prediction_batch_size(wildcards, input):
+    return config["prediction"]["batch_size"]
 
 
 def superseded_states(wildcards, input):
@@ -346,6 +352,22 @@ def missing_checkpoints():
         ):
             missing.setdefault(weights, []).append(model)
     return missing
+
+
+def on_bad_product(wildcards, input):
+    """It takes input for Snakemake not to compare it: an index that has no bad product is the same by either word."""
+    return config["on_bad_product"]
+
+
+def check_rejects():
+    """End a run before its first job where products were left out of an index that stays, and now may not be."""
+    indexed_now = {job.wildcards.catalog for job in workflow.dag.needrun_jobs() if job.rule.name == "index_catalog"}
+    try:
+        if config["on_bad_product"] == "stop":
+            for catalog in {"train", "test"} - indexed_now:
+                catalogs.check_rejects(Path(results(f"index/{catalog}.rejects.csv")))
+    except cli.UserError as error:
+        sys.exit(cli.fail(str(error)))
 
 
 def check_pretrained_weights():
@@ -412,6 +434,16 @@ def member_options(wildcards):
 def sample_submission():
     sample = catalog_file("sample_submission.csv")
     return [sample] if os.path.exists(sample) else []
+
+
+def trained_datasets():
+    return sorted({model["dataset"] for model in MODELS.values()})
+
+
+def predicted_sets(model):
+    """The image sets that a model predicts: its split's valid part, and the test pictures where an ensemble has it."""
+    is_member = any(model in ensemble["models"] for ensemble in ENSEMBLES.values())
+    return [f"valid-{seed_of(model)}", *(["test"] if is_member else [])]
 
 
 def submissions():

@@ -43,7 +43,7 @@ rule index_catalog:
     params:
         code=sources.fingerprint("index_catalog.py"),
         identity=lambda wildcards: catalog_identity(wildcards.catalog),
-        on_bad_product=config["on_bad_product"],
+        on_bad_product=on_bad_product,
     message:
         "Index the pictures of {input.catalog}"
     shell:

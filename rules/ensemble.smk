@@ -14,7 +14,7 @@ rule write_ensemble_settings:
     message:
         "Write what averages of {wildcards.ensemble} depend on"
     shell:
-        "printf '%s\\n' {params.settings:q} > {output.settings:q} 2> {log:q}"
+        "printf '%s\\n' {params.settings:q} 2> {log:q} > {output.settings:q}.part && mv {output.settings:q}.part {output.settings:q}"
 
 
 rule average_models:

@@ -14,7 +14,7 @@ rule write_prediction_settings:
     message:
         "Write what predictions of {wildcards.images} depend on"
     shell:
-        "printf '%s\\n' {params.settings:q} > {output.settings:q} 2> {log:q}"
+        "printf '%s\\n' {params.settings:q} 2> {log:q} > {output.settings:q}.part && mv {output.settings:q}.part {output.settings:q}"
 
 
 rule predict_images:
@@ -42,7 +42,7 @@ rule predict_images:
     params:
         image=lambda wildcards: image_options(wildcards.model),
         shards=config["prediction"]["shards"],
-        batch_size=config["prediction"]["batch_size"],
+        batch_size=prediction_batch_size,
         gpus=prediction_gpus,
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"

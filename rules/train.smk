@@ -57,7 +57,7 @@ rule write_recipe:
     message:
         "Write the recipe of {wildcards.model}, epoch {wildcards.epoch}"
     shell:
-        "printf '%s\\n' {params.recipe:q} > {output.recipe:q} 2> {log:q}"
+        "printf '%s\\n' {params.recipe:q} 2> {log:q} > {output.recipe:q}.part && mv {output.recipe:q}.part {output.recipe:q}"
 
 
 rule train_epochs:

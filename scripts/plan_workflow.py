@@ -32,7 +32,7 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
     Raises:
         cli.UserError: the dry run fails; Snakemake has printed why.
     """
-    own = ["--dry-run", "--rerun-incomplete", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
+    own = ["--dry-run", "--logger", "jobs", "--snakefile", str(ROOT / "Snakefile")]
     command = [*own, *snakemake_arguments]
     parser, arguments = parse_args(command)
     arguments.configfile = overlays.in_order(command, arguments.configfile)

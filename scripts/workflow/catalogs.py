@@ -36,9 +36,30 @@ def stamp(path: Path) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
+def check_rejects(rejects: Path) -> None:
+    """Stop where an index, made with `on_bad_product: skip`, left products out.
+
+    Raises:
+        cli.UserError: names the first of them.
+    """
+    if not rejects.exists():
+        return
+    with rejects.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows:
+        first = "; ".join(f"{key} {value}" for key, value in rows[0].items())
+        count = f"{len(rows)} bad product{'s were' * (len(rows) > 1) or ' was'} left out"
+        raise cli.UserError(
+            f"{rejects}: {count}, first {first}; set on_bad_product: skip, or mend the catalog and run again"
+        )
+
+
 def category_order(path: Path) -> str:
-    """SHA-256 of the category ids of category_names.csv in order: what class ids depend on, unlike the names."""
-    with path.open(newline="") as file:
+    """SHA-256 of the category ids of category_names.csv in order: what class ids depend on, unlike the names.
+
+    A byte order mark before the first line is none of them.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
         ids = [row[0] for row in csv.reader(file) if row]
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
 

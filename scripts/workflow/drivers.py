@@ -4,6 +4,7 @@ A driver is the Snakemake process that submits jobs. Where it dies, its jobs sta
 has to know of them before it plans. The kernel releases a dead process's lock, so nobody has to unlock.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -47,6 +48,40 @@ def claim(folder: Path) -> None:
         raise cli.UserError(f"{path}: cannot be locked: {error.strerror}; work on another file system") from error
     os.ftruncate(lock, 0)
     os.write(lock, f"process {os.getpid()} on {socket.gethostname()} since {time.ctime()}\n".encode())
+
+
+def wait_for_orphans(folder: Path) -> tuple[int, bool]:
+    """Wait for jobs on this machine that outlived an earlier driver, as nobody's GPU and file is for two.
+
+    A driver passes the lock on to its jobs, and the kernel holds it until the last of them has ended.
+
+    Returns:
+        the lock's file descriptor, and whether there was any such job: what is on disk is then not what this driver
+        planned with.
+    """
+    lock = os.open(folder / ".snakemake" / "jobs.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    has_waited = False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(
+            f"waiting for jobs of an earlier driver on this machine: {' '.join(map(str, holders(lock)))}"
+            " (end them to lose their work and go on)",
+            file=sys.stderr,
+        )
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        has_waited = True
+    return lock, has_waited
+
+
+def holders(lock: int) -> list[int]:
+    """The other processes that have a lock's file open, as far as this user may see."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(link.stat(), os.fstat(lock)):
+                found.add(int(link.parts[2]))
+    return sorted(found - {os.getpid()})
 
 
 def take_over_jobs(folder: Path) -> bool:

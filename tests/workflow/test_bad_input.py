@@ -32,14 +32,18 @@ def write(path: Path, products: list[dict]) -> None:
     path.write_bytes(b"".join(map(bson.encode, products)))
 
 
+def run_anyhow(catalog: Path, *targets: str) -> tuple[int, str]:
+    """Run up to the given targets; returns exit status and what was said."""
+    overlay = catalog.parent / "overlay.yaml"
+    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25}}\n")
+    done = snakemake(catalog.parent, "--show-failed-logs", *targets, overlay=overlay)
+    return done.returncode, done.stdout + done.stderr
+
+
 def run(catalog: Path, *targets: str) -> list[str]:
     """Run up to the given targets and return the lines that name errors; the run must fail."""
-    folder = catalog.parent
-    overlay = folder / "overlay.yaml"
-    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25}}\n")
-    done = snakemake(folder, "--show-failed-logs", *targets, overlay=overlay)
-    output = done.stdout + done.stderr
-    assert done.returncode != 0, output
+    status, output = run_anyhow(catalog, *targets)
+    assert status != 0, output
     assert "Traceback" not in output, output
     return [line.strip() for line in output.splitlines() if line.strip().startswith("error: ")]
 
@@ -99,6 +103,20 @@ def test_a_product_without_pictures_is_named_with_its_id(catalog):
     offset = len(bson.encode(product(1)))
     assert any("product 2" in error and str(offset) in error for error in errors)
     assert leftovers(catalog.parent) == []
+
+
+def test_products_that_were_left_out_stop_a_run_that_may_not_leave_them_out(catalog):
+    write(catalog / "train.bson", [product(1), product(2, pictures=0), product(3)])
+    index = "results/index/train.parquet"
+    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", index)
+    assert status == 0, output
+    [error] = run(catalog, "results/index/test.parquet")
+    assert "train.rejects.csv: 1 bad product was left out" in error
+    assert "product_id 2" in error
+    assert "on_bad_product: skip" in error
+    write(catalog / "train.bson", [product(1), product(2), product(3)])
+    status, output = run_anyhow(catalog, "--", index)
+    assert status == 0, output
 
 
 def test_a_category_without_a_name_is_named(catalog):

@@ -53,4 +53,5 @@ def test_the_order_of_categories_counts_and_their_names_do_not(tmp_path):
 
     before = order('category_id,category_level1\n10,"A, B"\n20,C\n')
     assert order("category_id,category_level1\n10,Other\n20,Names\n") == before
+    assert order("\ufeffcategory_id,category_level1\n10,A\n20,C\n") == before
     assert order("category_id,category_level1\n20,C\n10,A\n") != before

@@ -1,8 +1,10 @@
 """workflow.drivers lets one driver work in a folder and settles what a dead one left in the queue."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,34 @@ def test_a_killed_driver_leaves_no_lock(other_driver, tmp_path):
     other_driver.kill()
     other_driver.wait()
     drivers.claim(tmp_path)
+
+
+ORPHAN = """
+import os, pathlib, subprocess
+from workflow import drivers
+lock, _ = drivers.wait_for_orphans(pathlib.Path.cwd())
+print(subprocess.Popen(["sleep", "60"], pass_fds=[lock], stdout=subprocess.DEVNULL).pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_jobs_that_outlive_their_driver_are_waited_for(tmp_path, capsys):
+    (tmp_path / ".snakemake").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, "-c", ORPHAN]
+    driver = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=False)
+    orphan = int(driver.stdout)
+    ending = threading.Timer(1.0, os.kill, (orphan, signal.SIGKILL))
+    ending.start()
+    assert drivers.wait_for_orphans(tmp_path)[1]
+    assert f"waiting for jobs of an earlier driver on this machine: {orphan} " in capsys.readouterr().err
+
+
+def test_without_such_jobs_nobody_waits(tmp_path):
+    (tmp_path / ".snakemake").mkdir()
+    lock, has_waited = drivers.wait_for_orphans(tmp_path)
+    os.close(lock)
+    assert not has_waited
 
 
 def squeue(monkeypatch, *lines):

@@ -10,9 +10,20 @@ OVERLAY = Path(__file__).with_name("overlay.yaml")
 
 def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:
     """Run Shelfmark in a working directory of its own, with an overlay of config.yaml."""
+    command = _command(folder, "--configfile", overlay, *arguments)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def start_snakemake(folder: Path, **options) -> subprocess.Popen:
+    """Start the same as the leader of a group of processes; the options are Popen's."""
+    return subprocess.Popen(
+        _command(folder, "--configfile", OVERLAY), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, **options
+    )
+
+
+def _command(folder: Path, *arguments: str | Path) -> list[str | Path]:
     scripts = folder / "scripts"
     if not scripts.exists():
         scripts.symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command = [*program, "--configfile", overlay, "--cores", "2", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return [*program, "--cores", "2", *arguments]
