@@ -72,7 +72,7 @@ rule all:
 
 rule records:
     input:
-        expand(results("records/{dataset}/{part}.rec"), dataset=trained_datasets(), part=["train", "valid"]),
+        expand(results("records/{dataset}/{part}.rec"), dataset=recipes.trained_datasets(config), part=["train", "valid"]),
 
 
 rule train:
@@ -91,7 +91,7 @@ for model in MODELS:
 
 rule predict:
     input:
-        [probabilities(images, model) for model in MODELS for images in predicted_sets(model)],
+        [probabilities(images, model) for model in MODELS for images in recipes.predicted_sets(config, model)],
 
 
 rule evaluate:

@@ -299,8 +299,9 @@ def epoch_states(wildcards):
     return epoch_before(wildcards, "states")
 
 
-# These functions take input for Snakemake not to compare them: GPUs and the batch of a prediction make nothing stale. A
-# program uses as many GPUs as config.yaml says, whether a site asks SLURM for them by gpu or by gres.
+# These functions take input for Snakemake not to compare them: GPUs and the batch of a prediction make nothing stale, nor
+# does on_bad_product, as an index without bad products is the same by either word. A program uses as many GPUs as
+# config.yaml says, whether a site asks SLURM for them by gpu or by gres.
 
 
 def training_gpus(wildcards, input):
@@ -313,6 +314,10 @@ def prediction_gpus(wildcards, input):
 
 def prediction_batch_size(wildcards, input):
     return config["prediction"]["batch_size"]
+
+
+def on_bad_product(wildcards, input):
+    return config["on_bad_product"]
 
 
 def superseded_states(wildcards, input):
@@ -354,17 +359,12 @@ def missing_checkpoints():
     return missing
 
 
-def on_bad_product(wildcards, input):
-    """It takes input for Snakemake not to compare it: an index that has no bad product is the same by either word."""
-    return config["on_bad_product"]
-
-
 def check_rejects():
     """End a run before its first job where products were left out of an index that stays, and now may not be."""
     indexed_now = {job.wildcards.catalog for job in workflow.dag.needrun_jobs() if job.rule.name == "index_catalog"}
     try:
         if config["on_bad_product"] == "stop":
-            for catalog in {"train", "test"} - indexed_now:
+            for catalog in sorted({"train", "test"} - indexed_now):
                 catalogs.check_rejects(Path(results(f"index/{catalog}.rejects.csv")))
     except cli.UserError as error:
         sys.exit(cli.fail(str(error)))
@@ -434,16 +434,6 @@ def member_options(wildcards):
 def sample_submission():
     sample = catalog_file("sample_submission.csv")
     return [sample] if os.path.exists(sample) else []
-
-
-def trained_datasets():
-    return sorted({model["dataset"] for model in MODELS.values()})
-
-
-def predicted_sets(model):
-    """The image sets that a model predicts: its split's valid part, and the test pictures where an ensemble has it."""
-    is_member = any(model in ensemble["models"] for ensemble in ENSEMBLES.values())
-    return [f"valid-{seed_of(model)}", *(["test"] if is_member else [])]
 
 
 def submissions():

@@ -53,10 +53,9 @@ class Box:
 
 def build(config: dict) -> dict[str, Box]:
     """The boxes that a complete configuration leads to, column by column."""
-    members = dict.fromkeys(model for item in config["ensembles"].values() for model in item["models"])
     models = list(config["models"])
-    datasets = dict.fromkeys(config["models"][model]["dataset"] for model in models)
-    seeds = dict.fromkeys(config["datasets"][dataset]["seed"] for dataset in datasets)
+    datasets = recipes.trained_datasets(config)
+    seeds = dict.fromkeys(config["datasets"][config["models"][model]["dataset"]]["seed"] for model in models)
     boxes = [
         Box("catalog-train", CATALOG, "train.bson", "catalog and index", []),
         Box("classes", CATALOG, "classes.csv", "category names", ["catalog-train"]),
@@ -64,7 +63,7 @@ def build(config: dict) -> dict[str, Box]:
     ]
     for seed in seeds:
         boxes.append(Box(f"split-{seed}", SPLIT, f"split {seed}", "train, valid", ["catalog-train"]))
-    for dataset in sorted(datasets):
+    for dataset in datasets:
         split = f"split-{config['datasets'][dataset]['seed']}"
         boxes.append(Box(f"dataset-{dataset}", DATA, f"dataset {dataset}", "records", [split, "classes"]))
     for seed in seeds:
@@ -75,8 +74,7 @@ def build(config: dict) -> dict[str, Box]:
     )
     boxes += [_model_box(config, model) for model in models]
     for model in models:
-        valid = f"valid-{config['datasets'][config['models'][model]['dataset']]['seed']}"
-        sets = [valid, "test"] if model in members else [valid]
+        sets = recipes.predicted_sets(config, model)
         sources = [f"model-{model}", *(f"images-{images}" for images in sets)]
         boxes.append(Box(f"prediction-{model}", PREDICTION, f"{model} predicts", ", ".join(sets), sources))
     for name, ensemble in config["ensembles"].items():

@@ -48,9 +48,10 @@ def check_rejects(rejects: Path) -> None:
         rows = list(csv.DictReader(file))
     if rows:
         first = "; ".join(f"{key} {value}" for key, value in rows[0].items())
-        count = f"{len(rows)} bad product{'s were' * (len(rows) > 1) or ' was'} left out"
+        products = "1 bad product was" if len(rows) == 1 else f"{len(rows)} bad products were"
         raise cli.UserError(
-            f"{rejects}: {count}, first {first}; set on_bad_product: skip, or mend the catalog and run again"
+            f"{rejects}: {products} left out, first {first};"
+            " set on_bad_product: skip, or mend the catalog and run again"
         )
 
 

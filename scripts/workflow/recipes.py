@@ -95,6 +95,18 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
     }
 
 
+def trained_datasets(config: dict) -> list[str]:
+    """The datasets that models learn from, by name."""
+    return sorted({model["dataset"] for model in config["models"].values()})
+
+
+def predicted_sets(config: dict, model_name: str) -> list[str]:
+    """The image sets that a model predicts: its split's valid part, and the test pictures where an ensemble has it."""
+    seed = config["datasets"][config["models"][model_name]["dataset"]]["seed"]
+    is_member = any(model_name in ensemble["models"] for ensemble in config["ensembles"].values())
+    return [f"valid-{seed}", *(["test"] if is_member else [])]
+
+
 def image(config: dict, model_name: str) -> dict:
     """How pictures go into a model's network: the configuration's `image`, with what its network has otherwise."""
     return config["image"] | config["networks"][config["models"][model_name]["network"]].get("image", {})

@@ -10,20 +10,20 @@ OVERLAY = Path(__file__).with_name("overlay.yaml")
 
 def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:
     """Run Shelfmark in a working directory of its own, with an overlay of config.yaml."""
-    command = _command(folder, "--configfile", overlay, *arguments)
+    command = _command(folder, overlay, *arguments)
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def start_snakemake(folder: Path, **options) -> subprocess.Popen:
     """Start the same as the leader of a group of processes; the options are Popen's."""
     return subprocess.Popen(
-        _command(folder, "--configfile", OVERLAY), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, **options
+        _command(folder, OVERLAY), cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True, **options
     )
 
 
-def _command(folder: Path, *arguments: str | Path) -> list[str | Path]:
+def _command(folder: Path, overlay: Path, *arguments: str) -> list[str | Path]:
     scripts = folder / "scripts"
     if not scripts.exists():
         scripts.symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    return [*program, "--cores", "2", *arguments]
+    return [*program, "--configfile", overlay, "--cores", "2", *arguments]
