@@ -72,7 +72,9 @@ rule all:
 
 rule records:
     input:
-        expand(results("records/{dataset}/{part}.rec"), dataset=recipes.trained_datasets(config), part=["train", "valid"]),
+        expand(
+            results("records/{dataset}/{part}.rec"), dataset=recipes.trained_datasets(config), part=["train", "valid"]
+        ),
 
 
 rule train:
