@@ -34,6 +34,7 @@ onstart:
     check_gpus()
     check_image()
     become_the_driver()
+    prepare_results()
 
 
 onsuccess:
@@ -43,9 +44,6 @@ onsuccess:
 # Seconds of work each: nothing for a queue.
 localrules:
     all,
-    write_recipe,
-    write_prediction_settings,
-    write_ensemble_settings,
     label_categories,
     build_network,
     convert_weights,
@@ -61,52 +59,14 @@ localrules:
 rule all:
     default_target: True
     input:
-        catalog_digests(),
-        submissions(),
-        evaluations("json"),
-        tables(),
+        target("all"),
 
 
 # Parts of all, by name: snakemake ... -- train_M04
-
-
-rule records:
-    input:
-        expand(
-            results("records/{dataset}/{part}.rec"), dataset=recipes.trained_datasets(config), part=["train", "valid"]
-        ),
-
-
-rule train:
-    input:
-        [last_params(model) for model in MODELS],
-
-
-for model in MODELS:
+for part in set(TARGETS) - {"all"}:
 
     rule:
         name:
-            f"train_{model}"
+            part
         input:
-            last_params(model),
-
-
-rule predict:
-    input:
-        [probabilities(images, model) for model in MODELS for images in recipes.predicted_sets(config, model)],
-
-
-rule evaluate:
-    input:
-        evaluations("json"),
-        results("evaluation/summary.txt"),
-
-
-rule submit:
-    input:
-        submissions(),
-
-
-rule report:
-    input:
-        tables(),
+            target(part),

@@ -3,18 +3,14 @@
 
 rule generate_catalog:
     output:
-        train=results("catalog/train.bson"),
-        test=results("catalog/test.bson"),
-        names=results("catalog/category_names.csv"),
-        truth=results("catalog/test_categories.csv"),
+        **outputs("generate_catalog"),
     log:
-        logs("generate_catalog"),
+        logs("generate_catalog/{digest}"),
     benchmark:
-        benchmarks("generate_catalog")
+        benchmarks("generate_catalog/{digest}")
     conda:
         "../envs/data.yaml"
     params:
-        code=sources.fingerprint("generate_catalog.py"),
         size=config.get("generate_catalog"),
     message:
         "Draw a catalog of products"
@@ -26,14 +22,13 @@ rule generate_catalog:
 
 rule index_catalog:
     input:
-        catalog=catalog_input("{catalog}.bson"),
+        catalog=source("catalog"),
     output:
-        index=results("index/{catalog}.parquet"),
-        rejects=results("index/{catalog}.rejects.csv"),
+        **outputs("index_catalog"),
     log:
-        logs("index_catalog/{catalog}"),
+        logs("index_catalog/{catalog}-{digest}"),
     benchmark:
-        benchmarks("index_catalog/{catalog}")
+        benchmarks("index_catalog/{catalog}-{digest}")
     conda:
         "../envs/data.yaml"
     threads: 2
@@ -41,9 +36,7 @@ rule index_catalog:
         runtime=index_minutes,
         mem_mb=index_memory,
     params:
-        code=sources.fingerprint("index_catalog.py"),
-        identity=lambda wildcards: catalog_identity(wildcards.catalog),
-        on_bad_product=on_bad_product,
+        on_bad_product=config["on_bad_product"],
     message:
         "Index the pictures of {input.catalog}"
     shell:
@@ -51,39 +44,19 @@ rule index_catalog:
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 
-rule digest_catalog:
-    input:
-        catalog=catalog_input("{catalog}.bson"),
-    output:
-        record=results("index/{catalog}.digest.json"),
-    log:
-        logs("digest_catalog/{catalog}"),
-    benchmark:
-        benchmarks("digest_catalog/{catalog}")
-    conda:
-        "../envs/data.yaml"
-    params:
-        identity=lambda wildcards: catalog_identity(wildcards.catalog),
-    message:
-        "Record what {input.catalog} holds"
-    shell:
-        "python scripts/digest_catalog.py {input.catalog:q} --output {output.record:q} 2> {log:q}"
-
-
 rule label_categories:
     input:
-        names=category_names(),
-        index=results("index/train.parquet"),
+        names=source("names"),
+        index=source("index"),
     output:
-        classes=results("classes.csv"),
+        **outputs("label_categories"),
     log:
-        logs("label_categories"),
+        logs("label_categories/{digest}"),
     benchmark:
-        benchmarks("label_categories")
+        benchmarks("label_categories/{digest}")
     conda:
         "../envs/data.yaml"
     params:
-        code=sources.fingerprint("label_categories.py"),
         names=option("--names", "names"),
     message:
         "Number the categories"
@@ -94,24 +67,20 @@ rule label_categories:
 
 rule split_catalog:
     input:
-        catalog=catalog_input("train.bson"),
-        index=results("index/train.parquet"),
+        catalog=source("catalog"),
+        index=source("index"),
     output:
-        train=results("split/{seed}/train.bson"),
-        train_index=results("split/{seed}/train.parquet"),
-        valid=results("split/{seed}/valid.bson"),
-        valid_index=results("split/{seed}/valid.parquet"),
+        **outputs("split_catalog"),
     log:
-        logs("split_catalog/{seed}"),
+        logs("split_catalog/{seed}-{digest}"),
     benchmark:
-        benchmarks("split_catalog/{seed}")
+        benchmarks("split_catalog/{seed}-{digest}")
     conda:
         "../envs/data.yaml"
     resources:
         runtime=split_minutes,
         mem_mb=train_index_memory,
     params:
-        code=sources.fingerprint("split_catalog.py"),
         valid_fraction=config["valid_fraction"],
     message:
         "Split the training products with seed {wildcards.seed}"
@@ -123,24 +92,21 @@ rule split_catalog:
 
 rule pack_records:
     input:
-        split=split_part("bson"),
-        index=split_part("parquet"),
-        classes=results("classes.csv"),
+        split=source("split"),
+        index=source("index"),
+        classes=source("classes"),
     output:
-        records=results("records/{dataset}/{part}.rec"),
-        offsets=results("records/{dataset}/{part}.idx"),
-        summary=results("records/{dataset}/{part}.json"),
+        **outputs("pack_records"),
     log:
-        logs("pack_records/{dataset}-{part}"),
+        logs("pack_records/{dataset}-{part}-{digest}"),
     benchmark:
-        benchmarks("pack_records/{dataset}-{part}")
+        benchmarks("pack_records/{dataset}-{part}-{digest}")
     conda:
         "../envs/data.yaml"
     resources:
         runtime=pack_minutes,
         mem_mb=train_index_memory,
     params:
-        code=sources.fingerprint("pack_records.py"),
         filters=record_filters,
     message:
         "Pack the records of dataset {wildcards.dataset}, part {wildcards.part}"
@@ -151,21 +117,20 @@ rule pack_records:
 
 rule list_images:
     input:
-        index=image_set_index,
-        known=known_index,
+        index=source("index"),
+        known=source("known"),
     output:
-        images=results("images/{images}.parquet"),
+        **outputs("list_images"),
     log:
-        logs("list_images/{images}"),
+        logs("list_images/{images}-{digest}"),
     benchmark:
-        benchmarks("list_images/{images}")
+        benchmarks("list_images/{images}-{digest}")
     conda:
         "../envs/data.yaml"
     resources:
         mem_mb=both_indexes_memory,
     params:
-        code=sources.fingerprint("list_images.py"),
-        picture_md5=lambda wildcards: listed_pictures(wildcards.images),
+        picture_md5=lambda wildcards: recipe_of(wildcards)["picture_md5"],
     message:
         "List the pictures of {wildcards.images} that need a forward pass"
     shell:

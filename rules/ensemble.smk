@@ -1,35 +1,15 @@
 # Ensembles, their submissions, and what models and ensembles reach on valid sets.
 
 
-# Like an epoch's recipe: a job above the members' may have to run.
-rule write_ensemble_settings:
-    output:
-        settings=results("ensemble/test/{ensemble}/settings.json"),
-    log:
-        logs("write_ensemble_settings/{ensemble}"),
-    conda:
-        "../envs/data.yaml"
-    params:
-        settings=ensemble_settings,
-    message:
-        "Write what averages of {wildcards.ensemble} depend on"
-    shell:
-        "printf '%s\\n' {params.settings:q} 2> {log:q} > {output.settings:q}.part && mv {output.settings:q}.part {output.settings:q}"
-
-
 rule average_models:
     input:
-        settings=results("ensemble/test/{ensemble}/settings.json"),
-        members=lambda wildcards: expand(
-            results("probabilities/test/{model}/{{shard}}.npy"),
-            model=ENSEMBLES[wildcards.ensemble]["models"],
-        ),
+        members=source("members"),
     output:
-        probabilities=results("ensemble/test/{ensemble}/{shard}.npy"),
+        **outputs("average_models"),
     log:
-        logs("average_models/{ensemble}-{shard}"),
+        logs("average_models/{ensemble}-{digest}-{shard}"),
     benchmark:
-        benchmarks("average_models/{ensemble}-{shard}")
+        benchmarks("average_models/{ensemble}-{digest}-{shard}")
     conda:
         "../envs/data.yaml"
     threads: 2
@@ -37,37 +17,35 @@ rule average_models:
         runtime=average_minutes,
         mem_mb=average_memory,
     params:
-        mean=lambda wildcards: ENSEMBLES[wildcards.ensemble]["mean"],
-        weights=ensemble_weights,
+        mean=lambda wildcards: ensemble_options(wildcards.ensemble),
     message:
         "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
     shell:
-        "python scripts/average_models.py --mean {params.mean} {params.weights}"
+        "python scripts/average_models.py {params.mean}"
         " --threads {threads} --output {output.probabilities:q} {input.members:q} 2> {log:q}"
 
 
 rule write_submission:
     input:
-        index=results("index/test.parquet"),
-        rejects=results("index/test.rejects.csv"),
-        images=results("images/test.parquet"),
-        known=results("index/train.parquet"),
-        classes=results("classes.csv"),
-        sample=sample_submission(),
-        probabilities=expand(results("ensemble/test/{{ensemble}}/{shard}.npy"), shard=shards()),
+        index=source("index"),
+        rejects=source("rejects"),
+        images=source("images"),
+        known=source("known"),
+        classes=source("classes"),
+        sample=source("sample"),
+        probabilities=source("probabilities"),
     output:
-        submission=results("submission/{ensemble}.csv.gz"),
+        **outputs("write_submission"),
     log:
-        logs("write_submission/{ensemble}"),
+        logs("write_submission/{ensemble}-{digest}"),
     benchmark:
-        benchmarks("write_submission/{ensemble}")
+        benchmarks("write_submission/{ensemble}-{digest}")
     conda:
         "../envs/data.yaml"
     resources:
         runtime=submission_minutes,
         mem_mb=submission_memory,
     params:
-        code=sources.fingerprint("write_submission.py"),
         picture_md5=config["postprocessing"]["picture_md5"],
         product_md5="on" if config["postprocessing"]["product_md5"] else "off",
         sample=option("--sample-submission", "sample"),
@@ -82,34 +60,31 @@ rule write_submission:
 
 rule evaluate_predictions:
     input:
-        valid=evaluated_splits("split/{seed}/valid.parquet"),
-        train=evaluated_splits("split/{seed}/train.parquet"),
-        images=evaluated_splits("images/valid-{seed}.parquet"),
-        probabilities=evaluated_probabilities,
-        classes=results("classes.csv"),
+        valid=source("valid"),
+        train=source("train"),
+        images=source("images"),
+        probabilities=source("probabilities"),
+        classes=source("classes"),
     output:
-        evaluation=results("evaluation/{evaluated}.json"),
-        products=results("evaluation/{evaluated}.parquet"),
+        **outputs("evaluate_predictions"),
     log:
-        logs("evaluate_predictions/{evaluated}"),
+        logs("evaluate_predictions/{evaluated}-{digest}"),
     benchmark:
-        benchmarks("evaluate_predictions/{evaluated}")
+        benchmarks("evaluate_predictions/{evaluated}-{digest}")
     conda:
         "../envs/data.yaml"
     resources:
         runtime=evaluation_minutes,
         mem_mb=evaluation_memory,
     params:
-        code=sources.fingerprint("evaluate_predictions.py"),
         splits=split_options,
         members=member_options,
-        mean=lambda wildcards: evaluated_ensemble(wildcards)["mean"],
-        weights=ensemble_weights,
+        mean=lambda wildcards: ensemble_options(wildcards.evaluated),
         picture_md5=config["postprocessing"]["picture_md5"],
         product_md5="on" if config["postprocessing"]["product_md5"] else "off",
     message:
         "Measure {wildcards.evaluated} on products that no member trained on"
     shell:
         "python scripts/evaluate_predictions.py {params.splits} {params.members} --classes {input.classes:q}"
-        " --mean {params.mean} {params.weights} --picture-md5 {params.picture_md5}"
+        " {params.mean} --picture-md5 {params.picture_md5}"
         " --product-md5 {params.product_md5} --output {output.evaluation:q} --products {output.products:q} 2> {log:q}"

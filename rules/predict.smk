@@ -1,36 +1,18 @@
 # A model's probabilities on an image set, shard by shard.
 
 
-# Like an epoch's recipe, what a prediction depends on beside the model stands in a file above every other job.
-rule write_prediction_settings:
-    output:
-        settings=results("probabilities/{images}/settings.json"),
-    log:
-        logs("write_prediction_settings/{images}"),
-    conda:
-        "../envs/data.yaml"
-    params:
-        settings=prediction_settings,
-    message:
-        "Write what predictions of {wildcards.images} depend on"
-    shell:
-        "printf '%s\\n' {params.settings:q} 2> {log:q} > {output.settings:q}.part && mv {output.settings:q}.part {output.settings:q}"
-
-
 rule predict_images:
     input:
-        settings=results("probabilities/{images}/settings.json"),
-        catalog=ancient(image_set_catalog),
-        images=ancient(results("images/{images}.parquet")),
-        symbol=ancient(results("models/{model}/symbol.json")),
-        params=lambda wildcards: last_params(wildcards.model),
+        catalog=source("catalog"),
+        images=source("images"),
+        symbol=source("symbol"),
+        params=source("params"),
     output:
-        probabilities=results("probabilities/{images}/{model}/{shard}.npy"),
-        undecodable=results("probabilities/{images}/{model}/{shard}.undecodable.csv"),
+        **outputs("predict_images"),
     log:
-        logs("predict_images/{images}-{model}-{shard}"),
+        logs("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}"),
     benchmark:
-        benchmarks("predict_images/{images}-{model}-{shard}")
+        benchmarks("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}")
     conda:
         mxnet_env([config["prediction"]["gpus"]])
     threads: config["prediction"]["threads"]
@@ -42,8 +24,8 @@ rule predict_images:
     params:
         image=lambda wildcards: image_options(wildcards.model),
         shards=config["prediction"]["shards"],
-        batch_size=prediction_batch_size,
-        gpus=prediction_gpus,
+        batch_size=config["prediction"]["batch_size"],
+        gpus=config["prediction"]["gpus"],
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:

@@ -10,51 +10,46 @@ DATA, MODELS_AND_ENSEMBLES, RUN = "Catalog", "Models and ensembles", "The run"
 
 rule summarize_run:
     input:
-        train=results("index/train.parquet"),
-        test=results("index/test.parquet"),
-        classes=results("classes.csv"),
-        epochs=all_epochs(),
-        evaluations=evaluations("json"),
-        products=evaluations("parquet"),
-        # With the evaluations, the last of all jobs that take time.
-        submissions=submissions(),
+        train=source("train"),
+        test=source("test"),
+        classes=source("classes"),
+        last_epochs=source("last_epochs"),
+        evaluations=source("evaluations"),
+        products=source("products"),
+        submissions=source("submissions"),
     output:
-        summary=results("report/summary.rst"),
+        **outputs("summarize_run"),
     log:
-        logs("summarize_run"),
+        logs("summarize_run/{digest}"),
     benchmark:
-        benchmarks("summarize_run")
+        benchmarks("summarize_run/{digest}")
     conda:
         "../envs/report.yaml"
     params:
-        code=sources.fingerprint("summarize_run.py"),
-        catalog=config["catalog"],
-        configured=configured(),
+        catalog=Path(config["catalog"]).name,
+        configured=json.dumps(recipes.configured(config)),
         benchmarks=results("benchmarks"),
     message:
         "Write what the run reached"
     shell:
         "python scripts/summarize_run.py --catalog {params.catalog:q} --train-index {input.train:q}"
         " --test-index {input.test:q} --classes {input.classes:q} --configured {params.configured:q}"
-        " --epochs {input.epochs:q} --evaluations {input.evaluations:q} --products {input.products:q}"
+        " --last-epochs {input.last_epochs:q} --evaluations {input.evaluations:q} --products {input.products:q}"
         " --benchmarks {params.benchmarks:q} --output {output.summary:q} 2> {log:q}"
 
 
 rule tabulate_evaluations:
     input:
-        evaluations=evaluations("json"),
-        products=evaluations("parquet"),
+        evaluations=source("evaluations"),
+        products=source("products"),
     output:
-        csv=results("evaluation/summary.csv"),
-        text=results("evaluation/summary.txt"),
+        **outputs("tabulate_evaluations"),
     log:
-        logs("tabulate_evaluations"),
+        logs("tabulate_evaluations/{digest}"),
     benchmark:
-        benchmarks("tabulate_evaluations")
+        benchmarks("tabulate_evaluations/{digest}")
     conda:
         "../envs/report.yaml"
-    params:
-        code=sources.fingerprint("tabulate_evaluations.py"),
     message:
         "Tabulate the evaluations"
     shell:
@@ -64,95 +59,90 @@ rule tabulate_evaluations:
 
 rule tabulate_models:
     input:
-        last_epochs=last_epochs(),
-        evaluations=evaluations("json"),
-        products=evaluations("parquet"),
-        index=results("index/train.parquet"),
-        classes=results("classes.csv"),
-        published_models="scripts/published/models.csv",
-        published_ensembles="scripts/published/ensembles.csv",
+        last_epochs=source("last_epochs"),
+        evaluations=source("evaluations"),
+        products=source("products"),
+        index=source("index"),
+        classes=source("classes"),
     output:
         table=report(
-            results("report/models.html"),
+            outputs("tabulate_models")["table"],
             caption="report/models.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "models and ensembles"},
         ),
     log:
-        logs("tabulate_models"),
+        logs("tabulate_models/{digest}"),
     benchmark:
-        benchmarks("tabulate_models")
+        benchmarks("tabulate_models/{digest}")
     conda:
         "../envs/report.yaml"
     params:
-        code=sources.fingerprint("tabulate_models.py"),
-        configured=configured(),
+        published=artifacts.PUBLISHED_FIGURES,
+        configured=json.dumps(recipes.configured(config)),
     message:
         "Tabulate models and ensembles"
     shell:
         "python scripts/tabulate_models.py --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
         " --evaluations {input.evaluations:q} --products {input.products:q} --index {input.index:q}"
-        " --classes {input.classes:q} --published-models {input.published_models:q}"
-        " --published-ensembles {input.published_ensembles:q} --output {output.table:q} 2> {log:q}"
+        " --classes {input.classes:q} --published-models scripts/{params.published[published_models]:q}"
+        " --published-ensembles scripts/{params.published[published_ensembles]:q} --output {output.table:q} 2> {log:q}"
 
 
 rule draw_learning_curves:
     input:
-        metrics=all_epochs(),
+        last_epochs=source("last_epochs"),
     output:
         figure=report(
-            results("report/learning-curves.svg"),
+            outputs("draw_learning_curves")["figure"],
             caption="report/learning-curves.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "learning curves"},
         ),
-        table=results("report/epochs.tsv"),
+        table=outputs("draw_learning_curves")["table"],
     log:
-        logs("draw_learning_curves"),
+        logs("draw_learning_curves/{digest}"),
     benchmark:
-        benchmarks("draw_learning_curves")
+        benchmarks("draw_learning_curves/{digest}")
     conda:
         "../envs/report.yaml"
-    params:
-        code=sources.fingerprint("draw_learning_curves.py"),
     message:
         "Draw the learning curves"
     shell:
         "python scripts/draw_learning_curves.py --figure {output.figure:q} --table {output.table:q}"
-        " {input.metrics:q} 2> {log:q}"
+        " {input.last_epochs:q} 2> {log:q}"
 
 
 rule draw_evaluations:
     input:
-        evaluations=evaluations("json"),
-        products=evaluations("parquet"),
+        evaluations=source("evaluations"),
+        products=source("products"),
     output:
         sizes=report(
-            results("report/sizes.svg"),
+            outputs("draw_evaluations")["sizes"],
             caption="report/sizes.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "ensembles by number of models"},
         ),
         levels=report(
-            results("report/levels.svg"),
+            outputs("draw_evaluations")["levels"],
             caption="report/levels.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "by category of the first level"},
         ),
         calibration=report(
-            results("report/calibration.svg"),
+            outputs("draw_evaluations")["calibration"],
             caption="report/calibration.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "calibration"},
         ),
     log:
-        logs("draw_evaluations"),
+        logs("draw_evaluations/{digest}"),
     benchmark:
-        benchmarks("draw_evaluations")
+        benchmarks("draw_evaluations/{digest}")
     conda:
         "../envs/report.yaml"
     params:
-        code=sources.fingerprint("draw_evaluations.py"),
         ensembles=list(ENSEMBLES),
     message:
         "Draw what the ensembles reach"
@@ -164,25 +154,23 @@ rule draw_evaluations:
 
 rule show_confusions:
     input:
-        evaluation=results(f"evaluation/{largest_ensemble()}.json"),
-        classes=results("classes.csv"),
-        catalog=catalog_input("train.bson"),
-        index=results("index/train.parquet"),
+        evaluation=source("evaluation"),
+        classes=source("classes"),
+        catalog=source("catalog"),
+        index=source("index"),
     output:
         page=report(
-            results("report/confusions.html"),
+            outputs("show_confusions")["page"],
             caption="report/confusions.rst",
             category=MODELS_AND_ENSEMBLES,
             labels={"what": "what is confused most"},
         ),
     log:
-        logs("show_confusions"),
+        logs("show_confusions/{digest}"),
     benchmark:
-        benchmarks("show_confusions")
+        benchmarks("show_confusions/{digest}")
     conda:
         "../envs/report.yaml"
-    params:
-        code=sources.fingerprint("show_confusions.py"),
     message:
         "Show what is confused most"
     shell:
@@ -192,23 +180,21 @@ rule show_confusions:
 
 rule draw_categories:
     input:
-        index=results("index/train.parquet"),
-        classes=results("classes.csv"),
+        index=source("index"),
+        classes=source("classes"),
     output:
         figure=report(
-            results("report/categories.svg"),
+            outputs("draw_categories")["figure"],
             caption="report/categories.rst",
             category=DATA,
             labels={"what": "pictures per category"},
         ),
     log:
-        logs("draw_categories"),
+        logs("draw_categories/{digest}"),
     benchmark:
-        benchmarks("draw_categories")
+        benchmarks("draw_categories/{digest}")
     conda:
         "../envs/report.yaml"
-    params:
-        code=sources.fingerprint("draw_categories.py"),
     message:
         "Draw the distribution of categories"
     shell:
@@ -218,24 +204,22 @@ rule draw_categories:
 
 rule draw_times:
     input:
-        # The last of all jobs that take time.
-        submissions=submissions(),
-        evaluations=evaluations("json"),
+        submissions=source("submissions"),
+        evaluations=source("evaluations"),
     output:
         figure=report(
-            results("report/times.svg"),
+            outputs("draw_times")["figure"],
             caption="report/times.rst",
             category=RUN,
             labels={"what": "where the time went"},
         ),
     log:
-        logs("draw_times"),
+        logs("draw_times/{digest}"),
     benchmark:
-        benchmarks("draw_times")
+        benchmarks("draw_times/{digest}")
     conda:
         "../envs/report.yaml"
     params:
-        code=sources.fingerprint("draw_times.py"),
         benchmarks=results("benchmarks"),
     message:
         "Draw where the time went"
@@ -245,16 +229,17 @@ rule draw_times:
 
 rule draw_plan:
     output:
-        figure=report(results("report/plan.svg"), caption="report/plan.rst", category=RUN, labels={"what": "the plan"}),
+        figure=report(
+            outputs("draw_plan")["figure"], caption="report/plan.rst", category=RUN, labels={"what": "the plan"}
+        ),
     log:
-        logs("draw_plan"),
+        logs("draw_plan/{digest}"),
     benchmark:
-        benchmarks("draw_plan")
+        benchmarks("draw_plan/{digest}")
     conda:
         "../envs/report.yaml"
     params:
-        code=sources.fingerprint("draw_plan.py"),
-        configuration=planned_parts(),
+        configuration=json.dumps(recipes.planned_parts(config)),
     message:
         "Draw the plan"
     shell:

@@ -5,16 +5,20 @@ READING = 50e6  # bytes per second of a job that streams a catalog: a shared fil
 SHUFFLING = 15e6  # bytes per second of a job that reads pictures in a random order
 
 
+def catalog_file(name):
+    return Path(made().catalog[name])
+
+
 def catalog_bytes(name):
     return catalog_pictures(name) * resources.BYTES_PER_PICTURE
 
 
 def catalog_pictures(name):
-    return resources.catalog_pictures(Path(catalog_file(f"{name}.bson")))
+    return resources.catalog_pictures(catalog_file(name))
 
 
 def class_count():
-    return resources.class_count(Path(catalog_file("category_names.csv")))
+    return resources.class_count(Path(config["catalog"], "category_names.csv"))
 
 
 def image_set_pictures(images):
@@ -100,12 +104,15 @@ def submission_memory(wildcards, attempt):
 
 
 def evaluation_minutes(wildcards, attempt):
-    pictures = [image_set_pictures(f"valid-{seed_of(model)}") for model in evaluated_ensemble(wildcards)["models"]]
+    pictures = [
+        image_set_pictures(f"valid-{recipes.seed_of(config, model)}")
+        for model in recipes.as_ensemble(config, wildcards.evaluated)["models"]
+    ]
     return resources.minutes(resources.probability_bytes(sum(pictures), class_count()), READING, attempt)
 
 
 def evaluation_memory(wildcards, attempt):
-    pictures = len(evaluated_seeds(wildcards)) * catalog_pictures("train")
+    pictures = len(recipes.evaluated_seeds(config, wildcards.evaluated)) * catalog_pictures("train")
     return resources.mebibytes(4000, pictures * resources.INDEX_BYTES, attempt)
 
 

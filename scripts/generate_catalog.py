@@ -8,6 +8,8 @@ products that are listed again under another id.
 Out: train.bson, test.bson, category_names.csv and test_categories.csv (the test products' true categories)
 in the output folder.
 
+REVISION goes into every recipe: raise it when another catalog is drawn from the same numbers.
+
 Example:
     python scripts/generate_catalog.py --train-products 800 --test-products 200 --seed 1 --output-folder demo
 """
@@ -25,6 +27,8 @@ import numpy as np
 import pandas as pd
 
 import cli
+
+REVISION = 1
 
 SIDE = 180  # pixels
 JPEG_QUALITY = 85

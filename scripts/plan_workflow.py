@@ -22,6 +22,7 @@ import cli
 import snakemake_logger_plugin_jobs as dry_run
 from plan import boxes, costs, drawing, requests, schedule, sizes
 from workflow import overlays, terminal
+from workflow.artifacts import without_digests
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,16 +43,16 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
         raise cli.UserError("the dry run failed, see above")
     workflow = terminal.parsed[-1]
     done_by_driver = workflow._localrules if arguments.executor != "local" else set()
+    why = workflow.globals["why"]()
     jobs = [
         boxes.Job(
             record.rule_name,
-            dict(record.wildcards),
-            record.reason,
-            tuple(record.output),
+            without_digests(record.wildcards.items()),
+            why[frozenset(record.wildcards.items())],
             {} if record.rule_name in done_by_driver else {**record.resources, "threads": record.threads},
         )
         for record in dry_run.COLLECTED
-        if record.rule_name != "all"
+        if record.output
     ]
     return jobs, workflow.globals["config"], arguments
 

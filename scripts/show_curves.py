@@ -1,4 +1,4 @@
-"""Show the learning curves of all epochs so far, while a run goes on.
+"""Show the learning curves of all epochs so far, of each model's latest settings, while a run goes on.
 
 In: the folder of models. Out: an HTML page that a browser loads again by itself, and a TSV with a row per epoch. With
 --every they are made again after each finished epoch, until Ctrl-C.
@@ -16,7 +16,7 @@ import pandas as pd
 
 import cli
 from figures import curves, style
-from figures.epochs import finished_epochs, read_epochs, write_table
+from figures.epochs import latest_epochs, read_epochs, write_table
 from figures.pages import page, paragraph, percent, table
 
 
@@ -59,7 +59,7 @@ def show(paths: list[Path], args: argparse.Namespace) -> None:
     with cli.written_whole(args.page, args.table) as (html, tsv):
         html.write_text(curves_page(epochs, args.every))
         write_table(epochs, tsv)
-    cli.summary(f"{len(paths)} epochs: {args.page}, {args.table}")
+    cli.summary(f"{len(epochs)} epochs: {args.page}, {args.table}")
 
 
 def parse_args() -> argparse.Namespace:
@@ -75,7 +75,7 @@ def main() -> None:
     args = parse_args()
     shown: list[Path] = []
     while True:
-        found = finished_epochs(args.models)
+        found = latest_epochs(args.models)
         if found and found != shown:
             show(found, args)
             shown = found

@@ -1,12 +1,12 @@
 """Write what a run reached, as the first page of its report.
 
 In: the catalog's indexes and classes.csv, what was configured (JSON: models with network and dataset), the metrics of
-all epochs, the evaluations with their tables of products, the folder of the jobs' benchmark files. Out:
+each model's last epoch, the evaluations with their tables of products, the folder of the jobs' benchmark files. Out:
 reStructuredText, which `snakemake --report` shows.
 
 Example:
     python scripts/summarize_run.py --catalog catalog --train-index index/train.parquet \
-        --test-index index/test.parquet --classes classes.csv --configured configured.json --epochs models/M*/*.json \
+        --test-index index/test.parquet --classes classes.csv --configured configured.json --last-epochs models/M*/*.json \
         --evaluations evaluation/*.json --products evaluation/*.parquet --benchmarks benchmarks --output summary.rst
 """
 
@@ -110,7 +110,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--test-index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
-    parser.add_argument("--epochs", type=Path, nargs="+", required=True)
+    parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, nargs="+", required=True)
     parser.add_argument("--benchmarks", type=Path, required=True, metavar="FOLDER")
@@ -135,7 +135,7 @@ def main() -> None:
     if singles:
         best = max(singles, key=lambda name: singles[name]["steps"]["networks"]["accuracy"])
         paragraphs.append(model_text(best, models[best], singles[best]))
-    paragraphs.append(time_text(read_epochs(args.epochs), read_benchmarks(args.benchmarks), datetime.now(UTC)))
+    paragraphs.append(time_text(read_epochs(args.last_epochs), read_benchmarks(args.benchmarks), datetime.now(UTC)))
     with cli.written_whole(args.output) as (temporary,):
         temporary.write_text(as_page(paragraphs))
     cli.summary(f"{len(models)} models and {len(ensembles)} ensembles summarized in {args.output}")

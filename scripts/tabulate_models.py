@@ -151,7 +151,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     models, ensembles = args.configured["models"], args.configured["ensembles"]
-    last_epochs = read_epochs(args.last_epochs).set_index("model")
+    last_epochs = read_epochs(args.last_epochs).groupby("model").tail(1).set_index("model")
     evaluations = read_evaluations(args.evaluations)
     common = on_common_products(read_right(args.products))
     title, published_models, published_ensembles = "Models and ensembles", None, None

@@ -1,6 +1,7 @@
 """Train consecutive epochs of a model, from the epoch before, another checkpoint or random weights.
 
-Epochs count from 1; epoch k leaves k.params, k.states (of the optimizer) and k.json (accuracies, losses, speed).
+Epochs count from 1; each leaves .params, .states (of the optimizer) and .json (accuracies, losses, speed, and in
+`before` the same of the epochs before it, whose files may then be deleted).
 Weights, optimizer and order of the data follow from files and the recipe alone, so that epochs trained one by one
 equal epochs trained in one go.
 
@@ -9,9 +10,10 @@ In: the recipe (JSON: what these epochs are trained with), .rec files of the tra
 REVISION goes into every recipe: raise it when the results of training change, and every model is trained again.
 
 Example:
-    python scripts/train_epochs.py --recipe models/M05/0002.recipe.json --first-epoch 2 --last-epoch 2 \
+    python scripts/train_epochs.py --recipe models/M05/0002.recipe.json --first-epoch 2 \
         --train records/A/train.rec --valid records/A/valid.rec --classes classes.csv \
-        --start models/M05/0001.params --states models/M05/0001.states --output-folder models/M05 --threads 8
+        --start models/M05/0001.params --states models/M05/0001.states --metrics-before models/M05/0001.json \
+        --outputs models/M05/0002.params --threads 8
 """
 
 import argparse
@@ -26,7 +28,7 @@ import networks
 from catalog.classes import read_classes
 from mxnet_for_numpy2 import mx
 from training import checkpoints, optimizers
-from training.metrics import Metrics
+from training.metrics import Metrics, epochs_until
 from training.records import record_count, training_batches, validation_batches
 
 REVISION = 2
@@ -146,9 +148,9 @@ def validate(module: mx.mod.Module, recipe: dict, records: Path, threads: int) -
     return {**metrics.means(), "images": metrics.examples}
 
 
-def write_epoch(module: mx.mod.Module, folder: Path, epoch: int, report: dict) -> None:
+def write_epoch(module: mx.mod.Module, output: Path, report: dict) -> None:
     """Write an epoch's three files, all or none."""
-    targets = [folder / f"{epoch:04d}.{suffix}" for suffix in ("params", "states", "json")]
+    targets = [output.with_suffix(suffix) for suffix in (".params", ".states", ".json")]
     with cli.written_whole(*targets) as (params, states, metrics):
         checkpoints.save(params, *module.get_params())
         optimizers.save_states(module, states)
@@ -172,7 +174,8 @@ def train_epochs(args: argparse.Namespace) -> None:
     recipe = json.loads(args.recipe.read_text())
     places = devices.contexts(args.gpus)
     module = prepare(recipe, len(read_classes(args.classes)), args.start, args.states, places)
-    for epoch in range(args.first_epoch, args.last_epoch + 1):
+    before = epochs_until(json.loads(args.metrics_before.read_text())) if args.metrics_before else []
+    for epoch, output in enumerate(args.outputs, args.first_epoch):
         rate = recipe["learning_rates"][epoch - args.first_epoch]
         train = train_epoch(module, recipe, args.train, epoch, rate, args.threads)
         valid = validate(module, recipe, args.valid, args.threads)
@@ -185,7 +188,8 @@ def train_epochs(args: argparse.Namespace) -> None:
             "train": train,
             "valid": valid,
         }
-        write_epoch(module, args.output_folder, epoch, report)
+        write_epoch(module, output, report | {"before": before})
+        before = [*before, report]
         cli.summary(
             f"epoch {epoch}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
             f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
@@ -198,16 +202,16 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--first-epoch", type=int, required=True)
-    parser.add_argument("--last-epoch", type=int, required=True)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="parameters to start from")
     parser.add_argument("--states", type=Path, help="optimizer states to go on with")
+    parser.add_argument("--metrics-before", type=Path, metavar="JSON", help="metrics of the epoch before")
     parser.add_argument(
         "--superseded-states", type=Path, nargs="+", default=[], help="optimizer states to remove at the end"
     )
-    parser.add_argument("--output-folder", type=Path, required=True)
+    parser.add_argument("--outputs", type=Path, nargs="+", required=True, metavar="PARAMS", help="one per epoch")
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on; 0: the CPU")
     return parser.parse_args()

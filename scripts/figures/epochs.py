@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from training.metrics import epochs_until
+
 COLUMNS = [
     *("model", "epoch", "optimizer", "fresh_optimizer", "learning_rate"),
     *("train_cross_entropy", "train_top1", "train_top5", "train_images_per_second", "train_seconds"),
@@ -12,17 +14,23 @@ COLUMNS = [
 ]
 
 
-def finished_epochs(models: Path) -> list[Path]:
-    """The metrics of all epochs that a folder of models holds so far."""
-    return sorted(models.glob("*/????.json"))
+def latest_epochs(models: Path) -> list[Path]:
+    """The metrics of the epoch that each model of a folder finished last."""
+    latest = {}
+    for path in sorted(models.glob("M*/????-*.json"), key=lambda path: path.stat().st_mtime):
+        if not path.name.endswith(".recipe.json"):
+            latest[path.parent] = path
+    return sorted(latest.values())
 
 
 def read_epochs(paths: list[Path]) -> pd.DataFrame:
-    """COLUMNS, a row per epoch, by model and epoch.
+    """COLUMNS, a row per epoch, by model and epoch, of epochs and those before them.
 
     Accuracies are shares of pictures: in training as augmented, of the valid part without mirror.
     """
-    rows = [{"model": path.parent.name, **json.loads(path.read_text())} for path in paths]
+    rows = [
+        {"model": path.parent.name, **report} for path in paths for report in epochs_until(json.loads(path.read_text()))
+    ]
     return pd.json_normalize(rows, sep="_")[COLUMNS].sort_values(["model", "epoch"], ignore_index=True)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workflow import recipes
+from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
 COLUMN_TITLES = (
@@ -14,7 +15,7 @@ COLUMN_TITLES = (
 
 @dataclass(frozen=True)
 class Job:
-    """A job that Snakemake would run: its rule, wildcards, outputs and reason, in Snakemake's words.
+    """A job that Snakemake would run: its rule, its wildcards without digests, and why (workflow/reasons.py).
 
     `requests` are threads and Snakemake's resources: mem_mb, runtime (minutes), gpu, slurm_partition; none of a job
     that the driver does itself.
@@ -22,8 +23,7 @@ class Job:
 
     rule: str
     wildcards: dict[str, str]
-    reason: str
-    output: tuple[str, ...] = ()
+    reason: str = ""
     requests: dict[str, object] = field(default_factory=dict)
 
 
@@ -112,17 +112,13 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
     keys = {
         "generate_catalog": "catalog-train",
         "index_catalog": "catalog-{catalog}",
-        "digest_catalog": "catalog-{catalog}",
         "label_categories": "classes",
         "split_catalog": "split-{seed}",
         "pack_records": "dataset-{dataset}",
         "list_images": "images-{images}",
-        "write_prediction_settings": "images-{images}",
         "build_network": "model-{model}",
-        "write_recipe": "model-{model}",
         "train_epochs": "model-{model}",
         "predict_images": "prediction-{model}",
-        "write_ensemble_settings": "ensemble-{ensemble}",
         "average_models": "ensemble-{ensemble}",
         "write_submission": "submission-{ensemble}",
     }
@@ -135,22 +131,6 @@ def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:
         boxes[box_key(job.rule, job.wildcards)].jobs.append(job)
 
 
-REASONS = (
-    ("Params have changed", "changed settings or code"),
-    ("Code has changed", "changed command"),
-    ("Set of input files has changed", "other inputs"),
-    ("Updated input files", "newer input"),
-    ("Software environment", "changed environment"),
-    ("Missing output files", "not made yet"),
-    ("Incomplete", "interrupted"),
-    ("Forced", "forced"),
-)
-FOLLOWS = "what it is made from changes"
-
-
 def first_reason(jobs: list[Job]) -> str:
-    """The first reason that lies in a job itself, in few words; else that the jobs before it run.
-
-    Changes come before missing files, which mostly follow from them.
-    """
-    return next((short for long, short in REASONS if any(long in job.reason for job in jobs)), FOLLOWS)
+    """The first reason that lies in a job itself; else that what it is made from changes."""
+    return next((job.reason for job in jobs if job.reason != FOLLOWS), FOLLOWS)

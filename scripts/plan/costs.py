@@ -180,7 +180,7 @@ class Estimator:
         """float32 weights, and the optimizer's states where they are kept."""
         model = self.config["models"][model_name]
         weights = 4 * parameter_count(self.config["networks"][model["network"]], self.size.classes)
-        if not recipes.keeps_states(model, epoch):
+        if not recipes.keeps_states(model, epoch, self.config["training"]["keep_states"]):
             return weights
         phase = list(recipes.epoch_settings(model))[epoch - 1][0]
         return weights * (2 if phase["optimizer"] in recipes.OPTIMIZERS_WITH_MOMENTUM else 3)
@@ -189,7 +189,7 @@ class Estimator:
         size = self.size
         probabilities = 2 * size.classes * self._pictures("test") / self._shards()
         match job.rule:
-            case "index_catalog" | "digest_catalog":
+            case "index_catalog":
                 return size.train_bytes if job.wildcards["catalog"] == "train" else size.test_bytes
             case "split_catalog" | "pack_records":
                 return size.train_bytes + self._bytes(job)

@@ -7,6 +7,11 @@ import numpy as np
 SMALLEST_PROBABILITY = 1e-12
 
 
+def epochs_until(report: dict) -> list[dict]:
+    """The reports of all epochs up to one whose report has those before it in `before`."""
+    return [*report["before"], {key: value for key, value in report.items() if key != "before"}]
+
+
 class Metrics:
     """Sums over the examples seen so far."""
 

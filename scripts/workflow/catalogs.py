@@ -1,17 +1,20 @@
-"""Which state of a catalog file the results belong to.
+"""What a catalog that no rule makes holds: its files, known by their SHA-256.
 
-GPU-weeks depend on a catalog of tens of gigabytes. Its identity is size and modification time of the file when it was
-indexed, known before the first job. A file that was touched or copied keeps it, if its content is still the same: that
-is found by its digest, once per touch.
+A file is read whole once per path, size and modification time; what was found is noted below the results.
 """
 
+import codecs
+import contextlib
 import csv
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import cli
+from workflow.artifacts import Artifacts, Catalog
+
+NOTED = 1 << 28  # bytes; a smaller file is read in a moment
+BLOCK = 1 << 22  # bytes read at once
 
 
 def check_files(catalog: Path, generated: bool) -> None:
@@ -30,10 +33,49 @@ def check_files(catalog: Path, generated: bool) -> None:
             )
 
 
-def stamp(path: Path) -> str:
-    """Size (bytes) and modification time (ns) of a file."""
+def artifacts_of(config: dict) -> Artifacts:
+    """Everything that a complete configuration leads to, by what its catalog holds."""
+    noted = Path(config["results"], "catalog-digests.json")
+    return Artifacts(config, None if "generate_catalog" in config else held(Path(config["catalog"]), noted))
+
+
+def held(folder: Path, noted: Path) -> Catalog:
+    """What the files of a catalog hold.
+
+    Args:
+        folder: with train.bson and test.bson, perhaps category_names.csv and sample_submission.csv.
+        noted: the JSON in which digests are kept by path, size and modification time.
+    """
+    digests = {name: digest(folder / f"{name}.bson", noted) for name in ("train", "test")}
+    names, sample = folder / "category_names.csv", folder / "sample_submission.csv"
+    if sample.exists():
+        digests["sample"] = digest(sample, noted)
+    if names.exists():
+        digests["names"] = hashlib.sha256(names.read_bytes().removeprefix(codecs.BOM_UTF8)).hexdigest()
+    return Catalog(str(folder), digests, category_order(names) if names.exists() else None)
+
+
+def digest(path: Path, noted: Path) -> str:
+    """SHA-256 of a file, read only where its path, size or modification time is not noted yet."""
+    known = json.loads(noted.read_text()) if noted.exists() else {}
     status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    stamp = [status.st_size, status.st_mtime_ns]
+    entry = known.get(str(path.absolute()), {})
+    if entry.get("stamp") != stamp:
+        entry = {"stamp": stamp, "sha256": sha256(path)}
+        with contextlib.suppress(cli.UserError), cli.written_whole(noted) as (temporary,):
+            temporary.write_text(json.dumps(known | {str(path.absolute()): entry}, indent=1))
+    return entry["sha256"]
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, with a progress bar where it is large."""
+    found, size = hashlib.sha256(), path.stat().st_size
+    with path.open("rb") as file, cli.progress(size, "B", f"{path} is read once", hidden=size < NOTED) as bar:
+        while block := file.read(BLOCK):
+            found.update(block)
+            bar.update(len(block))
+    return found.hexdigest()
 
 
 def check_rejects(rejects: Path) -> None:
@@ -63,40 +105,6 @@ def category_order(path: Path) -> str:
     with path.open(newline="", encoding="utf-8-sig") as file:
         ids = [row[0] for row in csv.reader(file) if row]
     return hashlib.sha256("\n".join(ids).encode()).hexdigest()
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's content, however large."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def identity(path: Path, record_path: Path) -> str:
-    """The stamp under which a catalog file's present content is, or will be, indexed.
-
-    A stamp that the record does not hold is looked up by content and remembered in the record.
-
-    Args:
-        path: the .bson file.
-        record_path: what digest_catalog.py wrote (record); absent before the first run.
-    """
-    now = stamp(path)
-    if not record_path.exists():
-        return now
-    known = json.loads(record_path.read_text())
-    if now not in known["stamps"]:
-        print(f"{path}: touched since it was indexed, its content is compared once", file=sys.stderr)
-        is_same = digest(path) == known["sha256"]
-        known["stamps"][now] = known["indexed"] if is_same else now
-        with cli.written_whole(record_path) as (temporary,):
-            temporary.write_text(json.dumps(known, indent=1))
-    return known["stamps"][now]
-
-
-def record(path: Path) -> dict:
-    """What identity needs to recognize a file's content: its stamp, its digest, and the stamps looked up so far."""
-    now = stamp(path)
-    return {"indexed": now, "sha256": digest(path), "stamps": {now: now}}
 
 
 PUBLISHED = {

@@ -1,6 +1,7 @@
 """The configuration as one checked dictionary."""
 
 import difflib
+import os
 import reprlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 import cli
-from workflow import recipes, values
+from workflow import artifacts, recipes, values
 
 KINDS = {
     "integer": "an integer",
@@ -24,6 +25,8 @@ KINDS = {
 def complete(config: dict, schema_path: Path) -> dict:
     """A configuration as the rules see it: typed, checked, with defaults, and with the models of `only`.
 
+    The catalog's folder of one that is drawn follows from what it is drawn from.
+
     Raises:
         cli.UserError: the first fault, with the path of its key.
     """
@@ -34,6 +37,9 @@ def complete(config: dict, schema_path: Path) -> dict:
     check_networks(config["networks"])
     check_names(config)
     check_training(config)
+    config["results"] = os.path.normpath(config["results"])
+    if "generate_catalog" in config:
+        config["catalog"] = artifacts.drawn_folder(config)
     return selected(config)
 
 

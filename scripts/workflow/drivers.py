@@ -1,4 +1,4 @@
-"""One driver per folder, and no SLURM job twice.
+"""One driver per folder of results, and no job twice.
 
 A driver is the Snakemake process that submits jobs. Where it dies, its jobs stay in the queue; the next driver
 has to know of them before it plans. The kernel releases a dead process's lock, so nobody has to unlock.
@@ -6,7 +6,9 @@ has to know of them before it plans. The kernel releases a dead process's lock, 
 
 import contextlib
 import fcntl
+import getpass
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,40 +19,68 @@ from typing import NamedTuple
 import cli
 
 POLL_SECONDS = 10.0
-# Their outputs are made from a file that says what they depend on. The outputs of other rules are only known to
-# be up to date by what a living driver notes when the job ends, so they are made again.
+# Worth waiting for; what else a dead driver left in the queue is made again.
 COSTLY_RULES = ("train_epochs", "predict_images")
+TEMPORARY = re.compile(r"\.\d+\.")  # what cli.written_whole writes before it is whole
 
 
 class Job(NamedTuple):
     number: str
     state: str
     comment: str
-    folder: str
 
 
-def claim(folder: Path) -> None:
-    """Make this process the folder's only driver, until it ends.
+def check_targets(settings) -> None:
+    """Refuse what contradicts that a file which is there is current.
+
+    Args:
+        settings: Snakemake's of a DAG.
+
+    Raises:
+        cli.UserError: names the way out.
+    """
+    if settings.forcerun or settings.forcetargets or settings.forceall:
+        raise cli.UserError(
+            "--forcerun, --force and --forceall: a file that is there is current; delete what is to be made again"
+        )
+    if "train_epochs" in settings.until:
+        raise cli.UserError("--until train_epochs: name the target instead: -- train")
+
+
+def _open(path: Path) -> int:
+    """Open a lock's file, which all may open who may write into its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        with contextlib.suppress(PermissionError):  # another user's, who has done it
+            os.fchmod(lock, path.parent.stat().st_mode & 0o666)
+    except OSError as error:
+        raise cli.UserError(f"{path}: cannot be opened: {error.strerror}; set the config key results") from error
+    return lock
+
+
+def claim(results: Path) -> None:
+    """Make this process the only driver of a folder of results, until it ends.
 
     Raises:
         cli.UserError: names the process that already is.
     """
-    path = folder / ".snakemake" / "driver.lock"
-    path.parent.mkdir(exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    path = results / ".driver.lock"
+    lock = _open(path)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise cli.UserError(
-            f"{folder}: another driver works here ({path.read_text().strip()}); wait until it has finished, or stop it"
+            f"{results}: another driver works here ({path.read_text().strip()}); wait until it has finished, or stop it"
         ) from error
     except OSError as error:
         raise cli.UserError(f"{path}: cannot be locked: {error.strerror}; work on another file system") from error
     os.ftruncate(lock, 0)
-    os.write(lock, f"process {os.getpid()} on {socket.gethostname()} since {time.ctime()}\n".encode())
+    text = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} since {time.ctime()}\n"
+    os.write(lock, text.encode())
 
 
-def wait_for_orphans(folder: Path) -> tuple[int, bool]:
+def wait_for_orphans(results: Path) -> tuple[int, bool]:
     """Wait for jobs on this machine that outlived an earlier driver, as nobody's GPU and file is for two.
 
     A driver passes the lock on to its jobs, and the kernel holds it until the last of them has ended.
@@ -59,7 +89,7 @@ def wait_for_orphans(folder: Path) -> tuple[int, bool]:
         the lock's file descriptor, and whether there was any such job: what is on disk is then not what this driver
         planned with.
     """
-    lock = os.open(folder / ".snakemake" / "jobs.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    lock = _open(results / ".jobs.lock")
     has_waited = False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,6 +104,14 @@ def wait_for_orphans(folder: Path) -> tuple[int, bool]:
     return lock, has_waited
 
 
+def sweep(results: Path) -> None:
+    """Remove what jobs that were killed left half-written; no job may be running."""
+    for folder, _, names in os.walk(results):
+        if Path(folder) != results:  # there, other programs may be writing a page
+            for name in filter(TEMPORARY.match, names):
+                Path(folder, name).unlink(missing_ok=True)
+
+
 def holders(lock: int) -> list[int]:
     """The other processes that have a lock's file open, as far as this user may see."""
     found = set()
@@ -84,12 +122,20 @@ def holders(lock: int) -> list[int]:
     return sorted(found - {os.getpid()})
 
 
-def take_over_jobs(folder: Path) -> bool:
+def take_over_jobs(results: Path, run: str) -> bool:
     """Settle what an earlier driver left in the queue: wait for running epochs and predictions, cancel the rest.
 
-    Returns whether there was anything: what is on disk is then not what this driver planned with.
+    Args:
+        run: the name that SLURM's jobs of this driver will have, noted for the next one.
+
+    Returns:
+        whether there was anything: what is on disk is then not what this driver planned with.
     """
-    kept, cancelled = divide(queued_jobs(folder))
+    noted = results / ".slurm-run"
+    before = noted.read_text().split() if noted.exists() else []
+    with cli.written_whole(noted) as (temporary,):
+        temporary.write_text("\n".join([*before, run]))
+    kept, cancelled = divide(queued_jobs(before))
     if cancelled:
         print(f"cancelling jobs of an earlier driver: {numbers(cancelled)}", file=sys.stderr)
         _slurm("scancel", *(job.number for job in cancelled))
@@ -98,8 +144,10 @@ def take_over_jobs(folder: Path) -> bool:
             f"waiting for jobs of an earlier driver: {numbers(kept)} (scancel them to lose their work and go on)",
             file=sys.stderr,
         )
-    while queued_jobs(folder):
+    while queued_jobs(before):
         time.sleep(POLL_SECONDS)
+    with cli.written_whole(noted) as (temporary,):
+        temporary.write_text(run)
     return bool(kept or cancelled)
 
 
@@ -113,11 +161,12 @@ def numbers(jobs: list[Job]) -> str:
     return " ".join(job.number for job in jobs)
 
 
-def queued_jobs(folder: Path) -> list[Job]:
-    """The user's unfinished jobs that a driver submitted from a folder."""
-    lines = _slurm("squeue", "--me", "--noheader", "--format=%i|%T|%k|%Z").splitlines()
-    jobs = [Job(*line.split("|", 3)) for line in lines]
-    return [job for job in jobs if job.folder == str(folder) and job.comment.startswith(("rule_", "group_"))]
+def queued_jobs(runs: list[str]) -> list[Job]:
+    """The unfinished jobs of earlier drivers, by the names that these gave their jobs."""
+    if not runs:
+        return []
+    lines = _slurm("squeue", f"--name={','.join(runs)}", "--noheader", "--format=%i|%T|%k").splitlines()
+    return [Job(*line.split("|", 2)) for line in lines]
 
 
 def _slurm(*command: str) -> str:

@@ -19,6 +19,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 import cli
+from workflow import configuration
 
 
 def in_order(arguments: list[str], configfiles: list[Path]) -> list[Path]:
@@ -63,6 +64,16 @@ def merged(config: dict, configfiles: list[Path], entries: list[str]) -> dict:
         key, text = parse_key_value_arg(entry, "--config takes key=value")
         update_config(config, {key: _sections(text)})
     return config
+
+
+def read(root: Path, configfiles: list[Path]) -> dict:
+    """The complete configuration of a checkout with files on top, without a run of Snakemake.
+
+    Raises:
+        cli.UserError: a file cannot be read, or the first fault of the configuration.
+    """
+    config = merged(load_configfile(root / "config.yaml"), configfiles, [])
+    return configuration.complete(config, root / "config.schema.yaml")
 
 
 def _sections(text: str) -> object:

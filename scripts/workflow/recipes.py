@@ -46,31 +46,35 @@ def starts_phase(model: dict, epoch: int) -> bool:
     return list(epoch_settings(model))[epoch - 1][2]
 
 
-def keeps_states(model: dict, epoch: int) -> bool:
+def keeps_states(model: dict, epoch: int, keep_states: str | int) -> bool:
     """Whether an epoch's optimizer states stay for good.
 
-    They stay where the learning rate changes afterwards, so that a change of the later rate retrains from
-    there and no earlier, and at the last epoch, so that a finished model can be continued.
+    Those of the last epoch do, so that a finished model can be continued. Beside them `all`; or the last ones of each
+    learning rate (`steps`), so that a change of the later rate goes on from there; or every so many epochs (a number).
     """
     settings = list(epoch_settings(model))
-    return epoch == len(settings) or settings[epoch - 1][1] != settings[epoch][1]
+    if epoch == len(settings) or keep_states == "all":
+        return True
+    if keep_states == "steps":
+        return settings[epoch - 1][1] != settings[epoch][1]
+    return epoch % keep_states == 0
 
 
-def superseded_epochs(model: dict, epoch: int, epochs_per_job: int) -> list[int]:
+def superseded_epochs(model: dict, epoch: int, training: dict) -> list[int]:
     """The epochs whose optimizer states an epoch may remove, once its own are written.
 
     A job that is run again starts from the states before it, and Snakemake looks for a job's outputs when all its
     epochs have ended: so only the first epoch of a job removes any, and those before it stay one job longer.
     """
-    if (epoch - 1) % epochs_per_job:
+    if (epoch - 1) % training["epochs_per_job"]:
         return []
-    return [earlier for earlier in range(1, epoch - 1) if not keeps_states(model, earlier)]
+    return [each for each in range(1, epoch - 1) if not keeps_states(model, each, training["keep_states"])]
 
 
 def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
-    """Everything that determines one epoch beside its records and the epoch before, and nothing else.
+    """Everything that determines one epoch beside its records and what it starts from, and nothing else.
 
-    A change of any value makes this epoch and the ones after it stale, so a value that this epoch's
+    A change of any value makes this epoch and the ones after it others, so a value that this epoch's
     optimizer ignores (momentum and weight decay of Adam and Nadam, as published) is not in it.
     """
     model = config["models"][model_name]
@@ -102,9 +106,47 @@ def trained_datasets(config: dict) -> list[str]:
 
 def predicted_sets(config: dict, model_name: str) -> list[str]:
     """The image sets that a model predicts: its split's valid part, and the test pictures where an ensemble has it."""
-    seed = config["datasets"][config["models"][model_name]["dataset"]]["seed"]
+    seed = seed_of(config, model_name)
     is_member = any(model_name in ensemble["models"] for ensemble in config["ensembles"].values())
     return [f"valid-{seed}", *(["test"] if is_member else [])]
+
+
+def seed_of(config: dict, model: str) -> int:
+    """The seed of the split that a model trains on."""
+    return config["datasets"][config["models"][model]["dataset"]]["seed"]
+
+
+def as_ensemble(config: dict, name: str) -> dict:
+    """An ensemble, or a model as an ensemble of one."""
+    return config["ensembles"].get(name) or {"models": [name], "mean": "arithmetic"}
+
+
+def evaluated_seeds(config: dict, name: str) -> list[int]:
+    """The seeds of the splits that the members of an ensemble, or a model, trained on."""
+    return sorted({seed_of(config, model) for model in as_ensemble(config, name)["models"]})
+
+
+def largest_ensemble(config: dict) -> str:
+    return max(config["ensembles"], key=lambda name: len(config["ensembles"][name]["models"]))
+
+
+def configured(config: dict) -> dict:
+    """What the tables name: models and ensembles."""
+    models = {
+        name: {"network": model["network"], "dataset": model["dataset"], "epochs": epoch_count(model)}
+        for name, model in config["models"].items()
+    }
+    return {"models": models, "ensembles": {name: each["models"] for name, each in config["ensembles"].items()}}
+
+
+def planned_parts(config: dict) -> dict:
+    """The parts of the configuration that lead to boxes of the plan."""
+    models = {
+        name: {key: model[key] for key in ("network", "dataset", "start", "phases")}
+        for name, model in config["models"].items()
+    }
+    ensembles = {name: {"models": ensemble["models"]} for name, ensemble in config["ensembles"].items()}
+    return {"datasets": config["datasets"], "models": models, "ensembles": ensembles}
 
 
 def image(config: dict, model_name: str) -> dict:

@@ -2,16 +2,18 @@
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent
 
 
+@cache
 def fingerprint(script: str) -> str:
     """Hash the code of a program and of every neighbour it imports, without comments, docstrings and layout.
 
-    Cheap rules carry it in their params: code that may behave otherwise makes their output stale, a comment
-    does not.
+    It stands in the recipes of what is cheap to make: code that may behave otherwise makes other files, a comment does
+    not.
     """
     digest = hashlib.sha256()
     for path in sorted(_imported_files(SCRIPTS / script)):
@@ -19,6 +21,7 @@ def fingerprint(script: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def revision(script: str) -> int:
     """The REVISION that a costly program states: raised by hand when its results change."""
     for node in ast.parse((SCRIPTS / script).read_text()).body:
@@ -27,6 +30,12 @@ def revision(script: str) -> int:
     raise ValueError(f"scripts/{script} states no REVISION")
 
 
+def content(path: str) -> str:
+    """SHA-256 of a file beside the programs."""
+    return hashlib.sha256((SCRIPTS / path).read_bytes()).hexdigest()
+
+
+@cache
 def _code(path: Path) -> str:
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
@@ -34,7 +43,17 @@ def _code(path: Path) -> str:
             ast.get_docstring(node, clean=False) is not None
         ):
             node.body = node.body[1:]
-    return ast.dump(tree)
+    return _shape(tree)
+
+
+def _shape(node: object) -> str:
+    """A syntax tree as text that is the same under every Python: ast.dump's differs from version to version."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [f"{name}={_shape(value)}" for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return f"{type(node).__name__}({','.join(fields)})"
 
 
 def _imported_files(program: Path) -> set[Path]:
@@ -48,6 +67,7 @@ def _imported_files(program: Path) -> set[Path]:
     return files
 
 
+@cache
 def _neighbours(path: Path) -> list[Path]:
     names = []
     for node in ast.walk(ast.parse(path.read_text())):

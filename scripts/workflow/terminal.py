@@ -31,7 +31,9 @@ from plan.boxes import Job
 from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from workflow import failures, listing
+from workflow.artifacts import without_digests
 from workflow.progress import Progress
+from workflow.published import Publisher
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not
 SHOWN = {"shown": True}  # marks our own messages
@@ -48,9 +50,11 @@ parsed = []  # the workflows that this process has read: a plan asks the last on
 def take_over(workflow) -> None:
     """Put the handler in place of Snakemake's, where that is the one that writes to the terminal."""
     parsed.append(workflow)
+    if not workflow.is_main_process or not workflow.modifier.is_main_snakefile():
+        return
+    logger.addHandler(Publisher(workflow))
     settings = workflow.output_settings
-    talkative = settings.verbose or settings.debug_dag or Quietness.ALL in (settings.quiet or ())
-    if not workflow.is_main_process or not workflow.modifier.is_main_snakefile() or talkative:
+    if settings.verbose or settings.debug_dag or Quietness.ALL in (settings.quiet or ()):
         return
     for handler in list(logger.handlers):
         if handler.name == "DefaultStreamHandler":
@@ -122,7 +126,8 @@ class Terminal(logging.Handler):
         dag = self.workflow.dag
         self.jobs = {dag.jobid(job): job for job in dag.needrun_jobs()}
         rules = list(record.stats)
-        planned = [_job(job, str(dag.reason(job))) for job in self.jobs.values() if job.output]
+        why = self.workflow.globals["why"]()
+        planned = [_job(job, why[frozenset(job.wildcards_dict.items())]) for job in self.jobs.values() if job.output]
         planned.sort(key=lambda job: (rules.index(job.rule), tuple(job.wildcards.values())))
         if self.workflow.dryrun:
             table = listing.table(planned, shutil.get_terminal_size((110, 0)).columns)
@@ -178,6 +183,7 @@ class Terminal(logging.Handler):
         if text == NOTHING_TO_BE_DONE_MSG:
             self._say("Nothing to be done: all files are there and up to date.")
             if not self.workflow.dryrun:
+                self.workflow.globals["prepare_results"]()
                 show_results(self.workflow)
         elif text.startswith(CTRL_C):
             self.stopped_by = CTRL_C
@@ -219,7 +225,7 @@ def _words(job) -> str:
 
 
 def _job(job, reason: str = "") -> Job:
-    return Job(job.rule.name, dict(job.wildcards_dict), reason, tuple(job.output))
+    return Job(job.rule.name, without_digests(job.wildcards_dict.items()), reason)
 
 
 def _seconds(job) -> float | None:
@@ -252,15 +258,13 @@ def show_results(workflow) -> None:
     dag = workflow.dag
     if not any(job.rule.name == workflow.default_target for job in dag.targetjobs):
         return
-    jobs = {job.rule.name: job for job in dag.jobs}
-    summary = Path(jobs["tabulate_evaluations"].output.text)
-    submissions = Path(jobs["write_submission"].output.submission).parent
-    report = Path(workflow.globals["config"]["results"]) / "report.html"
+    results = Path(workflow.globals["config"]["results"])
+    summary, report = results / "evaluation/summary.txt", results / "report.html"
     shown = [Path(path) for job in dag.jobs for path in job.output if is_flagged(path, "report")]
     if not report.exists() or any(report.stat().st_mtime < path.stat().st_mtime for path in [summary, *shown]):
         make_report(workflow, report)
     logger.info(
-        f"\n{summary.read_text()}\nsubmissions: {submissions}/\nreport:      {report if report.is_file() else 'none'}",
+        f"\n{summary.read_text()}\nsubmissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}",
         extra=SHOWN,
     )
 

@@ -1,0 +1,87 @@
+"""Stable names for people: submission/, evaluation/ and report/ below the results.
+
+They are copies of what lies by recipe, and always belong to the configuration that ran last: before a run those of
+another one go, and each is put in place as soon as its own is made.
+"""
+
+import contextlib
+import filecmp
+import functools
+import logging
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from snakemake_interface_logger_plugins.common import LogEvent
+
+import cli
+from workflow.artifacts import Artifact, Artifacts
+
+# What the folders hold; files of other kinds in them are their owner's.
+KINDS = {
+    "submission": (".csv.gz",),
+    "evaluation": (".json", ".parquet", ".csv", ".txt"),
+    "report": (".svg", ".html", ".tsv", ".rst"),
+}
+
+
+def stable_name(path: str) -> Path:
+    """RESULTS/by-recipe/FOLDER/DIGEST/NAME is RESULTS/FOLDER/NAME for people."""
+    made = Path(path)
+    folder = made.parents[1]
+    return folder.parents[1] / folder.name / made.name
+
+
+def of(artifact: Artifact) -> dict[Path, Path]:
+    """The files of an artifact that have a stable name, by that name."""
+    paths = [path for path in artifact.files.values() if "/by-recipe/" in path]
+    return {stable_name(path): Path(path) for path in paths}
+
+
+def publish(artifacts: Iterable[Artifact]) -> None:
+    """Put what is there in place under its stable name."""
+    for artifact in artifacts:
+        for name, made in of(artifact).items():
+            if made.exists() and not is_same(name, made):
+                with cli.written_whole(name) as (temporary,):
+                    shutil.copyfile(made, temporary)
+
+
+def withdraw(results: Path, artifacts: Artifacts) -> None:
+    """Remove what stands under a stable name and is not of these artifacts, with the report that shows it."""
+    wanted = {name: made for artifact in artifacts.everything() for name, made in of(artifact).items()}
+    for folder, kinds in KINDS.items():
+        for path in (results / folder).glob("*"):
+            if path.name.endswith(kinds) and not (path in wanted and is_same(path, wanted[path])):
+                path.unlink()
+                (results / "report.html").unlink(missing_ok=True)
+    for folder in KINDS:
+        with contextlib.suppress(OSError):  # not empty, or not there
+            (results / folder).rmdir()
+
+
+class Publisher(logging.Handler):
+    """Puts in place what a job has made, as soon as it has ended."""
+
+    def __init__(self, workflow):
+        super().__init__()
+        self.workflow = workflow
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
+            return
+        try:
+            job = self._jobs[record.job_id]
+            if job.output:
+                publish([self.workflow.globals["made"]().of(dict(job.wildcards_dict))])
+        except Exception:  # a fault of this handler must not end a run of days
+            self.handleError(record)
+
+    @functools.cached_property
+    def _jobs(self) -> dict:
+        dag = self.workflow.dag
+        return {dag.jobid(job): job for job in dag.needrun_jobs(exclude_finished=False)}
+
+
+def is_same(name: Path, made: Path) -> bool:
+    return name.exists() and made.exists() and filecmp.cmp(name, made, shallow=False)
