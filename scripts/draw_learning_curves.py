@@ -1,10 +1,11 @@
 """Draw what each epoch of each model reached, and write the same as a table.
 
-In: the metrics of each model's last epoch, `<model>/<epoch>.json`, which hold those before it. Out: an SVG with cross entropy, accuracy and learning rate of
-each model, and a TSV with a row per epoch, for pandas and the like.
+In: the metrics of each model's last epoch, `<model>/<epoch>.json`, which hold those before it. Out: an SVG with
+cross entropy, accuracy and learning rate of each model, and a TSV with a row per epoch, for pandas and the like.
 
 Example:
-    python scripts/draw_learning_curves.py --figure curves.svg --table epochs.tsv models/M01/0015.json models/M02/0013.json
+    python scripts/draw_learning_curves.py --figure curves.svg --table epochs.tsv \
+        models/M01/0015.json models/M02/0013.json
 """
 
 import argparse

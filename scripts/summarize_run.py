@@ -6,7 +6,8 @@ reStructuredText, which `snakemake --report` shows.
 
 Example:
     python scripts/summarize_run.py --catalog catalog --train-index index/train.parquet \
-        --test-index index/test.parquet --classes classes.csv --configured configured.json --last-epochs models/M*/*.json \
+        --test-index index/test.parquet --classes classes.csv --configured configured.json \
+        --last-epochs models/M01/0015.json models/M02/0013.json \
         --evaluations evaluation/*.json --products evaluation/*.parquet --benchmarks benchmarks --output summary.rst
 """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 import show_curves
-from figures.epochs import COLUMNS, finished_epochs, read_epochs
+from figures.epochs import COLUMNS, latest_epochs, read_epochs
 
 PART = {"cross_entropy": 1.5, "top1": 0.5, "top5": 0.75}
 
@@ -41,7 +41,7 @@ def test_epochs_are_a_row_each_by_model_and_epoch(tmp_path):
 def test_what_lies_beside_the_metrics_of_epochs_is_left_out(tmp_path):
     paths = [write_epoch(tmp_path, "M01", epoch) for epoch in (1, 2)]
     (tmp_path / "M01/symbol.json").write_text("{}")
-    assert finished_epochs(tmp_path) == paths
+    assert latest_epochs(tmp_path) == paths
 
 
 def test_the_page_reloads_itself_and_has_the_latest_epoch_of_each_model(tmp_path):

@@ -1,9 +1,10 @@
 """What the workflow makes: every file under the name that tells what is in it.
 
 An artifact is what one job leaves. Its recipe holds all that determines the content of its files and nothing else: not
-paths, threads, GPUs, environments, nor how many pictures are predicted at once. The recipe's digest stands in the paths,
-so a file that is there is current and one that is not is to be made, whoever made it, wherever, by whatever command.
-Recipes of data hold the recipes of what they are made from; those of epochs, predictions and what follows hold digests.
+paths, threads, GPUs, environments, nor how many pictures are predicted at once. The recipe's digest stands in the
+paths, so a file that is there is current and one that is not is to be made, whoever made it, wherever, by whatever
+command. Recipes of data hold the recipes of what they are made from; those of epochs, predictions and what follows hold
+digests.
 
 Nothing here knows Snakemake: rules take their paths from OUTPUTS and look an artifact up by its wildcards.
 """
@@ -11,7 +12,7 @@ Nothing here knows Snakemake: rules take their paths from OUTPUTS and look an ar
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 

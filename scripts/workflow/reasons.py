@@ -12,7 +12,7 @@ NEW, GONE, STATES = "not made yet", "deleted, or not finished", "its optimizer s
 FOLLOWS = "what it is made from changes"
 # Keys that hold digests of other recipes; there the change is told.
 CHAINED = re.compile(
-    r"(before|members|averages|model|models\.\w+|evaluations?(\.\w+)?|submissions\.\w+|start\.weights)"
+    r"(before|members|averages|model|models\.\w+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{16,}")
 LONGEST = 30  # characters of a value that is shown
@@ -39,7 +39,8 @@ def _alike(artifact: Artifact, lying: dict[str, list[Path]]) -> list[Path]:
     """The recipes of files that lie on disk and have the artifact's name but for digests."""
     pattern = DIGEST_IN_PATH.sub("?" * 10, glob.escape(str(artifact.recipe_file)))
     if pattern not in lying:
-        lying[pattern] = [path for path in map(Path, sorted(glob.glob(pattern))) if _has_files(path)]
+        found = sorted(glob.glob(pattern))  # noqa: PTH207 - a Path takes no absolute pattern
+        lying[pattern] = [path for path in map(Path, found) if _has_files(path)]
     return lying[pattern]
 
 
