@@ -63,7 +63,7 @@ rule all:
 
 
 # Parts of all, by name: snakemake ... -- train_M04
-for part in set(TARGETS) - {"all"}:
+for part in artifacts.target_names(config)[1:]:
 
     rule:
         name:

@@ -105,7 +105,8 @@ def missing():
         return {frozenset(job.wildcards_dict.items()) for job in workflow.dag_settings.target_jobs}
     or_end(drivers.check_targets, workflow.dag_settings)
     targets = workflow.dag_settings.targets or {"all"}
-    files = {path for target in targets for path in TARGETS.get(target, lambda: [os.path.relpath(target)])()}
+    names = artifacts.target_names(config)
+    files = [path for each in targets for path in (made().target(each) if each in names else [os.path.relpath(each)])]
     return {frozenset(artifact.wildcards.items()) for artifact in made().missing(files)}
 
 
@@ -136,34 +137,9 @@ def option(name, item):
     return lambda wildcards, input: f"{name} {shlex.quote(str(input[item]))}" if input[item] else ""
 
 
-# Targets by name: the files that each stands for.
-
-
-def files_of(found, *names):
-    return [artifact.files[name] for artifact in found for name in names or artifact.files]
-
-
-def last_params(models):
-    return [made().epochs[model][-1].files["params"] for model in models]
-
-
-TARGETS = {
-    "records": lambda: files_of(
-        (part for parts in made().records.values() for part in parts.values()), "records", "offsets"
-    ),
-    "train": lambda: last_params(MODELS),
-    **{f"train_{model}": functools.partial(last_params, [model]) for model in MODELS},
-    "predict": lambda: files_of((shard for shards in made().predictions.values() for shard in shards), "probabilities"),
-    "evaluate": lambda: files_of([*made().evaluations.values(), made().tables["tabulate_evaluations"]]),
-    "submit": lambda: files_of(made().submissions.values()),
-    "report": lambda: files_of(made().tables.values()),
-    "all": lambda: TARGETS["submit"]() + TARGETS["evaluate"]() + TARGETS["report"](),
-}
-
-
 def target(name):
     """The input function of a target."""
-    return lambda wildcards: ancient(TARGETS[name]())
+    return lambda wildcards: ancient(made().target(name))
 
 
 # What rules ask of a configuration

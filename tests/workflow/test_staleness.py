@@ -1,106 +1,128 @@
-"""What makes what stale: each row of docs/staleness.md as the exact set of jobs of a dry run.
+"""What makes what stale: each row of docs/staleness.md as the exact set of jobs, in plain Python, without Snakemake.
 
 The finished run is the smallest workflow: M01 on dataset C, M09 on B, M10 and M11 on A, M11 starting from M10;
-ensemble-1 is M10, ensemble-2 M01 and M11, ensemble-4 all.
+ensemble-1 is M10, ensemble-2 M01 and M11, ensemble-4 all. test_plans.py holds Snakemake's plans against it.
 """
 
-import base64
-import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from tiny_workflow import OVERLAY, ROOT, snakemake
+from tiny_workflow import OVERLAY, ROOT
 
-pytestmark = pytest.mark.slow
+from workflow import artifacts, catalogs, overlays, reasons, recipes, sources
+from workflow.artifacts import Artifact, Artifacts
 
-CHECKOUT = ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs", "profiles")
 EPOCHS = {"M01": 3, "M09": 3, "M10": 3, "M11": 2}
 SEED = {"M01": 12648430, "M09": 1, "M10": 12648430, "M11": 12648430}
 ENSEMBLES = {"ensemble-1": ["M10"], "ensemble-2": ["M01", "M11"], "ensemble-4": ["M01", "M09", "M10", "M11"]}
 SHARDS = ("0000", "0001")
-REPORT = {
-    *("tabulate_evaluations", "tabulate_models", "draw_categories", "draw_learning_curves", "draw_evaluations"),
-    *("show_confusions", "draw_times", "draw_plan", "summarize_run"),
-}
+ALL = tuple(EPOCHS)
 
 
-class Case:
-    """A copy of a checkout with finished results, to change something in."""
+class Results:
+    """A folder in which every file of a finished run lies, and settings to be changed."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, changes: dict):
         self.folder = folder
-        self.changes = folder / "changes.yaml"
-        self.changes.write_text("{}")
+        self.changes = changes
+        made = self.artifacts({})
+        for artifact in made.everything():
+            artifacts.write_recipe(artifact)
+            for path in artifact.files.values():
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).touch()
+        self.remove_superseded_states(made)
 
-    def configure(self, changes: dict) -> None:
-        self.changes.write_text(yaml.safe_dump(changes))
+    @staticmethod
+    def remove_superseded_states(made: Artifacts) -> None:
+        for model, epochs in made.epochs.items():
+            for number, epoch in enumerate(epochs, 1):
+                settings, keep = made.config["models"][model], made.config["training"]["keep_states"]
+                if not recipes.keeps_states(settings, number, keep):
+                    Path(epoch.files["states"]).unlink()
 
-    def edit(self, path: str, old: str, new: str) -> None:
-        file = self.folder / path
-        text = file.read_text()
-        assert old in text
-        file.write_text(text.replace(old, new, 1))
+    def artifacts(self, changes: dict) -> Artifacts:
+        """What the smallest configuration with changes leads to."""
+        files = [OVERLAY]
+        for number, each in enumerate((self.changes | {"results": str(self.folder / "results")}, changes)):
+            files.append(self.folder / f"{number}.yaml")
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            files[-1].write_text(yaml.safe_dump(each))
+        return catalogs.artifacts_of(overlays.read(ROOT, files))
 
-    def jobs(self, *arguments: str) -> set[str]:
-        """The jobs of a dry run, as `rule wildcard...`, without the report's."""
-        return self.all_jobs(*arguments) - REPORT
+    def missing(self, changes: dict, target: str = "all") -> list[Artifact]:
+        made = self.artifacts(changes)
+        return made.missing(made.target(target))
 
-    def all_jobs(self, *arguments: str) -> set[str]:
-        command = [sys.executable, ROOT / "tests/workflow/list_jobs.py"]
-        command += [*arguments, "--configfile", OVERLAY, self.changes]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return {" ".join([rule, *wildcards.values()]) for rule, wildcards, _ in json.loads(done.stdout)}
+    def jobs(self, changes: dict | None = None, target: str = "all") -> set[str]:
+        """What has to be made, as `rule wildcard...`, without the report's."""
+        missing = self.missing(changes or {}, target)
+        return {_job(artifact) for artifact in missing if artifact.rule not in artifacts.TABLES}
+
+    def why(self, changes: dict) -> dict[str, str]:
+        return {_job(artifact): reason for artifact, reason in reasons.reasons(self.missing(changes))}
+
+    def delete(self, pattern: str) -> None:
+        found = list((self.folder / "results").glob(pattern))
+        assert found
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@pytest.fixture(scope="session")
-def finished_checkout(finished_workflow, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("finished") / "checkout"
-    folder.mkdir()
-    for name in CHECKOUT:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, folder / name)
-    for name in ("results", ".snakemake"):
-        shutil.copytree(finished_workflow / name, folder / name)
-    return folder
+def _job(artifact: Artifact) -> str:
+    return " ".join([artifact.rule, *artifacts.without_digests(artifact.wildcards.items()).values()])
 
 
 @pytest.fixture
-def case(finished_checkout, tmp_path):
-    return Case(Path(shutil.copytree(finished_checkout, tmp_path / "checkout")))
+def results(tmp_path):
+    return Results(tmp_path, {})
 
 
-def training(model: str, first: int = 1) -> set[str]:
-    return {f"train_epochs {model} {epoch:04d}" for epoch in range(first, EPOCHS[model] + 1)}
+@pytest.fixture
+def revision(monkeypatch):
+    """Raise the REVISION of a script."""
+
+    def raise_it(script: str) -> None:
+        before = sources.revision
+        monkeypatch.setattr(sources, "revision", lambda each: before(each) + (each == script))
+
+    return raise_it
 
 
-def recipes(model: str, first: int = 1, last: int = 9) -> set[str]:
-    return {f"write_recipe {model} {epoch:04d}" for epoch in range(first, min(last, EPOCHS[model]) + 1)}
+@pytest.fixture
+def code(monkeypatch):
+    """Change the code of a cheap script."""
+
+    def change(script: str) -> None:
+        before = sources.fingerprint
+        monkeypatch.setattr(sources, "fingerprint", lambda each: before(each) + "x" * (each == script))
+
+    return change
 
 
-def predictions(*models: str, images: tuple[str, ...] = ("test", "valid")) -> set[str]:
+def training(model: str, first: int = 1, last: int | None = None) -> set[str]:
+    return {f"train_epochs {model} {epoch:04d}" for epoch in range(first, (last or EPOCHS[model]) + 1)}
+
+
+def predictions(*models: str, images: tuple[str, ...] = ("test", "valid"), shards: tuple = SHARDS) -> set[str]:
     sets = {"test": "test", "valid": "valid-{}"}
     return {
-        f"predict_images {sets[name].format(SEED[model])} {model} {shard}"
+        f"predict_images {sets[name].format(SEED.get(model, 1))} {model} {shard}"
         for model in models
         for name in images
-        for shard in SHARDS
+        for shard in shards
     }
 
 
-def averages(*ensembles: str) -> set[str]:
-    return {f"average_models {ensemble} {shard}" for ensemble in ensembles for shard in SHARDS}
+def averages(*ensembles: str, shards: tuple = SHARDS) -> set[str]:
+    return {f"average_models {ensemble} {shard}" for ensemble in ensembles for shard in shards}
 
 
 def averaged_otherwise(*ensembles: str) -> set[str]:
     """Everything that follows another way of averaging."""
-    settings = {f"write_ensemble_settings {ensemble}" for ensemble in ensembles}
-    return settings | averages(*ensembles) | submissions(*ensembles) | evaluations(*ensembles)
+    return averages(*ensembles) | submissions(*ensembles) | evaluations(*ensembles)
 
 
 def submissions(*ensembles: str) -> set[str]:
@@ -111,156 +133,142 @@ def evaluations(*names: str) -> set[str]:
     return {f"evaluate_predictions {name}" for name in names}
 
 
-def all_that_follows(*models: str) -> set[str]:
+def all_that_follows(*models: str, shards: tuple = SHARDS) -> set[str]:
     """Everything after the last epochs of the models."""
     ensembles = [name for name, members in ENSEMBLES.items() if {*members} & {*models}]
-    followers = predictions(*models) | averages(*ensembles) | submissions(*ensembles)
+    followers = predictions(*models, shards=shards) | averages(*ensembles, shards=shards) | submissions(*ensembles)
     return followers | evaluations(*models, *ensembles)
 
 
-ALL = tuple(EPOCHS)
 SEEDS = (1, 12648430)
+SPLITS = {f"split_catalog {seed}" for seed in SEEDS}
 LISTS = {f"list_images {images}" for images in ("test", *(f"valid-{seed}" for seed in SEEDS))}
-SETTINGS = {job.replace("list_images", "write_prediction_settings") for job in LISTS}
-RETRAINED = {job for model in ALL for job in recipes(model) | training(model)}
+NETWORKS = {f"build_network {name}" for name in ALL}
+PACKED = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
+TRAINED = {job for model in ALL for job in training(model)}
 
 
-def model(name: str) -> dict:
-    return yaml.safe_load(OVERLAY.read_text())["models"][name]
+def phases(model: str, step: int, change: dict, phase: int = 0) -> dict:
+    """The change of one step of a model's schedule."""
+    found = yaml.safe_load(OVERLAY.read_text())["models"][model]["phases"]
+    found[phase]["schedule"][step] |= change
+    return {"models": {model: {"phases": found}}}
 
 
-def test_nothing_changed_means_nothing_to_do(case):
-    assert case.all_jobs() == set()
+def test_nothing_changed_means_nothing_to_do(results):
+    assert results.missing({}) == []
 
 
 # Models
 
 
-def test_a_learning_rate_retrains_its_model_and_what_starts_from_it(case):
-    phases = model("M10")["phases"]
-    phases[0]["schedule"][0]["learning_rate"] = 0.001
-    case.configure({"models": {"M10": {"phases": phases}}})
-    retrained = recipes("M10", last=2) | training("M10") | training("M11")
-    assert case.jobs() == retrained | all_that_follows("M10", "M11")
+def test_a_learning_rate_retrains_its_model_and_what_starts_from_it(results):
+    change = phases("M10", 0, {"learning_rate": 0.001})
+    assert results.jobs(change) == training("M10") | training("M11") | all_that_follows("M10", "M11")
 
 
-def test_a_learning_rate_from_an_epoch_on_leaves_the_epochs_before_alone(case):
-    phases = model("M01")["phases"]
-    phases[0]["schedule"][1]["learning_rate"] = 0.002
-    case.configure({"models": {"M01": {"phases": phases}}})
-    assert case.jobs() == recipes("M01", 3) | training("M01", 3) | all_that_follows("M01")
+def test_a_learning_rate_from_an_epoch_on_leaves_the_epochs_before_alone(results):
+    assert results.jobs(phases("M01", 1, {"learning_rate": 0.002})) == training("M01", 3) | all_that_follows("M01")
 
 
-def test_more_epochs_are_trained_on_top(case, monkeypatch):
-    phases = model("M09")["phases"]
-    phases[0]["schedule"][0]["epochs"] = 4
-    case.configure({"models": {"M09": {"phases": phases}}})
-    monkeypatch.setitem(EPOCHS, "M09", 4)
-    assert case.jobs() == recipes("M09", 4) | training("M09", 4) | all_that_follows("M09")
+def test_more_epochs_are_trained_on_top(results):
+    assert results.jobs(phases("M09", 0, {"epochs": 4})) == {"train_epochs M09 0004"} | all_that_follows("M09")
 
 
-def test_fewer_epochs_train_nothing(case):
-    phases = model("M01")["phases"]
-    phases[0]["schedule"].pop()
-    case.configure({"models": {"M01": {"phases": phases}}})
-    assert case.jobs() == all_that_follows("M01")
+def test_fewer_epochs_train_nothing(results):
+    change = phases("M09", 0, {"epochs": 2})
+    assert results.jobs(change) == all_that_follows("M09")
 
 
-def test_a_new_model_is_trained_and_nothing_else(case, monkeypatch):
-    case.configure({"models": {"M20": model("M01") | {"network": "resnext-101-32x4d", "dataset": "B"}}})
-    monkeypatch.setitem(EPOCHS, "M20", 3)
-    monkeypatch.setitem(SEED, "M20", 1)
-    made = {"build_network M20"} | recipes("M20") | training("M20") | evaluations("M20")
-    assert case.jobs() == made | predictions("M20", images=("valid",))
+def moved_step() -> dict:
+    """M09 with 2 epochs at its rate and 1 at another; in the finished run all 3 have the first."""
+    steps = [{"learning_rate": 0.003, "epochs": 2}, {"learning_rate": 0.001, "epochs": 1}]
+    return {"models": {"M09": {"phases": [{"optimizer": "nadam", "label_smoothing": 0.1, "schedule": steps}]}}}
 
 
-def test_a_removed_model_concerns_its_ensembles_only(case):
+def test_a_moved_step_goes_on_from_the_last_states_that_were_kept(tmp_path):
+    everything = Results(tmp_path, {"training": {"keep_states": "all"}})
+    assert everything.jobs(moved_step()) == {"train_epochs M09 0003"} | all_that_follows("M09")
+    every_second = Results(tmp_path / "2", {"training": {"keep_states": 2}})
+    assert every_second.jobs(moved_step()) == {"train_epochs M09 0003"} | all_that_follows("M09")
+
+
+def test_a_moved_step_trains_again_what_left_no_states_and_says_so(results):
+    assert results.jobs(moved_step()) == training("M09") | all_that_follows("M09")
+    why = results.why(moved_step())
+    assert why["train_epochs M09 0003"] == "learning_rates: [0.003] -> [0.001]"
+    assert why["train_epochs M09 0002"] == reasons.STATES
+
+
+def test_a_new_model_is_trained_and_nothing_else(results):
+    like_m01 = yaml.safe_load(OVERLAY.read_text())["models"]["M01"]
+    change = {"models": {"M20": like_m01 | {"network": "resnext-101-32x4d", "dataset": "B"}}}
+    made = {"build_network M20"} | training("M20", last=3) | evaluations("M20")
+    assert results.jobs(change) == made | predictions("M20", images=("valid",))
+
+
+def test_a_removed_model_concerns_its_ensembles_only(results):
     ensembles = {"ensemble-2": {"models": ["M11"]}, "ensemble-4": {"models": ["M09", "M10", "M11"]}}
-    case.configure({"models": {"M01": None}, "ensembles": ensembles})
-    assert case.jobs() == averaged_otherwise("ensemble-2", "ensemble-4")
+    change = {"models": {"M01": None}, "ensembles": ensembles}
+    assert results.jobs(change) == averaged_otherwise("ensemble-2", "ensemble-4")
 
 
-def test_a_network_concerns_the_models_that_are_built_from_it(case):
-    case.configure({"networks": {"resnext-101-64x4d": {"stem": 8}}})
-    retrained = {"build_network M09"} | recipes("M09") | training("M09")
-    assert case.jobs() == retrained | all_that_follows("M09")
+def test_a_network_concerns_the_models_that_are_built_from_it(results):
+    change = {"networks": {"resnext-101-64x4d": {"stem": 8}}}
+    assert results.jobs(change) == {"build_network M09"} | training("M09") | all_that_follows("M09")
 
 
-def test_a_datasets_filter_concerns_the_models_that_learn_from_it(case):
-    case.configure({"datasets": {"C": {"drop_conflicts": True}}})
-    assert case.jobs() == {"pack_records C train"} | recipes("M01") | training("M01") | all_that_follows("M01")
+def test_another_start_trains_all_epochs_of_a_model(results):
+    change = {"models": {"M11": {"start": {"model": "M01"}}}}
+    assert results.jobs(change) == training("M11") | all_that_follows("M11")
 
 
-def test_the_pictures_size_concerns_everything_that_a_network_sees(case):
-    case.configure({"image": {"size": 48}})
-    networks = {f"build_network {name}" for name in ALL}
-    assert case.jobs() == networks | RETRAINED | all_that_follows(*ALL)
+def test_a_datasets_filter_concerns_the_models_that_learn_from_it(results):
+    packed = {"pack_records C train", "pack_records C valid"}
+    change = {"datasets": {"C": {"drop_conflicts": True}}}
+    assert results.jobs(change) == packed | training("M01") | all_that_follows("M01")
 
 
-def test_a_public_checkpoint_replaced_under_its_name_is_free(case):
-    case.configure({"models": {"M01": {"start": {"pretrained": "public"}, "min_transfer": 0.5}}})
-    public = case.folder / "pretrained/public-0000.params"
-    public.parent.mkdir()
-    shutil.copy(case.folder / "results/models/M01/0003.params", public)
-    first_epoch = "results/models/M01/0001.params"
-    assert case.jobs(first_epoch) == {"write_recipe M01 0001", "train_epochs M01 0001"}
-    done = snakemake(case.folder, "--configfile", str(OVERLAY), str(case.changes), "--", first_epoch)
-    assert done.returncode == 0, done.stdout + done.stderr
-    shutil.copy(case.folder / "results/models/M09/0003.params", public)
-    assert case.jobs(first_epoch) == set()
-    public.unlink()
-    assert case.jobs(first_epoch) == set()
-
-
-def test_the_report_follows_what_it_shows(case):
-    case.configure({"ensembles": {"ensemble-1": {"mean": "geometric"}}})
-    of_evaluations = {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times", "summarize_run"}
-    assert case.all_jobs() & REPORT == of_evaluations
-    phases = model("M01")["phases"]
-    phases[0]["schedule"][1]["learning_rate"] = 0.002
-    case.configure({"models": {"M01": {"phases": phases}}})
-    assert case.all_jobs() & REPORT == REPORT - {"draw_categories"}
+def test_the_pictures_size_concerns_everything_that_a_network_sees(results):
+    assert results.jobs({"image": {"size": 48}}) == NETWORKS | TRAINED | all_that_follows(*ALL)
 
 
 # Ensembles and post-processing
 
 
-def test_a_new_ensemble_is_averaged_from_what_is_there(case):
-    case.configure({"ensembles": {"ensemble-3": {"models": ["M09", "M10"]}}})
-    assert case.jobs() == averaged_otherwise("ensemble-3")
+def test_a_new_ensemble_is_averaged_from_what_is_there(results):
+    change = {"ensembles": {"ensemble-3": {"models": ["M09", "M10"]}}}
+    assert results.jobs(change) == averaged_otherwise("ensemble-3")
 
 
 @pytest.mark.parametrize("change", [{"mean": "geometric"}, {"weights": [1, 2, 3, 4]}])
-def test_an_ensembles_mean_and_weights_concern_it_alone(case, change):
-    case.configure({"ensembles": {"ensemble-4": change}})
-    assert case.jobs() == averaged_otherwise("ensemble-4")
-
-
-def test_an_ensembles_mean_is_seen_while_jobs_far_above_run_again(case):
-    case.configure({"ensembles": {"ensemble-4": {"mean": "geometric"}}})
-    (case.folder / "scripts/list_images.py").open("a").write("ANSWER = 42\n")
-    jobs = case.jobs()
-    assert jobs >= LISTS | averaged_otherwise("ensemble-4")
-    assert jobs.isdisjoint(predictions(*ALL) | averages("ensemble-1", "ensemble-2"))
+def test_an_ensembles_mean_and_weights_concern_it_alone(results, change):
+    assert results.jobs({"ensembles": {"ensemble-4": change}}) == averaged_otherwise("ensemble-4")
 
 
 @pytest.mark.parametrize("change", [{"picture_md5": "majority"}, {"product_md5": False}])
-def test_how_known_pictures_are_labelled_touches_no_prediction(case, change):
-    case.configure({"postprocessing": change})
-    assert case.jobs() == submissions(*ENSEMBLES) | evaluations(*ALL, *ENSEMBLES)
+def test_how_known_pictures_are_labelled_touches_no_prediction(results, change):
+    assert results.jobs({"postprocessing": change}) == submissions(*ENSEMBLES) | evaluations(*ALL, *ENSEMBLES)
 
 
-def test_without_known_pictures_more_pictures_are_predicted(case):
-    case.configure({"postprocessing": {"picture_md5": "off"}})
+def test_without_known_pictures_more_pictures_are_predicted(results):
     predicted = predictions(*ALL, images=("test",)) | averages(*ENSEMBLES) | submissions(*ENSEMBLES)
-    lists = {"list_images test", "write_prediction_settings test"}
-    assert case.jobs() == lists | predicted | evaluations(*ALL, *ENSEMBLES)
+    change = {"postprocessing": {"picture_md5": "off"}}
+    assert results.jobs(change) == {"list_images test"} | predicted | evaluations(*ALL, *ENSEMBLES)
 
 
-def test_other_shards_are_other_files(case, monkeypatch):
-    case.configure({"prediction": {"shards": 3}})
-    monkeypatch.setattr(sys.modules[__name__], "SHARDS", ("0000", "0001", "0002"))
-    assert case.jobs() == SETTINGS | all_that_follows(*ALL)
+def test_other_shards_are_other_files(results):
+    shards = ("0000", "0001", "0002")
+    assert results.jobs({"prediction": {"shards": 3}}) == all_that_follows(*ALL, shards=shards)
+
+
+def test_the_report_follows_what_it_shows(results):
+    def tables(change: dict) -> set[str]:
+        return {artifact.rule for artifact in results.missing(change)} & set(artifacts.TABLES)
+
+    of_evaluations = {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times", "summarize_run"}
+    assert tables({"ensembles": {"ensemble-1": {"mean": "geometric"}}}) == of_evaluations
+    assert tables(phases("M01", 1, {"learning_rate": 0.002})) == set(artifacts.TABLES) - {"draw_categories"}
 
 
 # What never makes anything stale
@@ -271,262 +279,184 @@ def test_other_shards_are_other_files(case, monkeypatch):
     [
         {"training": {"threads": 2}},
         {"training": {"epochs_per_job": 3}},
+        {"training": {"keep_states": "all"}},
         {"prediction": {"threads": 2, "gpus": 1, "batch_size": 32}},
         {"models": {"M01": {"gpus": 8}}},
         {"networks": {"resnext-101-64x4d": {"published_images_per_second": 9.0}}},
+        {"on_bad_product": "skip"},
     ],
 )
-def test_threads_gpus_batches_of_prediction_and_grouping_are_free(case, change):
-    case.configure(change)
-    assert case.all_jobs() == set()
-
-
-def test_a_sites_resources_are_free(case):
-    assert case.all_jobs("--set-resources", "train_epochs:mem_mb=9999", "--set-threads", "train_epochs=2") == set()
-
-
-@pytest.mark.parametrize("script", ["index_catalog.py", "train_epochs.py", "catalog/index.py", "training/metrics.py"])
-def test_comments_and_docstrings_are_free(case, script):
-    case.edit(f"scripts/{script}", '"""', '"""Said better: ')
-    (case.folder / f"scripts/{script}").open("a").write("# a remark\n")
-    assert case.all_jobs() == set()
-
-
-def test_an_environments_file_is_free_without_conda(case):
-    for path in (case.folder / "envs").iterdir():
-        path.open("a").write("# another pin\n")
-    assert case.all_jobs() == set()
+def test_what_determines_no_content_is_free(results, change):
+    assert results.missing(change) == []
 
 
 # Code
 
 
-def test_a_cheap_scripts_code_reruns_its_rule_and_leaves_the_models_alone(case):
-    (case.folder / "scripts/list_images.py").open("a").write("ANSWER = 42\n")
-    jobs = case.jobs()
-    assert jobs >= LISTS
-    assert jobs.isdisjoint(predictions(*ALL) | RETRAINED)
+def test_a_cheap_scripts_code_makes_its_files_and_what_follows(results, code):
+    code("average_models.py")
+    assert results.jobs() == averages(*ENSEMBLES) | submissions(*ENSEMBLES)
+    assert set(results.why({}).values()) == {"its program changed", reasons.FOLLOWS}
 
 
-def test_a_module_counts_for_every_cheap_script_that_imports_it(case):
-    (case.folder / "scripts/catalog/index.py").open("a").write("ANSWER = 42\n")
-    jobs = case.jobs()
-    assert {"index_catalog train", "index_catalog test", "split_catalog 1"} | LISTS <= jobs
-    assert jobs.isdisjoint(predictions(*ALL) | RETRAINED)
+def test_a_networks_code_trains_nothing(results, code):
+    code("build_network.py")
+    assert results.jobs() == set()
 
 
-@pytest.mark.parametrize("script", ["train_epochs.py", "predict_images.py"])
-def test_a_costly_scripts_code_alone_reruns_nothing(case, script):
-    (case.folder / f"scripts/{script}").open("a").write("ANSWER = 42\n")
-    assert case.all_jobs() == set()
+@pytest.mark.parametrize(
+    ("script", "first"),
+    [
+        ("train_epochs.py", set()),
+        ("pack_records.py", PACKED),
+        ("split_catalog.py", SPLITS | PACKED | {job for job in LISTS if "valid" in job}),
+        ("label_categories.py", {"label_categories"} | PACKED | NETWORKS),
+    ],
+)
+def test_the_revision_of_a_step_up_to_training_trains_every_model(results, revision, script, first):
+    revision(script)
+    assert results.jobs() == first | TRAINED | all_that_follows(*ALL)
 
 
-def test_the_revision_of_training_retrains_every_model(case):
-    case.edit("scripts/train_epochs.py", "REVISION = 2", "REVISION = 3")
-    assert case.jobs() == RETRAINED | all_that_follows(*ALL)
+def test_the_revision_of_indexing_makes_all_but_the_catalog(results, revision):
+    revision("index_catalog.py")
+    indexed = {"index_catalog train", "index_catalog test", "label_categories"}
+    assert results.jobs() == indexed | SPLITS | PACKED | LISTS | NETWORKS | TRAINED | all_that_follows(*ALL)
 
 
-def test_the_revision_of_prediction_predicts_again(case):
-    case.edit("scripts/predict_images.py", "REVISION = 1", "REVISION = 2")
-    assert case.jobs() == SETTINGS | all_that_follows(*ALL)
+@pytest.mark.parametrize(("script", "first"), [("predict_images.py", set()), ("list_images.py", LISTS)])
+def test_the_revision_of_a_step_before_prediction_predicts_again(results, revision, script, first):
+    revision(script)
+    assert results.jobs() == first | all_that_follows(*ALL)
 
 
-def test_the_revision_of_packing_packs_and_trains_again(case):
-    case.edit("scripts/pack_records.py", "REVISION = 1", "REVISION = 2")
-    packed = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
-    assert case.jobs() == packed | RETRAINED | all_that_follows(*ALL)
+# Lost files
 
 
-def test_the_revision_of_listing_predicts_again(case):
-    case.edit("scripts/list_images.py", "REVISION = 1", "REVISION = 2")
-    assert case.jobs() == LISTS | SETTINGS | all_that_follows(*ALL)
+def test_a_deleted_submission_is_written_again(results):
+    results.delete("by-recipe/submission/*/ensemble-2.csv.gz")
+    assert results.jobs() == submissions("ensemble-2")
+    assert results.why({})["write_submission ensemble-2"] == reasons.GONE
 
 
-@pytest.mark.parametrize("script", ["index_catalog.py", "split_catalog.py"])
-def test_the_revision_of_a_step_before_the_records_trains_again(case, script):
-    case.edit(f"scripts/{script}", "REVISION = 1", "REVISION = 2")
-    jobs = case.jobs()
-    assert jobs >= {"split_catalog 1", "pack_records B train"} | RETRAINED | all_that_follows(*ALL)
-    assert ("index_catalog train" in jobs) == (script == "index_catalog.py")
+def test_a_deleted_intermediate_file_is_made_when_it_is_needed_and_not_before(results):
+    for pattern in ("ensemble/test/ensemble-2-*/0001.npy", "models/M01/0001-*", "records/*", "split/*", "index/*"):
+        results.delete(pattern)
+    assert results.missing({}) == []
+    results.delete("by-recipe/submission/*/ensemble-2.csv.gz")
+    needed = {"average_models ensemble-2 0001", "index_catalog train", "index_catalog test"}
+    assert results.jobs() == submissions("ensemble-2") | needed
 
 
-def test_the_revision_of_labelling_trains_again(case):
-    case.edit("scripts/label_categories.py", "REVISION = 1", "REVISION = 2")
-    packed = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
-    networks = {f"build_network {name}" for name in ALL}
-    assert case.jobs() == {"label_categories"} | packed | networks | RETRAINED | all_that_follows(*ALL)
+def test_an_epoch_is_added_to_a_model_whose_records_are_gone(results):
+    results.delete("records/*")
+    results.delete("models/M09/0001-*")
+    packed = {"pack_records B train", "pack_records B valid"}
+    change = phases("M09", 0, {"epochs": 4})
+    assert results.jobs(change) == packed | {"train_epochs M09 0004"} | all_that_follows("M09")
 
 
-def test_the_command_of_a_costly_rule_counts_to_the_last_space(case):
-    case.edit("rules/train.smk", "python scripts/train_epochs.py --recipe", "python scripts/train_epochs.py  --recipe")
-    jobs = {job for name in ALL for job in training(name)}
-    assert case.jobs() == jobs | all_that_follows(*ALL)
+def test_only_the_last_epoch_of_a_model_has_to_stay(results):
+    results.delete("models/M10/000[12]-*")
+    assert results.jobs(target="train") == set()
+    results.delete("models/M10/0003-*.params")
+    assert results.jobs(target="train") == training("M10")
 
 
-# Lost files and interrupted runs
-
-
-def test_a_deleted_submission_is_written_again(case):
-    (case.folder / "results/submission/ensemble-2.csv.gz").unlink()
-    assert case.jobs() == submissions("ensemble-2")
-
-
-def test_a_deleted_intermediate_file_is_made_when_it_is_needed_and_not_before(case):
-    (case.folder / "results/ensemble/test/ensemble-2/0001.npy").unlink()
-    (case.folder / "results/models/M01/0001.params").unlink()
-    assert case.all_jobs() == set()
-    (case.folder / "results/submission/ensemble-2.csv.gz").unlink()
-    assert case.jobs() == submissions("ensemble-2") | {"average_models ensemble-2 0001"}
-
-
-def test_an_epoch_that_was_killed_is_trained_again_from_the_epoch_before(case):
-    for suffix in ("params", "states", "json"):
-        (case.folder / f"results/models/M01/0003.{suffix}").unlink(missing_ok=True)
-    shutil.rmtree(case.folder / "results/probabilities/test/M01")
-    shutil.rmtree(case.folder / "results/probabilities/valid-12648430/M01")
-    for name in ("ensemble-2", "ensemble-4"):
-        for shard in SHARDS:
-            (case.folder / f"results/ensemble/test/{name}/{shard}.npy").unlink()
-        (case.folder / f"results/submission/{name}.csv.gz").unlink()
-    for name in ("M01", "ensemble-2", "ensemble-4"):
-        (case.folder / f"results/evaluation/{name}.json").unlink()
-    assert case.jobs() == training("M01", 3) | all_that_follows("M01")
-
-
-def mark_as_incomplete(folder: Path, output: str) -> None:
-    """Do what Snakemake does when a job starts, and undoes when its driver lives to see it end."""
-    mark = base64.urlsafe_b64encode(output.encode()).decode()
-    (folder / ".snakemake/incomplete" / mark).touch()
-
-
-def test_a_file_that_was_finished_after_its_driver_died_is_kept(case):
-    mark_as_incomplete(case.folder, "results/submission/ensemble-1.csv.gz")
-    mark_as_incomplete(case.folder, "results/models/M01/0002.params")
-    assert case.all_jobs() == set()
-
-
-def test_epochs_are_not_forgotten_where_the_driver_died_while_a_network_was_built(case):
-    """Snakemake alone would build the network, train nothing and be done."""
-    for path in case.folder.glob("results/**/*"):
-        if path.is_file() and not path.is_relative_to(case.folder / "results/catalog"):
-            path.unlink()
-    symbol = "results/models/M01/symbol.json"
-    (case.folder / symbol).write_text("{}")
-    mark_as_incomplete(case.folder, symbol)
-    assert case.jobs() >= {job for name in ALL for job in training(name)} | submissions(*ENSEMBLES)
-
-
-def test_another_environment_makes_nothing_stale(case):
-    """As --sdm conda after a venv, the other way round, or a checkout that was moved."""
-    for path in (case.folder / ".snakemake/metadata").rglob("*"):
-        if path.is_file():
-            record = json.loads(path.read_text())
-            path.write_text(json.dumps(record | {"software_stack_hash": "another"}))
-    assert case.all_jobs() == set()
+def test_a_target_asks_for_its_part(results):
+    results.delete("models/M01/0003-*")
+    results.delete("by-recipe/submission/*/ensemble-1.csv.gz")
+    assert results.jobs(target="train") == {"train_epochs M01 0003"}
+    assert results.jobs(target="submit") == submissions("ensemble-1")
 
 
 # The catalog
 
 
-def test_skipping_bad_products_is_free(case):
-    case.configure({"on_bad_product": "skip"})
-    assert case.all_jobs() == set()
+def test_another_drawn_catalog_is_another_run(results):
+    change = {"generate_catalog": {"seed": 2}}
+    indexed = {"generate_catalog", "index_catalog train", "index_catalog test", "label_categories"}
+    assert results.jobs(change) == indexed | SPLITS | PACKED | LISTS | NETWORKS | TRAINED | all_that_follows(*ALL)
 
 
-def test_another_drawn_catalog_is_indexed_and_trained_again(case):
-    case.configure({"generate_catalog": {"seed": 2}})
-    assert case.jobs() >= {"index_catalog train", "index_catalog test"} | RETRAINED | all_that_follows(*ALL)
+def test_another_validation_part_splits_and_trains_again(results):
+    lists = {job for job in LISTS if "valid" in job}
+    assert results.jobs({"valid_fraction": 0.25}) == SPLITS | PACKED | lists | TRAINED | all_that_follows(*ALL)
 
 
-def test_another_validation_part_splits_and_trains_again(case):
-    case.configure({"valid_fraction": 0.25})
-    splits = {f"split_catalog {seed}" for seed in SEEDS}
-    packed = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
-    lists = {job for job in LISTS | SETTINGS if "valid" in job}
-    assert case.jobs() >= splits | packed | lists | RETRAINED | predictions(*ALL, images=("valid",))
-
-
-def test_another_seed_makes_another_split(case, monkeypatch):
-    case.configure({"datasets": {"B": {"seed": 2}}})
+def test_another_seed_makes_another_split(results, monkeypatch):
     monkeypatch.setitem(SEED, "M09", 2)
-    made = {"split_catalog 2", "pack_records B train", "pack_records B valid"}
-    made |= {"list_images valid-2", "write_prediction_settings valid-2"}
-    assert case.jobs() == made | recipes("M09") | training("M09") | all_that_follows("M09")
+    made = {"split_catalog 2", "pack_records B train", "pack_records B valid", "list_images valid-2"}
+    assert results.jobs({"datasets": {"B": {"seed": 2}}}) == made | training("M09") | all_that_follows("M09")
 
 
-OWN = {"generate_catalog": None, "catalog": "catalog"}
-
-
-class OwnCatalog(Case):
-    """A finished run of the data path on a catalog that no rule makes."""
-
-    TARGETS = (
-        *("results/index/train.digest.json", "results/index/test.digest.json", "results/records/A/train.rec"),
-        *("results/models/M10/0001.recipe.json", "results/probabilities/test/settings.json"),
-    )
-
-    def jobs(self) -> set[str]:
-        self.configure(OWN)
-        return self.all_jobs(*self.TARGETS)
-
-
-@pytest.fixture(scope="module")
-def finished_own_catalog(finished_checkout, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own") / "checkout"
-    shutil.copytree(finished_checkout, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
-    shutil.copytree(finished_checkout / "results/catalog", folder / "catalog")
-    overlay = folder / "own.yaml"
-    overlay.write_text(yaml.safe_dump(yaml.safe_load(OVERLAY.read_text()) | OWN))
-    done = snakemake(folder, *OwnCatalog.TARGETS, overlay=overlay)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+NAMES = "category_id,category_level1,category_level2,category_level3\n10,A,B,C\n20,A,B,D\n"
 
 
 @pytest.fixture
-def own_catalog(finished_own_catalog, tmp_path):
-    return OwnCatalog(Path(shutil.copytree(finished_own_catalog, tmp_path / "checkout")))
+def own(tmp_path):
+    """A finished run on a catalog that no rule makes; its products are not looked at."""
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    for name, content in {"train.bson": "products", "test.bson": "others", "category_names.csv": NAMES}.items():
+        (catalog / name).write_text(content)
+    return Results(tmp_path, {"generate_catalog": None, "catalog": str(catalog)})
 
 
-def touch(path: Path) -> None:
-    status = path.stat()
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+def test_a_touched_or_copied_catalog_is_free(own, tmp_path):
+    for path in (tmp_path / "catalog").iterdir():
+        path.touch()
+    assert own.missing({}) == []
+    shutil.copytree(tmp_path / "catalog", tmp_path / "copy")
+    assert own.missing({"catalog": str(tmp_path / "copy")}) == []
 
 
-def test_a_touched_catalog_is_free(own_catalog):
-    for name in ("train.bson", "test.bson", "category_names.csv"):
-        touch(own_catalog.folder / "catalog" / name)
-    assert own_catalog.jobs() == set()
+def test_a_changed_label_of_equal_size_is_noticed(own, tmp_path):
+    (tmp_path / "catalog/train.bson").write_text("PRODUCTS")
+    indexed = {"index_catalog train", "label_categories"}
+    changed = indexed | SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
+    assert own.jobs() == changed
+    assert own.why({})["index_catalog train"] == "catalog: another content"
 
 
-def test_another_training_catalog_is_indexed_and_trained_again(own_catalog):
-    path = own_catalog.folder / "catalog/train.bson"
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2] + b"\0" + content[len(content) // 2 + 1 :])
-    touch(path)
-    assert own_catalog.jobs() == {
-        *("index_catalog train", "digest_catalog train", "label_categories", "split_catalog 12648430"),
-        *("pack_records A train", "write_recipe M10 0001", "write_prediction_settings test"),
-    }
+def test_other_names_of_categories_train_nothing_again(own, tmp_path):
+    (tmp_path / "catalog/category_names.csv").write_text(NAMES.replace("A", "a name"))
+    assert own.jobs() == {"label_categories"} | evaluations(*ALL, *ENSEMBLES)
 
 
-def test_known_pictures_left_out_again_are_other_predictions(own_catalog):
-    everything, known_left_out = {"picture_md5": "off"}, {"picture_md5": "unique"}
-    changed = {"list_images test", "write_prediction_settings test"}
-    targets = ("results/images/test.parquet", "results/probabilities/test/settings.json")
-    own_catalog.configure(OWN | {"postprocessing": everything})
-    done = snakemake(own_catalog.folder, "--configfile", str(OVERLAY), str(own_catalog.changes), "--", *targets)
-    assert done.returncode == 0, done.stdout + done.stderr
-    own_catalog.configure(OWN | {"postprocessing": known_left_out})
-    assert own_catalog.all_jobs(*targets) == changed
+def test_a_byte_order_mark_is_free(own, tmp_path):
+    (tmp_path / "catalog/category_names.csv").write_text("\ufeff" + NAMES)
+    assert own.missing({}) == []
 
 
-def test_other_names_of_categories_train_nothing_again(own_catalog):
-    own_catalog.edit("catalog/category_names.csv", "STRIPED", "WITH STRIPES")
-    assert own_catalog.jobs() == {"label_categories", "pack_records A train"}
+def test_another_order_of_categories_trains_again(own, tmp_path):
+    head, first, second = NAMES.splitlines(keepends=True)
+    (tmp_path / "catalog/category_names.csv").write_text(head + second + first)
+    assert own.jobs() == {"label_categories"} | PACKED | NETWORKS | TRAINED | all_that_follows(*ALL)
 
 
-def test_another_order_of_categories_trains_again(own_catalog):
-    path = own_catalog.folder / "catalog/category_names.csv"
-    head, first, second, *rest = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([head, second, first, *rest]))
-    assert own_catalog.jobs() == {"label_categories", "pack_records A train", "write_recipe M10 0001"}
+def test_a_sample_submission_concerns_submissions(own, tmp_path):
+    (tmp_path / "catalog/sample_submission.csv").write_text("_id,category_id\n")
+    assert own.jobs() == submissions(*ENSEMBLES)
+
+
+# Where results lie, and going back
+
+
+def test_any_spelling_of_the_results_and_any_place_is_free(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for spelling in ("results", "./results", "results/", "../" + tmp_path.name + "/results"):
+        assert results.missing({"results": spelling}) == []
+    (tmp_path / "results").rename(tmp_path / "moved")
+    assert results.missing({"results": "moved"}) == []
+
+
+def test_going_back_to_an_earlier_setting_finds_its_files(results):
+    change = phases("M01", 1, {"learning_rate": 0.002})
+    before = {path for artifact in results.artifacts({}).everything() for path in artifact.files.values()}
+    for artifact in results.missing(change):
+        for path in artifact.files.values():
+            assert path not in before
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).touch()
+    assert results.missing(change) == results.missing({}) == []
