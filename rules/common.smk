@@ -290,6 +290,10 @@ def become_the_driver():
     drivers.sweep(folder)
 
 
+if workflow.is_main_process:
+    logger.addHandler(published.Publisher(workflow))
+
+
 def prepare_results():
     """Take away what stands under stable names for another configuration; write the recipes of what is to be made."""
     for mark in Path(".snakemake/incomplete").glob("*"):  # of a driver that was killed; a file that is there is whole

@@ -17,7 +17,7 @@ PART = {"cross_entropy": 1.5, "top1": 0.5, "top5": 0.75}
 
 
 def write_epoch(models: Path, model: str, epoch: int) -> Path:
-    path = models / f"{model}/{epoch:04d}.json"
+    path = models / f"{model}/{epoch:04d}-0123456789.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     metrics = {
         **{"epoch": epoch, "optimizer": "adam", "fresh_optimizer": epoch == 1, "learning_rate": 1e-4},
@@ -25,13 +25,17 @@ def write_epoch(models: Path, model: str, epoch: int) -> Path:
         "train": PART | {"images_per_second": 10.0, "seconds": 2.0},
         "valid": PART | {"top1": epoch / 10, "images": 20},
     }
-    path.write_text(json.dumps(metrics))
-    (path.parent / f"{epoch:04d}.recipe.json").write_text("{}")
+    before = [
+        metrics | {"epoch": earlier, "valid": PART | {"top1": earlier / 10, "images": 20}}
+        for earlier in range(1, epoch)
+    ]
+    path.write_text(json.dumps(metrics | {"before": before}))
+    path.with_suffix(".recipe.json").write_text("{}")
     return path
 
 
 def test_epochs_are_a_row_each_by_model_and_epoch(tmp_path):
-    paths = [write_epoch(tmp_path, model, epoch) for model, epoch in (("M02", 1), ("M01", 2), ("M01", 1))]
+    paths = [write_epoch(tmp_path, model, epoch) for model, epoch in (("M02", 1), ("M01", 2))]
     epochs = read_epochs(paths)
     assert list(epochs.columns) == COLUMNS
     assert epochs[["model", "epoch"]].to_numpy().tolist() == [["M01", 1], ["M01", 2], ["M02", 1]]
@@ -39,13 +43,14 @@ def test_epochs_are_a_row_each_by_model_and_epoch(tmp_path):
 
 
 def test_what_lies_beside_the_metrics_of_epochs_is_left_out(tmp_path):
-    paths = [write_epoch(tmp_path, "M01", epoch) for epoch in (1, 2)]
-    (tmp_path / "M01/symbol.json").write_text("{}")
-    assert latest_epochs(tmp_path) == paths
+    first, last = (write_epoch(tmp_path, "M01", epoch) for epoch in (1, 2))
+    os.utime(first, (0, 0))
+    (tmp_path / "M01/symbol-0123456789.json").write_text("{}")
+    assert latest_epochs(tmp_path) == [last]
 
 
 def test_the_page_reloads_itself_and_has_the_latest_epoch_of_each_model(tmp_path):
-    epochs = read_epochs([write_epoch(tmp_path, "M01", epoch) for epoch in (1, 2)])
+    epochs = read_epochs([write_epoch(tmp_path, "M01", 2)])
     html = show_curves.curves_page(epochs, 20)
     assert '<meta http-equiv="refresh" content="20">' in html
     assert "<td class=text>M01</td><td>2</td><td>0.0001</td>" in html

@@ -70,8 +70,9 @@ def words(data: Path, folder: Path, settings: dict, first: int, last: int, *more
     file = folder / f"{first:04d}.recipe.json"
     file.write_text(json.dumps(settings | {"learning_rates": (settings["learning_rates"] * 9)[: last - first + 1]}))
     inputs = ["--train", data / "train.rec", "--valid", data / "valid.rec", "--classes", data / "classes.csv"]
-    epochs = ["--recipe", file, "--first-epoch", first, "--last-epoch", last]
-    return [str(word) for word in [*epochs, *inputs, "--output-folder", folder, "--threads", 2, *more]]
+    outputs = [folder / f"{epoch:04d}.params" for epoch in range(first, last + 1)]
+    epochs = ["--recipe", file, "--first-epoch", first, "--outputs", *outputs]
+    return [str(word) for word in [*epochs, *inputs, "--threads", 2, *more]]
 
 
 @pytest.fixture
@@ -97,7 +98,8 @@ def assert_same_files(left: Path, right: Path, epoch: int) -> None:
 
 
 def going_on(folder: Path, epoch: int) -> list[object]:
-    return ["--start", folder / f"{epoch:04d}.params", "--states", folder / f"{epoch:04d}.states"]
+    before = [folder / f"{epoch:04d}.{suffix}" for suffix in ("params", "states", "json")]
+    return [word for pair in zip(("--start", "--states", "--metrics-before"), before, strict=True) for word in pair]
 
 
 # Epochs one by one

@@ -200,23 +200,20 @@ class Artifacts:
 
     def target(self, name: str) -> list[str]:
         """The files that a target of target_names stands for."""
-        match name:
-            case "all":
-                return [path for part in ("submit", "evaluate", "report") for path in self.target(part)]
-            case "records":
-                parts = [part for parts in self.records.values() for part in parts.values()]
-                return [part.files[name] for part in parts for name in ("records", "offsets")]
-            case "train":
-                return [epochs[-1].files["params"] for epochs in self.epochs.values()]
-            case "predict":
-                return [path for images, model in self.predictions for path in self.probabilities(images, model)]
-            case "evaluate":
-                return _files([*self.evaluations.values(), self.tables["tabulate_evaluations"]])
-            case "submit":
-                return _files(self.submissions.values())
-            case "report":
-                return _files(self.tables.values())
-        return [self.epochs[name.removeprefix("train_")][-1].files["params"]]
+        if name == "all":
+            return [path for part in ("submit", "evaluate", "report") for path in self.target(part)]
+        parts = [part for parts in self.records.values() for part in parts.values()]
+        last_params = {model: epochs[-1].files["params"] for model, epochs in self.epochs.items()}
+        files = {
+            "records": [part.files[name] for part in parts for name in ("records", "offsets")],
+            "train": list(last_params.values()),
+            **{f"train_{model}": [params] for model, params in last_params.items()},
+            "predict": [path for images, model in self.predictions for path in self.probabilities(images, model)],
+            "evaluate": _files([*self.evaluations.values(), self.tables["tabulate_evaluations"]]),
+            "submit": _files(self.submissions.values()),
+            "report": _files(self.tables.values()),
+        }
+        return files[name]
 
     def missing(self, targets: Iterable[str]) -> list[Artifact]:
         """What has to be made for some files to be there; a file that is there asks for nothing."""

@@ -63,8 +63,9 @@ def digest(path: Path, noted: Path) -> str:
     entry = known.get(str(path.absolute()), {})
     if entry.get("stamp") != stamp:
         entry = {"stamp": stamp, "sha256": sha256(path)}
-        with contextlib.suppress(cli.UserError), cli.written_whole(noted) as (temporary,):
-            temporary.write_text(json.dumps(known | {str(path.absolute()): entry}, indent=1))
+        if noted.parent.exists() or status.st_size >= NOTED:  # else a dry run leaves nothing
+            with contextlib.suppress(cli.UserError, OSError), cli.written_whole(noted) as (temporary,):
+                temporary.write_text(json.dumps(known | {str(path.absolute()): entry}, indent=1))
     return entry["sha256"]
 
 

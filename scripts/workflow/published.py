@@ -68,7 +68,7 @@ class Publisher(logging.Handler):
         self.workflow = workflow
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
+        if getattr(record, "event", None) != LogEvent.JOB_FINISHED or self.workflow.dryrun:
             return
         try:
             job = self._jobs[record.job_id]

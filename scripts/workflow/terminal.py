@@ -33,7 +33,6 @@ from plan.drawing import hours_text
 from workflow import failures, listing
 from workflow.artifacts import without_digests
 from workflow.progress import Progress
-from workflow.published import Publisher
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not
 SHOWN = {"shown": True}  # marks our own messages
@@ -50,11 +49,9 @@ parsed = []  # the workflows that this process has read: a plan asks the last on
 def take_over(workflow) -> None:
     """Put the handler in place of Snakemake's, where that is the one that writes to the terminal."""
     parsed.append(workflow)
-    if not workflow.is_main_process or not workflow.modifier.is_main_snakefile():
-        return
-    logger.addHandler(Publisher(workflow))
     settings = workflow.output_settings
-    if settings.verbose or settings.debug_dag or Quietness.ALL in (settings.quiet or ()):
+    talkative = settings.verbose or settings.debug_dag or Quietness.ALL in (settings.quiet or ())
+    if not workflow.is_main_process or not workflow.modifier.is_main_snakefile() or talkative:
         return
     for handler in list(logger.handlers):
         if handler.name == "DefaultStreamHandler":

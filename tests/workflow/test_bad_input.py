@@ -1,6 +1,7 @@
 """What a user sees of bad input: one clear line, a non-zero exit, nothing half-written."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,9 +50,10 @@ def run(catalog: Path, *targets: str) -> list[str]:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Files below results/ other than logs and benchmarks."""
-    files = [path for path in (folder / "results").rglob("*") if path.is_file()]
-    return [path for path in files if not {"logs", "benchmarks"} & set(path.parts)]
+    """Files below results/ other than logs, benchmarks, recipes, and what the driver notes for itself."""
+    files = [path for path in (folder / "results").rglob("*") if path.is_file() and not path.name.startswith(".")]
+    made = [path for path in files if not {"logs", "benchmarks"} & set(path.parts)]
+    return [path for path in made if not path.name.endswith("recipe.json") and path.name != "catalog-digests.json"]
 
 
 @pytest.mark.parametrize("name", ["train.bson", "test.bson"])
@@ -71,7 +73,7 @@ def test_a_container_image_that_nobody_built_is_named_before_anything_runs(catal
     apptainer.write_text("#!/bin/sh\necho apptainer version 1.4.5\n")
     apptainer.chmod(0o755)
     monkeypatch.setenv("PATH", f"{apptainer.parent}:{os.environ['PATH']}")
-    [error] = run(catalog, "--software-deployment-method", "apptainer", "--", "results/classes.csv")
+    [error] = run(catalog, "--software-deployment-method", "apptainer", "--", "records")
     assert error.startswith(f"error: {image}: no such file; build it")
     assert not leftovers(catalog.parent)
 
@@ -83,7 +85,7 @@ def test_an_unknown_configuration_key_is_named(catalog):
 
 def test_an_empty_catalog_is_named(catalog):
     (catalog / "train.bson").write_bytes(b"")
-    errors = run(catalog, "results/classes.csv")
+    errors = run(catalog, "records")
     assert any(str(catalog / "train.bson") in error for error in errors)
     assert leftovers(catalog.parent) == []
 
@@ -91,7 +93,7 @@ def test_an_empty_catalog_is_named(catalog):
 def test_a_truncated_catalog_is_named_with_the_offset(catalog):
     whole = (catalog / "train.bson").read_bytes()
     (catalog / "train.bson").write_bytes(whole[:-100])
-    errors = run(catalog, "results/classes.csv")
+    errors = run(catalog, "records")
     offset = len(whole) - len(bson.encode(product(8)))
     assert any(str(catalog / "train.bson") in error and str(offset) in error for error in errors)
     assert leftovers(catalog.parent) == []
@@ -99,23 +101,22 @@ def test_a_truncated_catalog_is_named_with_the_offset(catalog):
 
 def test_a_product_without_pictures_is_named_with_its_id(catalog):
     write(catalog / "train.bson", [product(1), product(2, pictures=0), product(3)])
-    errors = run(catalog, "results/classes.csv")
+    errors = run(catalog, "records")
     offset = len(bson.encode(product(1)))
     assert any("product 2" in error and str(offset) in error for error in errors)
     assert leftovers(catalog.parent) == []
 
 
 def test_products_that_were_left_out_stop_a_run_that_may_not_leave_them_out(catalog):
-    write(catalog / "train.bson", [product(1), product(2, pictures=0), product(3)])
-    index = "results/index/train.parquet"
-    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", index)
+    write(catalog / "train.bson", [product(number, pictures=number != 2) for number in range(1, 9)])
+    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", "records")
     assert status == 0, output
-    [error] = run(catalog, "results/index/test.parquet")
-    assert "train.rejects.csv: 1 bad product was left out" in error
+    [error] = run(catalog, "submit")
+    assert re.search(r"train-[0-9a-f]{10}\.rejects\.csv: 1 bad product was left out", error)
     assert "product_id 2" in error
     assert "on_bad_product: skip" in error
-    write(catalog / "train.bson", [product(1), product(2), product(3)])
-    status, output = run_anyhow(catalog, "--", index)
+    write(catalog / "train.bson", [product(number) for number in range(1, 9)])
+    status, output = run_anyhow(catalog, "--", "records")
     assert status == 0, output
 
 
@@ -124,18 +125,18 @@ def test_a_category_without_a_name_is_named(catalog):
         catalog / "train.bson",
         [product(number, category=99 if number == 5 else 10) for number in range(1, 9)],
     )
-    errors = run(catalog, "results/classes.csv")
+    errors = run(catalog, "records")
     assert any("99" in error and "category_names.csv" in error for error in errors)
-    assert not (catalog.parent / "results" / "classes.csv").exists()
+    assert not list(catalog.parent.glob("results/classes-*.csv"))
 
 
 def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
-    targets = [f"results/models/{model}/0001.params" for model in ("M02", "M03", "M07")]
+    targets = ["train_M02", "train_M03", "train_M07"]
     [error] = run(catalog, *targets)
     assert "2 public checkpoints are missing" in error
     assert "models: {M02: {start: {pretrained: null}}}" in error
     assert leftovers(catalog.parent) == []
-    note = snakemake(catalog.parent, "--dry-run", *targets, overlay=catalog.parent / "overlay.yaml")
+    note = snakemake(catalog.parent, "--dry-run", "--", *targets, overlay=catalog.parent / "overlay.yaml")
     assert note.returncode == 0, note.stderr
     listed = note.stderr[note.stderr.index("note: 2 public checkpoints are missing") :].splitlines()[1:]
     assert [line.split(": ")[0] for line in listed] == [
@@ -150,7 +151,7 @@ def test_a_checkpoint_that_is_there_or_not_asked_for_is_not_missing(catalog):
     (catalog.parent / "pretrained/dpn92-5k-0000.params").touch()
     overlay = catalog.parent / "overlay.yaml"
     overlay.write_text(f"{{catalog: {catalog}, results: results}}\n")
-    done = snakemake(catalog.parent, "--dry-run", "results/models/M02/0001.params", overlay=overlay)
+    done = snakemake(catalog.parent, "--dry-run", "--", "train_M02", overlay=overlay)
     assert done.returncode == 0, done.stderr
     assert "public checkpoint" not in done.stderr
 

@@ -1,6 +1,5 @@
-"""workflow.catalogs recognizes a catalog file by its content."""
+"""workflow.catalogs knows the files of a catalog by their content."""
 
-import json
 import os
 
 import pytest
@@ -15,34 +14,43 @@ def catalog(tmp_path):
     return path
 
 
-@pytest.fixture
-def record(catalog):
-    path = catalog.with_name("train.digest.json")
-    path.write_text(json.dumps(catalogs.record(catalog)))
-    return path
-
-
 def touch(path, seconds=1):
     os.utime(path, ns=(0, path.stat().st_mtime_ns + seconds * 10**9))
 
 
-def test_before_the_first_run_the_stamp_is_the_identity(catalog):
-    assert catalogs.identity(catalog, catalog.with_name("no.json")) == catalogs.stamp(catalog)
-
-
-def test_a_touched_file_keeps_its_identity_and_is_read_once(catalog, record, monkeypatch):
-    before = catalogs.identity(catalog, record)
+def test_a_file_is_read_once_per_path_size_and_time(catalog, tmp_path, monkeypatch):
+    read = []
+    sha256 = catalogs.sha256
+    monkeypatch.setattr(catalogs, "sha256", lambda path: read.append(path.name) or sha256(path))
+    noted = tmp_path / "noted.json"
+    copy = tmp_path / "copy.bson"
+    copy.write_bytes(b"products")
+    digests = {catalogs.digest(path, noted) for path in (catalog, catalog, copy, copy, catalog)}
+    assert (len(digests), read) == (1, ["train.bson", "copy.bson"])
     touch(catalog)
-    assert catalogs.identity(catalog, record) == before
-    monkeypatch.setattr(catalogs, "digest", lambda path: pytest.fail("read again"))
-    assert catalogs.identity(catalog, record) == before
+    assert {catalogs.digest(catalog, noted), catalogs.digest(catalog, noted)} == digests
+    assert read == ["train.bson", "copy.bson", "train.bson"]
 
 
-def test_another_content_of_the_same_size_is_another_identity(catalog, record):
-    before = catalogs.identity(catalog, record)
+def test_another_content_of_the_same_size_is_noticed(catalog, tmp_path):
+    before = catalogs.digest(catalog, tmp_path / "noted.json")
     catalog.write_bytes(b"PRODUCTS")
     touch(catalog)
-    assert catalogs.identity(catalog, record) == catalogs.stamp(catalog) != before
+    assert catalogs.digest(catalog, tmp_path / "noted.json") != before
+
+
+def test_where_nothing_can_be_noted_a_file_is_read_again(catalog, tmp_path):
+    (tmp_path / "a-file").touch()
+    noted = tmp_path / "a-file/noted.json"
+    assert catalogs.digest(catalog, noted) == catalogs.sha256(catalog)
+
+
+def test_a_large_file_is_read_with_a_progress_bar(catalog, monkeypatch, capsys):
+    catalogs.sha256(catalog)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(catalogs, "NOTED", 1)
+    catalogs.sha256(catalog)
+    assert f"{catalog} is read once: 100%" in capsys.readouterr().err
 
 
 def test_the_order_of_categories_counts_and_their_names_do_not(tmp_path):

@@ -1,4 +1,4 @@
-"""workflow.drivers lets one driver work in a folder and settles what a dead one left in the queue."""
+"""workflow.drivers lets one driver work on a folder of results and settles what a dead one left in the queue."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from snakemake.settings.types import DAGSettings
 
 import cli
 from workflow import drivers
@@ -28,7 +29,7 @@ def other_driver(tmp_path):
 
 
 def test_a_second_driver_is_refused_and_told_which_the_first_is(other_driver, tmp_path):
-    with pytest.raises(cli.UserError, match=f"process {other_driver.pid} on"):
+    with pytest.raises(cli.UserError, match=f"process {other_driver.pid} of "):
         drivers.claim(tmp_path)
 
 
@@ -48,7 +49,6 @@ os.kill(os.getpid(), 9)
 
 
 def test_jobs_that_outlive_their_driver_are_waited_for(tmp_path, capsys):
-    (tmp_path / ".snakemake").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     command = [sys.executable, "-c", ORPHAN]
     driver = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, check=False)
@@ -60,32 +60,58 @@ def test_jobs_that_outlive_their_driver_are_waited_for(tmp_path, capsys):
 
 
 def test_without_such_jobs_nobody_waits(tmp_path):
-    (tmp_path / ".snakemake").mkdir()
     lock, has_waited = drivers.wait_for_orphans(tmp_path)
     os.close(lock)
     assert not has_waited
 
 
-def squeue(monkeypatch, *lines):
-    monkeypatch.setattr(drivers, "_slurm", lambda *command: "".join(f"{line}\n" for line in lines))
+def test_the_jobs_of_an_earlier_driver_are_asked_for_by_its_name_for_them(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(drivers, "_slurm", lambda *command: asked.append(command) or "")
+    assert not drivers.take_over_jobs(tmp_path, "first")
+    assert not asked
+    assert not drivers.take_over_jobs(tmp_path, "second")
+    assert {command[1] for command in asked} == {"--name=first"}
 
 
-def test_only_a_drivers_jobs_of_this_folder_count(monkeypatch):
-    squeue(
-        monkeypatch,
-        "1|RUNNING|rule_index_catalog_wildcards_train|/data/a",
-        "2|RUNNING|rule_index_catalog_wildcards_train|/data/b",
-        "3|RUNNING|(null)|/data/a",
-    )
-    assert [job.number for job in drivers.queued_jobs(Path("/data/a"))] == ["1"]
+def test_what_an_earlier_driver_left_in_the_queue_is_settled_before_a_plan_counts(tmp_path, monkeypatch, capsys):
+    answers = ["7|RUNNING|rule_index_catalog_wildcards_train\n", "", ""]
+    monkeypatch.setattr(drivers, "_slurm", lambda *command: answers.pop(0))
+    drivers.take_over_jobs(tmp_path, "first")
+    assert drivers.take_over_jobs(tmp_path, "second")
+    assert capsys.readouterr().err == "cancelling jobs of an earlier driver: 7\n"
+
+
+def test_what_killed_jobs_left_half_written_is_swept(tmp_path):
+    folder = tmp_path / "models/M01"
+    folder.mkdir(parents=True)
+    for path in (folder / ".123.0001.params", folder / "0001.params", tmp_path / ".77.curves.html"):
+        path.touch()
+    drivers.sweep(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"0001.params", ".77.curves.html"}
+
+
+def test_a_lock_can_be_opened_by_all_who_may_write_into_its_folder(tmp_path):
+    tmp_path.chmod(0o770)
+    drivers.claim(tmp_path / ".")
+    assert (tmp_path / ".driver.lock").stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("forcerun", "a file that is there is current"), ("until", "name the target instead: -- train")],
+)
+def test_what_contradicts_paths_that_say_what_is_in_them_is_refused(option, words):
+    with pytest.raises(cli.UserError, match=words):
+        drivers.check_targets(DAGSettings(**{option: {"train_epochs"}}))
 
 
 def test_running_epochs_and_predictions_are_kept_and_the_rest_cancelled():
     jobs = [
-        drivers.Job("1", "RUNNING", "rule_M07-3_train_epochs", "/a"),
-        drivers.Job("2", "PENDING", "rule_M08-0_train_epochs", "/a"),
-        drivers.Job("3", "COMPLETING", "rule_predict_images_wildcards_test_M01_0003", "/a"),
-        drivers.Job("4", "RUNNING", "rule_index_catalog_wildcards_train", "/a"),
+        drivers.Job("1", "RUNNING", "rule_M07-3_train_epochs"),
+        drivers.Job("2", "PENDING", "rule_M08-0_train_epochs"),
+        drivers.Job("3", "COMPLETING", "rule_predict_images_wildcards_test_M01_0003"),
+        drivers.Job("4", "RUNNING", "rule_index_catalog_wildcards_train"),
     ]
     kept, cancelled = drivers.divide(jobs)
     assert drivers.numbers(kept) == "1 3"
@@ -98,4 +124,4 @@ def test_a_queue_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(cli.UserError, match=r"squeue: .*Unable to contact slurm controller"):
-        drivers.queued_jobs(Path("/a"))
+        drivers.queued_jobs(["a-run"])

@@ -6,16 +6,20 @@ import bson
 import pandas as pd
 from tiny_workflow import snakemake
 
+from training.metrics import epochs_until
+
 CATEGORIES = 24
 
 
 def catalog_ids(folder):
-    with (folder / "results/catalog/test.bson").open("rb") as catalog:
+    [path] = folder.glob("results/catalog-*/test.bson")
+    with path.open("rb") as catalog:
         return [product["_id"] for product in bson.decode_file_iter(catalog)]
 
 
 def truth(folder):
-    return pd.read_csv(folder / "results/catalog/test_categories.csv", index_col="_id").category_id
+    [path] = folder.glob("results/catalog-*/test_categories.csv")
+    return pd.read_csv(path, index_col="_id").category_id
 
 
 def test_a_submission_has_one_row_per_test_product_in_the_catalogs_order(finished_workflow):
@@ -37,9 +41,10 @@ def test_every_epoch_leaves_its_parameters_and_metrics(finished_workflow):
     assert sorted(folder.name for folder in models.iterdir()) == sorted(epochs)
     for model, count in epochs.items():
         names = [f"{epoch:04d}" for epoch in range(1, count + 1)]
-        assert sorted(path.stem for path in (models / model).glob("*.params")) == names
-        last = json.loads((models / model / f"{names[-1]}.json").read_text())
-        assert last
+        params = sorted((models / model).glob("*.params"))
+        assert [path.stem.partition("-")[0] for path in params] == names
+        last = json.loads(params[-1].with_suffix(".json").read_text())
+        assert [epoch["epoch"] for epoch in epochs_until(last)] == list(range(1, count + 1))
 
 
 def test_a_second_run_has_nothing_to_do(finished_workflow):

@@ -19,17 +19,17 @@ SECONDS = (1.0, 9.0)  # of a run before something in it is killed
 
 def epochs(folder: Path) -> dict[Path, int]:
     """When each finished epoch was written, in ns."""
-    return {path: path.stat().st_mtime_ns for path in folder.glob("results/models/M*/????.params")}
+    return {path: path.stat().st_mtime_ns for path in folder.glob("results/models/M*/????-*.params")}
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
     """What a run leaves, by path below the results.
 
-    Without epochs' metrics, which hold their speed, and what killed jobs left under temporary names.
+    Without epochs' metrics, which hold their speed.
     """
     results = folder / "results"
-    parts = ("classes.csv", "records/**/*", "models/*/*.params", "probabilities/**/*", "submission/*", "evaluation/*")
-    files = {path for part in parts for path in results.glob(part) if path.is_file() and path.name[0] != "."}
+    parts = ("classes-*.csv", "records/**/*", "models/*/*.params", "probabilities/**/*", "submission/*", "evaluation/*")
+    files = {path for part in parts for path in results.glob(part) if path.is_file()}
     return {path.relative_to(results): path.read_bytes() for path in files}
 
 

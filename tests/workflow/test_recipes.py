@@ -36,7 +36,7 @@ def test_a_phase_starts_where_a_published_process_did(config):
 
 def test_states_stay_where_the_rate_changes_and_at_the_end(config):
     model = config["models"]["M07"]
-    assert [epoch for epoch in range(1, 16) if recipes.keeps_states(model, epoch)] == [6, 10, 13, 15]
+    assert [epoch for epoch in range(1, 16) if recipes.keeps_states(model, epoch, "steps")] == [6, 10, 13, 15]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,14 @@ def test_states_stay_where_the_rate_changes_and_at_the_end(config):
     [(2, 1, []), (3, 1, [1]), (9, 1, [1, 2, 3, 4, 5, 7]), (7, 3, [1, 2, 3, 4, 5]), (8, 3, []), (9, 3, [])],
 )
 def test_an_epoch_removes_only_states_that_no_job_starts_from_again(config, epoch, epochs_per_job, superseded):
-    assert recipes.superseded_epochs(config["models"]["M07"], epoch, epochs_per_job) == superseded
+    config["training"]["epochs_per_job"] = epochs_per_job
+    assert recipes.superseded_epochs(config["models"]["M07"], epoch, config["training"]) == superseded
+
+
+@pytest.mark.parametrize(("keep_states", "kept"), [("all", [*range(1, 16)]), (4, [4, 8, 12, 15]), (20, [15])])
+def test_states_stay_as_often_as_asked_for_and_at_the_end(config, keep_states, kept):
+    model = config["models"]["M07"]
+    assert [epoch for epoch in range(1, 16) if recipes.keeps_states(model, epoch, keep_states)] == kept
 
 
 def test_a_later_change_leaves_earlier_recipes_alone(config):

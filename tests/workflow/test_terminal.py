@@ -1,6 +1,7 @@
 """What a user sees on the terminal: what is planned, how far it is, what failed, what was reached."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,10 @@ from pathlib import Path
 import pytest
 import tiny_catalogs
 import yaml
-from tiny_workflow import OVERLAY, ROOT, snakemake
+from tiny_workflow import OVERLAY, ROOT, artifacts_in, snakemake
 
 from plan.boxes import Job
-from workflow import failures, listing
+from workflow import failures, listing, reasons
 from workflow.progress import Progress
 
 PROFILES = sorted(folder.name for folder in (ROOT / "profiles").iterdir() if folder.name != "default")
@@ -94,13 +95,13 @@ def test_names_are_shortened_to_ranges():
 
 def test_jobs_are_listed_by_rule_with_numbers_and_reasons():
     jobs = [
-        Job("train_epochs", {"model": "M01", "epoch": "0002"}, "Params have changed since last execution"),
-        Job("train_epochs", {"model": "M01", "epoch": "0001"}, "Missing output files: a"),
-        Job("train_epochs", {"model": "M01", "epoch": "0003"}, "Missing output files: a"),
-        Job("draw_plan", {}, "Input files updated by another job: b"),
+        Job("train_epochs", {"model": "M01", "epoch": "0002"}, "seed: 1 -> 2"),
+        Job("train_epochs", {"model": "M01", "epoch": "0001"}, reasons.NEW),
+        Job("train_epochs", {"model": "M01", "epoch": "0003"}, reasons.NEW),
+        Job("draw_plan", {}, reasons.FOLLOWS),
     ]
     assert listing.table(jobs, 100).splitlines()[1:] == [
-        "train_epochs     3  not made yet (2), changed settings or code (1)  M01 1-3",
+        "train_epochs     3  not made yet (2), seed: 1 -> 2 (1)  M01 1-3",
         "draw_plan        1  what it is made from changes",
     ]
     assert listing.counts(jobs) == "4 jobs: 1 model to train, 3 epochs"
@@ -147,12 +148,12 @@ def test_nothing_is_estimated_before_a_job_of_the_kind_was_measured(metrics):
     assert progress.done_text() == "1 of 2 epochs and 0 of 1 predictions are done"
 
 
-def test_shards_share_a_line_and_recipes_have_none():
+def test_shards_share_a_line_and_networks_have_none():
     shards = [Job("predict_images", {"images": "test", "model": "M01", "shard": f"{n:04d}"}, "") for n in range(2)]
-    recipe = Job("write_recipe", {"model": "M01", "epoch": "0001"}, "")
-    progress = Progress([*shards, recipe], MODELS)
+    network = Job("build_network", {"model": "M01"}, "")
+    progress = Progress([*shards, network], MODELS)
     progress.start(shards[0], now=0)
-    assert not progress.finish(recipe, None, "Write the recipe", None, now=1)
+    assert not progress.finish(network, None, "Build the network", None, now=1)
     assert not progress.finish(shards[0], 5.0, "", None, now=5)
     assert progress.finish(shards[1], 5.0, "", None, now=9) == "M01 predicted test; all prediction done"
 
@@ -167,9 +168,10 @@ def test_a_rule_without_a_line_has_its_message_where_it_took_long():
 # Real runs of a workflow of a few shell commands
 
 SNAKEFILE = f"""
-import sys
+import collections, sys
 sys.path.insert(0, {str(ROOT / "scripts")!r})
 from workflow import terminal
+why = lambda: collections.defaultdict(str)
 terminal.take_over(workflow)
 config = dict(catalog="catalog", results="results", models={{}})
 rule all:
@@ -255,13 +257,11 @@ def with_profile(profile: str, folder: Path, catalog: Path, *arguments: str) -> 
 
 @pytest.mark.parametrize("profile", LOCAL_PROFILES)
 def test_a_truncated_catalog_ends_with_its_line_under_each_profile(profile, truncated_catalog, tmp_path):
-    done = with_profile(profile, tmp_path, truncated_catalog, "--", "results/classes.csv")
+    done = with_profile(profile, tmp_path, truncated_catalog, "--", "records")
     assert done.returncode == 1
     *_, head, line = done.stderr.splitlines()
-    assert (
-        head
-        == f"failed: Index the pictures of {truncated_catalog}/train.bson; log: results/logs/index_catalog/train.log"
-    )
+    log = r"results/logs/index_catalog/train-[0-9a-f]{10}\.log"
+    assert re.fullmatch(rf"failed: Index the pictures of {truncated_catalog}/train\.bson; log: {log}", head)
     assert line.startswith(f"error: {truncated_catalog}/train.bson: byte ")
     assert done.stderr.count("error: ") == 1
     assert "Traceback" not in done.stderr
@@ -271,13 +271,13 @@ def test_a_truncated_catalog_ends_with_its_line_under_each_profile(profile, trun
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_dry_run_lists_jobs_and_reasons_under_each_profile(profile, truncated_catalog, tmp_path):
     without_conda = ["--software-deployment-method", "env-modules"] if profile == "slurm" else []
-    command = ("--dry-run", *without_conda, "--", "results/classes.csv")
+    command = ("--dry-run", *without_conda, "--", "records")
     done = with_profile(profile, tmp_path, truncated_catalog, *command)
     assert done.returncode == 0, done.stderr
     rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     assert ["index_catalog", "1", "not made yet  train"] in rows
     assert ["label_categories", "1", "not made yet"] in rows
-    assert done.stdout.endswith("Dry run, nothing was started. 2 jobs.\n")
+    assert done.stdout.splitlines()[-1].startswith("Dry run, nothing was started. ")
 
 
 def heed_ctrl_c() -> None:
@@ -288,7 +288,8 @@ def heed_ctrl_c() -> None:
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
     (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
-    command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", "results/catalog/train.bson"]
+    catalog = artifacts_in(tmp_path).catalog["train"]
+    command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", catalog]
     driver = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -298,14 +299,14 @@ def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
         preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - the test has no threads
     )
     end = time.monotonic() + 60
-    while not (tmp_path / "results/logs/generate_catalog.log").exists():
+    while not list(tmp_path.glob("results/logs/generate_catalog/*.log")):
         assert time.monotonic() < end
         time.sleep(0.05)
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to the driver and to its jobs
     *_, line = driver.communicate(timeout=60)[1].splitlines()
     assert driver.returncode != 0
     assert line == "interrupted; the same command goes on (0 of 1 jobs are done; waiting for running jobs to end)"
-    assert tiny_catalogs.files_below(tmp_path / "results") == {"logs/generate_catalog.log"}
+    assert not [path for path in (tmp_path / "results").rglob("*") if path.suffix in (".bson", ".csv")]
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert again.stderr.endswith("catalog drawn\nDone in under 1 min.\n")

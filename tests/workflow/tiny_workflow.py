@@ -1,11 +1,21 @@
 """Runs of the smallest workflow: Shelfmark's own Snakefile with the overlay beside this file."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
+from workflow import catalogs, overlays
+from workflow.artifacts import Artifacts
+
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAY = Path(__file__).with_name("overlay.yaml")
+
+
+def artifacts_in(folder: Path, *configfiles: Path) -> Artifacts:
+    """What a configuration leads to in a working directory; without files, the smallest."""
+    with contextlib.chdir(folder):
+        return catalogs.artifacts_of(overlays.read(ROOT, [*(configfiles or [OVERLAY])]))
 
 
 def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:
