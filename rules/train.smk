@@ -46,6 +46,7 @@ rule train_epochs:
         train=source("train"),
         train_offsets=source("train_offsets"),
         valid=source("valid"),
+        valid_offsets=source("valid_offsets"),
         classes=source("classes"),
         start=source("start"),
         states=source("states"),

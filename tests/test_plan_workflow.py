@@ -227,9 +227,8 @@ def test_a_run_by_each_profile_is_planned_to_a_page_below_its_results(one_produc
     done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"Plan of {one_product}/results by profiles/{profile}" in done.stdout
-    catalog = (
-        rf"{one_product}/results/catalog-[0-9a-f]+" if profile == "demo" else one_product
-    )  # the demo draws its own
+    drawn = rf"{one_product}/results/catalog-[0-9a-f]+"
+    catalog = drawn if profile == "demo" else one_product
     assert re.search(rf"catalog {catalog}, about", done.stdout)
     [training] = [line for line in done.stdout.splitlines() if line.startswith("train_epochs")]
     assert ("gpu" in training) == (profile == "slurm")

@@ -354,6 +354,7 @@ class Artifacts:
             "train": records["train"].files["records"],
             "train_offsets": records["train"].files["offsets"],
             "valid": records["valid"].files["records"],
+            "valid_offsets": records["valid"].files["offsets"],
             "classes": self.classes.files["classes"],
         }
         first = {"start": start, "revision": sources.revision("train_epochs.py"), "records": records["train"].recipe}
