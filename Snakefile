@@ -5,8 +5,9 @@ import sys
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from workflow import terminal
+from workflow import published, terminal
 
+published.keep_current(workflow)
 terminal.take_over(workflow)
 
 
@@ -33,8 +34,7 @@ onstart:
     check_pretrained_weights()
     check_gpus()
     check_image()
-    become_the_driver()
-    prepare_results()
+    take_over_results()
 
 
 onsuccess:

@@ -106,6 +106,8 @@ def missing():
     or_end(drivers.check_targets, workflow.dag_settings)
     targets = workflow.dag_settings.targets or {"all"}
     names = artifacts.target_names(config)
+    if not workflow.modifier.is_main_snakefile():  # another workflow asks, for whatever it uses
+        targets = names
     files = [path for each in targets for path in (made().target(each) if each in names else [os.path.relpath(each)])]
     return {frozenset(artifact.wildcards.items()) for artifact in made().missing(files)}
 
@@ -283,19 +285,16 @@ def become_the_driver():
     or_end(drivers.claim, folder)
     jobs_lock, has_waited = or_end(drivers.wait_for_orphans, folder)
     shell._process_args["pass_fds"] = (jobs_lock,)  # the jobs of this driver hold it, too
-    if not workflow.local_exec:
+    if not workflow.local_exec and missing():
         has_waited |= or_end(drivers.take_over_jobs, folder, workflow.scheduler._executor.run_uuid)
     if has_waited or any(all(map(os.path.exists, made().of(dict(each)).files.values())) for each in missing()):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     drivers.sweep(folder)
 
 
-if workflow.is_main_process:
-    logger.addHandler(published.Publisher(workflow))
-
-
-def prepare_results():
-    """Take away what stands under stable names for another configuration; write the recipes of what is to be made."""
+def take_over_results():
+    """Become their driver, take away what stands under stable names for another configuration, and write recipes."""
+    become_the_driver()
     for mark in Path(".snakemake/incomplete").glob("*"):  # of a driver that was killed; a file that is there is whole
         mark.unlink(missing_ok=True)
     published.withdraw(Path(config["results"]), made())

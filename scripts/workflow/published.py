@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
+from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import cli
@@ -60,6 +62,12 @@ def withdraw(results: Path, artifacts: Artifacts) -> None:
             (results / folder).rmdir()
 
 
+def keep_current(workflow) -> None:
+    """Have stable names belong to this run from its first job on, or at once where there is nothing to do."""
+    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
+        logger.addHandler(Publisher(workflow))
+
+
 class Publisher(logging.Handler):
     """Puts in place what a job has made, as soon as it has ended."""
 
@@ -68,7 +76,11 @@ class Publisher(logging.Handler):
         self.workflow = workflow
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "event", None) != LogEvent.JOB_FINISHED or self.workflow.dryrun:
+        if self.workflow.dryrun:
+            return
+        if record.msg == NOTHING_TO_BE_DONE_MSG:  # then Snakemake has no onstart
+            self.workflow.globals["take_over_results"]()
+        if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
             return
         try:
             job = self._jobs[record.job_id]

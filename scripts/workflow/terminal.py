@@ -180,7 +180,6 @@ class Terminal(logging.Handler):
         if text == NOTHING_TO_BE_DONE_MSG:
             self._say("Nothing to be done: all files are there and up to date.")
             if not self.workflow.dryrun:
-                self.workflow.globals["prepare_results"]()
                 show_results(self.workflow)
         elif text.startswith(CTRL_C):
             self.stopped_by = CTRL_C
