@@ -25,11 +25,12 @@ from workflow import (
     recipes,
     resources,
 )
+from workflow.outputs import DIGEST, OUTPUTS
 
 
 wildcard_constraints:
-    digest=artifacts.DIGEST,
-    images_digest=artifacts.DIGEST,
+    digest=DIGEST,
+    images_digest=DIGEST,
     catalog="train|test",
     part="train|valid",
     seed=r"\d+",
@@ -49,7 +50,7 @@ def results(path):
 
 def outputs(rule):
     """The outputs of a rule; what they hold is in scripts/workflow/artifacts.py."""
-    return {name: results(path) for name, path in artifacts.OUTPUTS[rule].items()}
+    return {name: results(path) for name, path in OUTPUTS[rule].items()}
 
 
 def logs(path):

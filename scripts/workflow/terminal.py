@@ -31,7 +31,7 @@ from plan.boxes import Job
 from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from workflow import failures, listing
-from workflow.artifacts import without_digests
+from workflow.outputs import without_digests
 from workflow.progress import Progress
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from tiny_workflow import OVERLAY, ROOT, artifacts_in
 
-from workflow import artifacts
+from workflow import artifacts, outputs
 
 CHECKOUT = ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs", "profiles")
 
@@ -60,7 +60,7 @@ class Checkout:
 
 
 def _job(artifact: artifacts.Artifact) -> str:
-    return " ".join([artifact.rule, *artifacts.without_digests(artifact.wildcards.items()).values()])
+    return " ".join([artifact.rule, *outputs.without_digests(artifact.wildcards.items()).values()])
 
 
 @pytest.fixture

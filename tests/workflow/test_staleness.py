@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tiny_workflow import OVERLAY, ROOT
 
-from workflow import artifacts, catalogs, overlays, reasons, recipes, sources
+from workflow import artifacts, catalogs, outputs, overlays, reasons, recipes, sources
 from workflow.artifacts import Artifact, Artifacts
 
 EPOCHS = {"M01": 3, "M09": 3, "M10": 3, "M11": 2}
@@ -59,7 +59,7 @@ class Results:
     def jobs(self, changes: dict | None = None, target: str = "all") -> set[str]:
         """What has to be made, as `rule wildcard...`, without the report's."""
         missing = self.missing(changes or {}, target)
-        return {_job(artifact) for artifact in missing if artifact.rule not in artifacts.TABLES}
+        return {_job(artifact) for artifact in missing if artifact.rule not in outputs.TABLES}
 
     def why(self, changes: dict) -> dict[str, str]:
         return {_job(artifact): reason for artifact, reason in reasons.reasons(self.missing(changes))}
@@ -72,7 +72,7 @@ class Results:
 
 
 def _job(artifact: Artifact) -> str:
-    return " ".join([artifact.rule, *artifacts.without_digests(artifact.wildcards.items()).values()])
+    return " ".join([artifact.rule, *outputs.without_digests(artifact.wildcards.items()).values()])
 
 
 @pytest.fixture
@@ -264,11 +264,11 @@ def test_other_shards_are_other_files(results):
 
 def test_the_report_follows_what_it_shows(results):
     def tables(change: dict) -> set[str]:
-        return {artifact.rule for artifact in results.missing(change)} & set(artifacts.TABLES)
+        return {artifact.rule for artifact in results.missing(change)} & set(outputs.TABLES)
 
     of_evaluations = {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times", "summarize_run"}
     assert tables({"ensembles": {"ensemble-1": {"mean": "geometric"}}}) == of_evaluations
-    assert tables(phases("M01", 1, {"learning_rate": 0.002})) == set(artifacts.TABLES) - {"draw_categories"}
+    assert tables(phases("M01", 1, {"learning_rate": 0.002})) == set(outputs.TABLES) - {"draw_categories"}
 
 
 # What never makes anything stale
