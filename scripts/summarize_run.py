@@ -93,8 +93,8 @@ def time_text(epochs: pd.DataFrame, jobs: pd.DataFrame, written: datetime) -> st
     """How long it took, and when this was written."""
     trained = f"{len(epochs):,} epochs of {epochs.model.nunique()} models trained for"
     return (
-        f"{trained} {hours_text(epochs.train_seconds.sum() / 3600)} together, all {len(jobs):,} jobs took"
-        f" {hours_text(jobs.s.sum() / 3600)}; many ran side by side. Written on {written:%d %B %Y, %H:%M} UTC."
+        f"{trained} {hours_text(epochs.train_seconds.sum() / 3600)} together; the {len(jobs):,} jobs of all runs into"
+        f" this folder took {hours_text(jobs.s.sum() / 3600)}, many side by side. Written on {written:%d %B %Y, %H:%M} UTC."
     )
 
 

@@ -437,7 +437,8 @@ class Artifacts:
         both = {name: self.index[name].files["index"] for name in ("train", "test")}
         largest = self.evaluations[recipes.largest_ensemble(self.config)]
         configured, planned = recipes.configured(self.config), recipes.planned_parts(self.config)
-        evaluations_drawn = {"evaluations": evaluated}
+        names = list(evaluated)  # a recipe's digest does not hold the order of keys, and rows follow it
+        evaluations_drawn = {"names": names, "evaluations": evaluated}
         return {
             "tabulate_evaluations": self._table("tabulate_evaluations", evaluations_drawn, evaluations),
             "summarize_run": self._table(
@@ -477,7 +478,7 @@ class Artifacts:
                 {**evaluations_drawn, "submissions": submitted},
                 submissions | {"evaluations": evaluations["evaluations"]},
             ),
-            "draw_plan": self._table("draw_plan", {"configured": planned}, {}),
+            "draw_plan": self._table("draw_plan", {"names": names, "configured": planned}, {}),
         }
 
     def _table(self, rule: str, recipe: dict, made_from: dict) -> Artifact:
