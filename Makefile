@@ -3,7 +3,7 @@
 # The newest that runs: a name that is found may stand for a version that is not there. The last one is checked, too.
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
   $(shell $(name) -c 'print("$(name)")' 2>/dev/null)))
-PROFILE ?= $(if $(CONFIG),,profiles/demo)
+PROFILE ?= $(if $(CONFIG)$(CONFIGS),,profiles/demo)
 VENV := .venv/.installed
 GPU := .venv/gpu/.installed
 # Without what the packages ask for: the pins are complete, and MXNet asks for numpy<2.
@@ -13,10 +13,11 @@ ACTIVATE := PATH="$(CURDIR)/.venv/bin:$$PATH"
 SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
 RESULTS ?= $(DEMO)
+GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
 
 .DEFAULT_GOAL := help
-.PHONY: help gpu demo test test-slow test-slurm test-browser test-gpu test-fresh lint format plan curves $(BENCHMARKS) clean
+.PHONY: help gpu demo test test-slow test-slurm test-browser test-gpu test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
 
 help:  ## this list
 	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
@@ -77,6 +78,12 @@ plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalo
 curves: $(VENV)  ## learning curves of a run that goes on, in a page that reloads itself, of the demo or of RESULTS=...
 	@$(ACTIVATE) python scripts/show_curves.py --models $(RESULTS)/models --page $(RESULTS)/curves.html \
 	  --table $(RESULTS)/curves.tsv --every 20
+
+compare: $(VENV)  ## what two settings reach and cost, of CONFIGS="a.yaml b.yaml"; PROFILE=..., CONFIG="results=..."
+	@$(ACTIVATE) python scripts/compare_runs.py $(GIVEN)
+
+prune: $(VENV)  ## what no configuration leads to any more, of the demo or of CONFIGS="a.yaml b.yaml"; DELETE=1 deletes it
+	@$(ACTIVATE) python scripts/prune_results.py $(GIVEN) $(if $(filter 1,$(DELETE)),--delete)
 
 $(BENCHMARKS): bench-%: $(VENV)  ## speed beside named baselines; wants a quiet machine
 	$(ACTIVATE) python benchmarks/bench_$*.py

@@ -93,4 +93,6 @@ def put_on_top(workflow, config: dict) -> dict:
         with contextlib.chdir(workflow.rundir):  # paths are relative to it, not to --directory
             settings.configfiles = in_order(sys.argv[1:], settings.configfiles)
         workflow.configfiles += [path for path in settings.configfiles if path not in workflow.configfiles]
-    return merged(config, settings.configfiles, settings.config_args)
+    # Snakemake has put the keys of the command line before those of config.yaml; the order stands in tables.
+    below = load_configfile(Path(workflow.basedir, "config.yaml"))
+    return merged(below, settings.configfiles, settings.config_args)

@@ -139,6 +139,15 @@ def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too
     assert shown(folder, "--mode", "remote", "--configfiles", *driver["files"]) == driver
 
 
+def test_a_run_has_the_keys_in_the_order_in_which_its_files_read_without_snakemake_have_them(folder):
+    mine = folder / "mine.yaml"
+    mine.write_text("ensembles: {ensemble-4: {mean: geometric}, mine: {models: [M02]}, ensemble-1: {models: [M03]}}\n")
+    run, read = shown(folder, "--configfile", mine)["config"], overlays.read(ROOT, [mine])
+    assert list(read["ensembles"])[-2:] == ["ensemble-14", "mine"]
+    assert list(run["ensembles"]) == list(read["ensembles"])
+    assert list(run["ensembles"]["ensemble-4"]) == list(read["ensembles"]["ensemble-4"])
+
+
 def test_the_plan_is_of_the_configuration_that_the_rules_see(folder):
     arguments = ["--profile", SMALL, "--configfile", folder / "mine.yaml", "--config", f"catalog={folder}"]
     output = folder / "plan.svg"

@@ -1,0 +1,40 @@
+"""Two configurations of the smallest workflow, for tests of the programs that look at what their runs have left."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from workflow import given
+from workflow.artifacts import Artifact
+from workflow.given import Given
+
+ROOT = Path(__file__).resolve().parents[1]
+OVERLAY = (ROOT / "tests/workflow/overlay.yaml").read_text()
+OTHER_RATE = ("{learning_rate: 0.01, epochs: 1}]\n  M11", "{learning_rate: 0.02, epochs: 1}]\n  M11")
+
+
+def write(path: Path, *changes: tuple[str, str]) -> Given:
+    """The overlay with other text in a few places, and its results beside it in `results`."""
+    text = OVERLAY
+    for old, new in [("results: results", f"results: {path.parent / 'results'}"), *changes]:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path.write_text(text)
+    (path.parent / "results").mkdir(exist_ok=True)
+    return given.read(path, None, [])
+
+
+def notes(side: Given, artifact: Artifact) -> Iterator[Path]:
+    """The log and the benchmark of a job, where the rules have them."""
+    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    [text] = re.findall(rf"^rule {artifact.rule}:\n(.*?)(?=^\S|\Z)", rules, re.MULTILINE | re.DOTALL)
+    for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        [template] = re.findall(rf'{folder}\("(.+)"\)', text)
+        yield side.results / folder / f"{template.format(**artifact.wildcards)}.{suffix}"
+
+
+def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "scripts" / program, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
