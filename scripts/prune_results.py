@@ -20,8 +20,9 @@ from pathlib import Path
 import cli
 from plan.drawing import size_text
 from workflow import drivers, given
-from workflow.artifacts import DIGEST, OUTPUTS, Artifact
+from workflow.artifacts import Artifact
 from workflow.given import Given
+from workflow.outputs import DIGEST, OUTPUTS
 
 NOTES = {"logs": ".log", "benchmarks": ".tsv"}  # folders with a file per job, by rule
 IN_NAME = re.compile(rf"(?<![^-]){DIGEST}(?![^-])")

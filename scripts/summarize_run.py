@@ -94,7 +94,8 @@ def time_text(epochs: pd.DataFrame, jobs: pd.DataFrame, written: datetime) -> st
     trained = f"{len(epochs):,} epochs of {epochs.model.nunique()} models trained for"
     return (
         f"{trained} {hours_text(epochs.train_seconds.sum() / 3600)} together; the {len(jobs):,} jobs of all runs into"
-        f" this folder took {hours_text(jobs.s.sum() / 3600)}, many side by side. Written on {written:%d %B %Y, %H:%M} UTC."
+        f" this folder took {hours_text(jobs.s.sum() / 3600)}, many side by side."
+        f" Written on {written:%d %B %Y, %H:%M} UTC."
     )
 
 

@@ -60,5 +60,7 @@ def test_the_times_of_training_and_of_all_jobs_are_told():
     epochs = pd.DataFrame({"model": ["M01", "M02"], "train_seconds": [3600.0, 3600.0]})
     jobs = pd.DataFrame({"s": [4 * 3600.0]})
     text = summarize_run.time_text(epochs, jobs, datetime(2026, 11, 25, 12, 30, tzinfo=UTC))
-    assert text.startswith("2 epochs of 2 models trained for 2.0 h together; the 1 jobs of all runs into this folder took 4.0 h")
+    assert text.startswith(
+        "2 epochs of 2 models trained for 2.0 h together; the 1 jobs of all runs into this folder took 4.0 h"
+    )
     assert "25 November 2026, 12:30 UTC" in text

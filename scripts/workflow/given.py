@@ -8,10 +8,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-
 import cli
-from workflow import catalogs, configuration, overlays
+from workflow import catalogs, overlays
 from workflow.artifacts import Artifacts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,8 +46,7 @@ def read(file: Path | None, profile: str | None, entries: list[str]) -> Given:
         raise cli.UserError(f"--config {wrong[0]}: write key=value")
     below = overlays.of_profiles(["--profile", profile] if profile else [])
     files = [*below, *([file.absolute()] if file else [])]
-    merged = overlays.merged(load_configfile(ROOT / "config.yaml"), files, entries)
-    config = configuration.complete(merged, ROOT / "config.schema.yaml")
+    config = overlays.read(ROOT, files, entries)
     command = _command(file, profile, entries)
     if not Path(config["results"]).is_dir():
         raise cli.UserError(f"{config['results']}: no such folder of results; run it first: {command}")

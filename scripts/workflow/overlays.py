@@ -9,6 +9,7 @@ import contextlib
 import copy
 import io
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -48,7 +49,7 @@ def of_profiles(arguments: list[str]) -> list[Path]:
     return [path.absolute() for profile in profiles for path in profile.parse_args([]).configfile]
 
 
-def merged(config: dict, configfiles: list[Path], entries: list[str]) -> dict:
+def merged(config: dict, configfiles: list[Path], entries: Iterable[str]) -> dict:
     """A configuration with files and --config entries on top; values of the entries are text until they are typed.
 
     Raises:
@@ -66,13 +67,13 @@ def merged(config: dict, configfiles: list[Path], entries: list[str]) -> dict:
     return config
 
 
-def read(root: Path, configfiles: list[Path]) -> dict:
-    """The complete configuration of a checkout with files on top, without a run of Snakemake.
+def read(root: Path, configfiles: list[Path], entries: Iterable[str] = ()) -> dict:
+    """The complete configuration of a checkout with files and --config entries on top, without a run of Snakemake.
 
     Raises:
         cli.UserError: a file cannot be read, or the first fault of the configuration.
     """
-    config = merged(load_configfile(root / "config.yaml"), configfiles, [])
+    config = merged(load_configfile(root / "config.yaml"), configfiles, entries)
     return configuration.complete(config, root / "config.schema.yaml")
 
 
