@@ -54,9 +54,10 @@ def table(jobs: Iterable[Job], width: int) -> str:
 
 
 def reasons(jobs: list[Job]) -> str:
-    """The reasons of jobs, most frequent first; with numbers where there are several."""
+    """The reasons of jobs, most frequent first; with numbers where there are several, of which two are told."""
     found = Counter(first_reason([job]) for job in jobs).most_common()
-    return found[0][0] if len(found) == 1 else ", ".join(f"{reason} ({count})" for reason, count in found)
+    told = ", ".join(f"{reason} ({count})" for reason, count in found[:2])
+    return found[0][0] if len(found) == 1 else told + ", ..." * (len(found) > 2)
 
 
 def names(rows: Iterable[tuple[str, ...]]) -> str:

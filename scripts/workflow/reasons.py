@@ -16,7 +16,7 @@ CHAINED = re.compile(
     r"(before|members|averages|model|models\.\w+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{16,}")
-LONGEST = 30  # characters of a value that is shown
+LONGEST = 24  # characters of a value that is shown
 DIGEST_IN_PATH = re.compile(rf"(?<=[-/]){DIGEST}(?=[./]|$)")
 
 
@@ -58,10 +58,13 @@ def _difference(before: dict, now: dict) -> list[str]:
 
 
 def _flat(recipe: dict, path: str = "") -> dict[str, object]:
+    """Values by their keys, joined by dots; in a list of sections, the number of each is a key."""
     flat = {}
     for key, value in recipe.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{path}{key}.")
+        is_sections = isinstance(value, list) and any(isinstance(each, dict) for each in value)
+        sections = dict(enumerate(value)) if is_sections else value
+        if isinstance(sections, dict) and sections:
+            flat |= _flat(sections, f"{path}{key}.")
         else:
             flat[path + key] = value
     return flat

@@ -440,6 +440,24 @@ def test_a_sample_submission_concerns_submissions(own, tmp_path):
     assert own.jobs() == submissions(*ENSEMBLES)
 
 
+# Why
+
+
+def test_a_reason_is_the_first_key_that_differs_from_the_nearest_recipe(results, revision):
+    assert results.why(phases("M01", 0, {"learning_rate": 0.04}))["train_epochs M01 0001"] == (
+        "learning_rates: [0.05] -> [0.04]"
+    )
+    assert results.why({"valid_fraction": 0.25})["pack_records A train"] == "split.valid_fraction: 0.2 -> 0.25"
+    why = results.why({"ensembles": {"ensemble-4": {"mean": "geometric"}}})
+    assert why["average_models ensemble-4 0000"] == "mean: arithmetic -> geometric"
+    assert why["write_submission ensemble-4"] == reasons.FOLLOWS
+    plan = results.why(phases("M01", 0, {"learning_rate": 0.04}))["draw_plan"]
+    assert plan == "configured.models.M01.phases.0.schedule.0.learning_rate: 0.05 -> 0.04"
+    revision("predict_images.py")
+    assert results.why({})["predict_images test M01 0000"] == "revision: 1 -> 2"
+    assert results.why({"image": {"size": 48}})["build_network M01"] == "image.size: 32 -> 48"
+
+
 # Where results lie, and going back
 
 
