@@ -290,7 +290,7 @@ def become_the_driver():
         has_waited |= or_end(drivers.take_over_jobs, folder, workflow.scheduler._executor.run_uuid)
     if has_waited or any(all(map(os.path.exists, made().of(dict(each)).files.values())) for each in missing()):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    drivers.sweep(folder)
+    drivers.tidy(folder)
 
 
 def take_over_results():

@@ -104,12 +104,20 @@ def wait_for_orphans(results: Path) -> tuple[int, bool]:
     return lock, has_waited
 
 
-def sweep(results: Path) -> None:
-    """Remove what jobs that were killed left half-written; no job may be running."""
+def tidy(results: Path) -> None:
+    """Remove what killed jobs left half-written, and set back times to come; no job may be running.
+
+    Snakemake stops at an output that is older than an input, even where times decide nothing: so files from a machine
+    whose clock is fast would end a run.
+    """
+    now = time.time()
     for folder, _, names in os.walk(results):
-        if Path(folder) != results:  # there, other programs may be writing a page
-            for name in filter(TEMPORARY.match, names):
-                Path(folder, name).unlink(missing_ok=True)
+        for path in (Path(folder, name) for name in names):
+            if TEMPORARY.match(path.name):
+                if path.parent != results:  # there, other programs may be writing a page
+                    path.unlink(missing_ok=True)
+            elif path.stat().st_mtime > now:
+                os.utime(path)
 
 
 def holders(lock: int) -> list[int]:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -82,13 +83,23 @@ def test_what_an_earlier_driver_left_in_the_queue_is_settled_before_a_plan_count
     assert capsys.readouterr().err == "cancelling jobs of an earlier driver: 7\n"
 
 
-def test_what_killed_jobs_left_half_written_is_swept(tmp_path):
+def test_what_killed_jobs_left_half_written_is_removed(tmp_path):
     folder = tmp_path / "models/M01"
     folder.mkdir(parents=True)
     for path in (folder / ".123.0001.params", folder / "0001.params", tmp_path / ".77.curves.html"):
         path.touch()
-    drivers.sweep(tmp_path)
+    drivers.tidy(tmp_path)
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"0001.params", ".77.curves.html"}
+
+
+def test_a_time_to_come_is_set_back(tmp_path):
+    early, late = tmp_path / "early.npy", tmp_path / "late.npy"
+    for path, seconds in ((early, 10**9), (late, 4 * 10**9)):
+        path.touch()
+        os.utime(path, (seconds, seconds))
+    drivers.tidy(tmp_path)
+    assert early.stat().st_mtime == 10**9
+    assert late.stat().st_mtime <= time.time()
 
 
 def test_a_lock_can_be_opened_by_all_who_may_write_into_its_folder(tmp_path):
