@@ -8,6 +8,8 @@ import os
 import shlex
 from pathlib import Path
 
+import snakemake.common
+import snakemake.rules
 from snakemake.settings.types import DeploymentMethod
 
 BASE = Path(workflow.basedir)
@@ -26,6 +28,10 @@ from workflow import (
     resources,
 )
 from workflow.outputs import DIGEST, OUTPUTS
+
+# Snakemake looks at a function's signature anew for each job: a seventh of a dry run of thousands.
+snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
+snakemake.rules.get_function_params = snakemake.common.get_function_params
 
 
 wildcard_constraints:
@@ -176,8 +182,8 @@ def recipe_file(wildcards):
 
 
 def start_option(wildcards, input):
-    """The option for the weights that an epoch starts from."""
-    if not input.start and int(wildcards.epoch) == 1 and MODELS[wildcards.model]["start"]:
+    """The option for the weights that an epoch starts from: a file that a rule makes, else a public checkpoint."""
+    if not input.start and int(wildcards.epoch) == 1 and "pretrained" in MODELS[wildcards.model]["start"]:
         return f"--start {shlex.quote(str(pretrained_weights(wildcards.model)))}"
     return option("--start", "start")(wildcards, input)
 

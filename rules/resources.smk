@@ -13,10 +13,12 @@ def catalog_bytes(name):
     return catalog_pictures(name) * resources.BYTES_PER_PICTURE
 
 
+@functools.cache
 def catalog_pictures(name):
     return resources.catalog_pictures(catalog_file(name))
 
 
+@functools.cache
 def class_count():
     return resources.class_count(Path(config["catalog"], "category_names.csv"))
 
@@ -28,6 +30,7 @@ def image_set_pictures(images):
     return catalog_pictures("train") * config["valid_fraction"]
 
 
+@functools.cache
 def published_speed(model):
     """Pictures per second of a model's network on 8 GPUs; without a published one, that of the slowest."""
     speeds = [network.get("published_images_per_second", math.inf) for network in config["networks"].values()]

@@ -31,8 +31,8 @@ def target_names(config: dict) -> list[str]:
     return ["all", "records", "train", *(f"train_{model}" for model in config["models"]), *TARGETS_AFTER_TRAINING]
 
 
-def digest_of(recipe: dict) -> str:
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:10]
+def digest_of(rule: str, recipe: dict) -> str:
+    return hashlib.sha256(json.dumps({"rule": rule, **recipe}, sort_keys=True).encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,11 @@ class Artifacts:
                 waiting += [path for paths in artifact.sources.values() for path in paths]
         return list(found.values())
 
-    def _add(self, rule: str, recipe: dict, sources: dict, wildcards: dict | None = None, **kept) -> Artifact:
-        """Note an artifact; `kept` are digests that its path holds beside its own."""
-        named = {**(wildcards or {}), **kept, "digest": digest_of({"rule": rule, **recipe})}
+    def _add(self, rule: str, recipe: dict, sources: dict, wildcards: dict | None = None, **digests) -> Artifact:
+        """Note an artifact; `digests` are those that its path holds: its own, if it is known, and others beside it."""
+        named = {**(wildcards or {}), **digests}
+        if "digest" not in named:
+            named["digest"] = digest_of(rule, recipe)
         files = {name: f"{self.config['results']}/{path.format(**named)}" for name, path in OUTPUTS[rule].items()}
         artifact = Artifact(rule, named, recipe, files, {name: _listed(paths) for name, paths in sources.items()})
         self._by_wildcards[frozenset(named.items())] = artifact
@@ -339,12 +341,14 @@ class Artifacts:
             "symbol": self.symbols[model].files["symbol"],
             "params": last.files["params"],
         }
+        digest = digest_of("predict_images", recipe)
         return [
             self._add(
                 "predict_images",
                 recipe,
                 made_from,
                 {"images": images, "model": model, "shard": f"{shard:04d}"},
+                digest=digest,
                 images_digest=image_set.digest,
             )
             for shard in range(shards)
@@ -492,7 +496,7 @@ def _drawn(config: dict) -> dict:
 
 def drawn_folder(config: dict) -> str:
     """The folder of a catalog that is drawn."""
-    digest = digest_of({"rule": "generate_catalog", **_drawn(config)})
+    digest = digest_of("generate_catalog", _drawn(config))
     return str(Path(config["results"], OUTPUTS["generate_catalog"]["train"].format(digest=digest)).parent)
 
 

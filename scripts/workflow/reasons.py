@@ -23,13 +23,17 @@ DIGEST_IN_PATH = re.compile(rf"(?<=[-/]){DIGEST}(?=[./]|$)")
 def reasons(missing: Iterable[Artifact]) -> Iterator[tuple[Artifact, str]]:
     """Each artifact with the reason why it is to be made."""
     lying: dict[str, list[Path]] = {}
+    by_recipe: dict[Path, str] = {}  # the shards of a prediction share theirs
     for artifact in missing:
-        yield artifact, _reason(artifact, lying)
+        if artifact.rule == "train_epochs" and Path(artifact.files["params"]).exists():
+            yield artifact, STATES
+        else:
+            if artifact.recipe_file not in by_recipe:
+                by_recipe[artifact.recipe_file] = _reason(artifact, lying)
+            yield artifact, by_recipe[artifact.recipe_file]
 
 
 def _reason(artifact: Artifact, lying: dict[str, list[Path]]) -> str:
-    if artifact.rule == "train_epochs" and Path(artifact.files["params"]).exists():
-        return STATES
     if artifact.recipe_file.exists():
         return GONE
     differing = [_difference(json.loads(path.read_text()), artifact.recipe) for path in _alike(artifact, lying)]

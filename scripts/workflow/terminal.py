@@ -20,6 +20,7 @@ from typing import TextIO
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.io import is_flagged
+from snakemake.jobs import Job as SnakemakeJob
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 from snakemake.settings.types import GlobalReportSettings
@@ -127,6 +128,7 @@ class Terminal(logging.Handler):
         planned = [_job(job, why[frozenset(job.wildcards_dict.items())]) for job in self.jobs.values() if job.output]
         planned.sort(key=lambda job: (rules.index(job.rule), tuple(job.wildcards.values())))
         if self.workflow.dryrun:
+            _log_one_job_per_rule()
             table = listing.table(planned, shutil.get_terminal_size((110, 0)).columns)
             return f"{table}\n\nDry run, nothing was started. {listing.counts(planned)}."
         config = self.workflow.globals["config"]
@@ -214,6 +216,18 @@ class Terminal(logging.Handler):
 
     def _done(self) -> str:
         return self.progress.done_text() if self.progress else "nothing was started"
+
+
+def _log_one_job_per_rule() -> None:
+    """Spare a dry run a third of its time: the table has all jobs, and of each rule one command is tried."""
+    log_info, logged = SnakemakeJob.log_info, set()
+
+    def log_first(job, *arguments, **options) -> None:
+        if job.rule.name not in logged:
+            logged.add(job.rule.name)
+            log_info(job, *arguments, **options)
+
+    SnakemakeJob.log_info = log_first
 
 
 def _words(job) -> str:
