@@ -14,13 +14,13 @@ SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
 RESULTS ?= $(DEMO)
 GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
-BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble
+BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble bench-planning
 
 .DEFAULT_GOAL := help
 .PHONY: help gpu demo test test-slow test-slurm test-browser test-gpu test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
 
 help:  ## this list
-	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
+	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
 
 $(VENV): requirements.txt
 	@test -n "$(PYTHON)" || { \

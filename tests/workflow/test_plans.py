@@ -95,7 +95,9 @@ DELETED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("deleted", "change"), zip(DELETED.values(), itertools.cycle(CHANGES.values())), ids=DELETED)
+@pytest.mark.parametrize(
+    ("deleted", "change"), list(zip(DELETED.values(), itertools.cycle(CHANGES.values()))), ids=DELETED
+)
 def test_snakemake_plans_what_is_missing_and_nothing_else(checkout, change, deleted):
     for pattern in deleted:
         checkout.delete(pattern)
