@@ -131,17 +131,22 @@ def test_after_its_driver_is_killed_a_run_goes_on_and_does_nothing_twice(cluster
 
 
 def test_a_second_driver_of_the_results_is_refused_and_the_first_goes_on(cluster, untrained):
-    place = untrained
+    """With a job that runs and one that SLURM has not started yet."""
+    place, images = untrained, untrained.made.images["test"].files["images"]
+    (place.folder / images).unlink()
     place.hold("train_epochs-M01-1")
-    first = place.driver("--", place.epoch("M01", 2))
-    place.wait_for_hold("train_epochs-M01-1")
+    with cluster.closed("cpu"):
+        first = place.driver("--", place.epoch("M01", 2), images)
+        running = place.wait_for_hold("train_epochs-M01-1")
+        slurm.wait_for(lambda: set(cluster.jobs()) - {running}, 60, "a job that waits")
 
-    second = place.driver("--", place.epoch("M01", 2))
-    assert second.wait(120) != 0
-    assert f"error: results/demo: another driver works here (process {first.pid} of " in place.log()
+        second = place.driver("--", place.epoch("M01", 2))
+        assert second.wait(120) != 0
+        assert f"error: results/demo: another driver works here (process {first.pid} of " in place.log()
 
     place.release("train_epochs-M01-1")
     place.finish(first)
+    assert "attempt" not in place.log()
     assert len(place.journal("start", "train_epochs")) == 2
 
 
