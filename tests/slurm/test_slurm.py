@@ -1,6 +1,7 @@
 """The workflow on a real SLURM: the same results, the requests that arrive, and what accidents cost."""
 
 import os
+import shutil
 import signal
 import subprocess
 
@@ -148,6 +149,35 @@ def test_a_second_driver_of_the_results_is_refused_and_the_first_goes_on(cluster
     place.finish(first)
     assert "attempt" not in place.log()
     assert len(place.journal("start", "train_epochs")) == 2
+
+
+def test_a_driver_of_other_results_leaves_the_jobs_of_these_alone(cluster, untrained, reference):
+    """A driver is killed and started again; the job of the one beside it waits in the queue and then runs."""
+    place, other = untrained, "results/other"
+    shutil.copytree(place.folder / "results/demo", place.folder / other)
+    place.hold("train_epochs-M01-1")
+    killed = place.driver("--", place.epoch("M01", 1))
+    running = place.wait_for_hold("train_epochs-M01-1")
+    with cluster.closed("gpu"):
+        epoch = place.epoch("M05", 1).replace("results/demo", other)
+        beside = place.driver("--config", f"results={other}", "--", epoch)
+        [waiting] = slurm.wait_for(lambda: set(cluster.jobs()) - {running}, 60, "the job of the driver beside")
+
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        restarted = place.driver("--", place.epoch("M01", 1))
+        words = f"waiting for jobs of an earlier driver: {running} ("
+        slurm.wait_for(lambda: words in place.log(), 120, "the word of the new driver")
+
+    place.release("train_epochs-M01-1")
+    place.finish(restarted)
+    place.finish(beside)
+    started = {program: job for _, program, job, *_ in place.journal("start", "train_epochs")}
+    assert started == {"train_epochs-M01-1": running, "train_epochs-M05-1": waiting}
+    assert not any(word in place.log() for word in ("cancelling", "attempt"))
+    found = place.bytes_of("models/M01/0001-*.params", "../other/models/M05/0001-*.params")
+    expected = reference.bytes_of("models/M01/0001-*.params", "models/M05/0001-*.params")
+    assert list(found.values()) == list(expected.values())
 
 
 def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, workplace):
