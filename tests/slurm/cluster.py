@@ -129,6 +129,16 @@ class Cluster:
         records = [record for record in records if record.get("WorkDir") == str(folder)]
         return [{**record, "Rule": RULE.match(record["Comment"]).group(1)} for record in records]
 
+    @contextlib.contextmanager
+    def closed(self, partition: str):
+        """Let no job of a partition start, within the block."""
+        command = ["scontrol", "update", f"PartitionName={partition}"]
+        subprocess.run([*command, "State=DOWN"], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run([*command, "State=UP"], check=True)
+
     def start_node(self, node: str) -> None:
         self._start(node, "slurmd", "-D", "-N", node)
 

@@ -10,6 +10,9 @@ import cluster as slurm
 import pytest
 import yaml
 
+from workflow import catalogs, overlays
+from workflow.artifacts import Artifacts
+
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = [ROOT / "profiles" / "demo" / "overlay.yaml", Path(__file__).with_name("overlay.yaml")]
 
@@ -60,6 +63,15 @@ class Workplace:
         programs.mkdir(exist_ok=True)
         shutil.copy(Path(__file__).with_name("shim.sh"), programs / "python")
         (folder / "journal").touch()
+
+    @property
+    def made(self) -> Artifacts:
+        """What the configuration leads to, with paths below the working directory."""
+        return catalogs.artifacts_of(overlays.read(ROOT, self.overlays))
+
+    def epoch(self, model: str, number: int) -> str:
+        """The weights of an epoch."""
+        return self.made.epochs[model][number - 1].files["params"]
 
     def _run(self, *arguments: str, **options) -> subprocess.Popen:
         environment = {
@@ -157,7 +169,7 @@ def untrained(tmp_path, reference) -> Workplace:
     shutil.copytree(reference.folder, folder, symlinks=True)
     for epoch in (folder / "results/demo/models").glob("*/0*"):
         epoch.unlink()
-    for result in ("probabilities", "ensemble", "submission", "evaluation", "report"):
+    for result in ("probabilities", "ensemble", "by-recipe", "submission", "evaluation", "report"):
         shutil.rmtree(folder / "results/demo" / result, ignore_errors=True)
     (folder / "journal").write_text("")
     epoch_by_epoch = tmp_path / "epoch-by-epoch.yaml"

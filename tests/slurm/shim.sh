@@ -2,7 +2,7 @@
 # Stands for python in the jobs of a test: notes when a program starts and ends, and stops an epoch that a test wants to
 # catch in the midst of its batches.
 program=$(basename "$1" .py)
-epoch=$(sed -nE 's#.*models/(M[0-9]+)/0*([0-9]+)\.recipe.*#\1-\2#p' <<<"$*")
+epoch=$(sed -nE 's#.*models/(M[0-9]+)/0*([0-9]+)-[0-9a-f]+\.recipe.*#\1-\2#p' <<<"$*")
 name=$program${epoch:+-$epoch}
 threads=$(sed -nE 's/.* --(threads|decoders|processes) ([0-9]+).*/\2/p' <<<"$*")
 gpus=$(sed -nE 's/.* --gpus ([0-9]+).*/\1/p' <<<"$*")

@@ -1,5 +1,7 @@
 """The workflow on a real SLURM: the same results, the requests that arrive, and what accidents cost."""
 
+import os
+import shutil
 import signal
 import subprocess
 
@@ -10,7 +12,6 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 RESULTS = ("models/*/*.params", "probabilities/*/*/*.npy", "submission/*", "evaluation/*.json")
 MODELS = ("M01", "M05", "M09", "M10")  # all from random weights
-SECOND_EPOCHS = [f"results/demo/models/{model}/0002.params" for model in MODELS]
 
 
 def test_the_demo_ends_with_the_same_submissions_as_on_one_machine(reference, demo_through_slurm):
@@ -82,7 +83,7 @@ def test_accidents_cost_the_epoch_in_flight_and_no_finished_one(cluster, untrain
     place, second_epochs = untrained, [f"train_epochs-{model}-2" for model in MODELS]
     for epoch in second_epochs:
         place.hold(epoch)
-    driver = place.driver("--", *SECOND_EPOCHS)
+    driver = place.driver("--", *(place.epoch(model, 2) for model in MODELS))
     for epoch in second_epochs:
         place.wait_for_hold(epoch)
 
@@ -109,66 +110,101 @@ def test_accidents_cost_the_epoch_in_flight_and_no_finished_one(cluster, untrain
     for model in MODELS:
         assert len(place.journal("start", f"train_epochs-{model}-1")) == 1
         assert [line[3] for line in place.journal("end", f"train_epochs-{model}-2")].count("0") == 1
-    patterns = [f"models/{model}/000[12].params" for model in MODELS]
+    patterns = [f"models/{model}/000[12]-*.params" for model in MODELS]
     assert place.bytes_of(*patterns) == reference.bytes_of(*patterns)
 
 
 def test_after_its_driver_is_killed_a_run_goes_on_and_does_nothing_twice(cluster, untrained, reference):
     place = untrained
     place.hold("train_epochs-M01-2")
-    driver = place.driver("--", SECOND_EPOCHS[0])
+    driver = place.driver("--", place.epoch("M01", 2))
     place.wait_for_hold("train_epochs-M01-2")
     driver.send_signal(signal.SIGKILL)
     driver.wait()
 
-    restarted = place.driver("--", SECOND_EPOCHS[0])
-    slurm.wait_for(lambda: "waiting for jobs of an earlier driver" in place.log(), 120, "the word of the new driver")
+    restarted = place.driver("--", place.epoch("M01", 2))
+    slurm.wait_for(lambda: "waiting for jobs of an earlier driver: " in place.log(), 120, "the word of the new driver")
     place.release("train_epochs-M01-2")
     place.finish(restarted)
 
     assert [line[1] for line in place.journal("start", "train_epochs")] == ["train_epochs-M01-1", "train_epochs-M01-2"]
-    assert place.bytes_of("models/M01/000[12].params") == reference.bytes_of("models/M01/000[12].params")
+    assert place.bytes_of("models/M01/000[12]-*.params") == reference.bytes_of("models/M01/000[12]-*.params")
 
 
-def test_a_second_driver_in_the_folder_is_refused_and_the_first_goes_on(cluster, untrained):
-    place = untrained
+def test_a_second_driver_of_the_results_is_refused_and_the_first_goes_on(cluster, untrained):
+    """With a job that runs and one that SLURM has not started yet."""
+    place, images = untrained, untrained.made.images["test"].files["images"]
+    (place.folder / images).unlink()
     place.hold("train_epochs-M01-1")
-    first = place.driver("--", SECOND_EPOCHS[0])
-    place.wait_for_hold("train_epochs-M01-1")
+    with cluster.closed("cpu"):
+        first = place.driver("--", place.epoch("M01", 2), images)
+        running = place.wait_for_hold("train_epochs-M01-1")
+        slurm.wait_for(lambda: set(cluster.jobs()) - {running}, 60, "a job that waits")
 
-    second = place.driver("--", SECOND_EPOCHS[0])
-    assert second.wait(120) != 0
-    assert f"error: {place.folder}: another driver works here (process {first.pid} on" in place.log()
+        second = place.driver("--", place.epoch("M01", 2))
+        assert second.wait(120) != 0
+        assert f"error: results/demo: another driver works here (process {first.pid} of " in place.log()
 
     place.release("train_epochs-M01-1")
     place.finish(first)
+    assert "attempt" not in place.log()
     assert len(place.journal("start", "train_epochs")) == 2
+
+
+def test_a_driver_of_other_results_leaves_the_jobs_of_these_alone(cluster, untrained, reference):
+    """A driver is killed and started again; the job of the one beside it waits in the queue and then runs."""
+    place, other = untrained, "results/other"
+    shutil.copytree(place.folder / "results/demo", place.folder / other)
+    place.hold("train_epochs-M01-1")
+    killed = place.driver("--", place.epoch("M01", 1))
+    running = place.wait_for_hold("train_epochs-M01-1")
+    with cluster.closed("gpu"):
+        epoch = place.epoch("M05", 1).replace("results/demo", other)
+        beside = place.driver("--config", f"results={other}", "--", epoch)
+        [waiting] = slurm.wait_for(lambda: set(cluster.jobs()) - {running}, 60, "the job of the driver beside")
+
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        restarted = place.driver("--", place.epoch("M01", 1))
+        words = f"waiting for jobs of an earlier driver: {running} ("
+        slurm.wait_for(lambda: words in place.log(), 120, "the word of the new driver")
+
+    place.release("train_epochs-M01-1")
+    place.finish(restarted)
+    place.finish(beside)
+    started = {program: job for _, program, job, *_ in place.journal("start", "train_epochs")}
+    assert started == {"train_epochs-M01-1": running, "train_epochs-M05-1": waiting}
+    assert not any(word in place.log() for word in ("cancelling", "attempt"))
+    found = place.bytes_of("models/M01/0001-*.params", "../other/models/M05/0001-*.params")
+    expected = reference.bytes_of("models/M01/0001-*.params", "models/M05/0001-*.params")
+    assert list(found.values()) == list(expected.values())
 
 
 def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, workplace):
     """Of a job that has its own line, and of a group that SLURM ended in the midst of its batches."""
     place = workplace("failing")
-    place.local("--", "results/demo/records/A/train.rec", "results/demo/records/A/valid.rec")
+    place.local("--", "records")
+    epoch, index = place.made.epochs["M10"][0], place.made.index["train"]
     place.hold("train_epochs-M10-1")
-    driver = place.driver("--retries", "0", "--", "results/demo/models/M10/0001.params")
+    driver = place.driver("--retries", "0", "--", epoch.files["params"])
     subprocess.run(
         ["scontrol", "update", f"JobId={place.wait_for_hold('train_epochs-M10-1')}", "EndTime=now+1"], check=True
     )
     assert driver.wait(120) == 1
     head, line = place.log().splitlines()[-2:]
-    assert head.startswith(
-        "failed: Train M10, epoch 0001; log: results/demo/logs/train_epochs/M10-0001.log; SLURM's log: "
-    )
+    log = f"results/demo/logs/train_epochs/M10-0001-{epoch.digest}.log"
+    assert head.startswith(f"failed: Train M10, epoch 0001; log: {log}; SLURM's log: ")
     assert line.startswith("error: SLURM ended it: time limit")
 
-    with (place.folder / "results/demo/catalog/train.bson").open("r+b") as catalog:
-        catalog.truncate(100_000)
-    driver = place.driver("--forcerun", "index_catalog", "--", "results/demo/classes.csv")
+    [catalog] = index.sources["catalog"]
+    (place.folder / index.files["index"]).unlink()
+    os.truncate(place.folder / catalog, 100_000)
+    driver = place.driver("--", index.files["index"])
     assert driver.wait(300) == 1
     *_, first, second, count, head, line = place.log().splitlines()
-    again = "failed, it runs again (results/demo/catalog/train.bson: byte "
-    assert first.startswith(f"Index the pictures of results/demo/catalog/train.bson: attempt 1 of 3 {again}")
-    assert second.startswith(f"Index the pictures of results/demo/catalog/train.bson: attempt 2 of 3 {again}")
+    again = f"failed, it runs again ({catalog}: byte "
+    assert first.startswith(f"Index the pictures of {catalog}: attempt 1 of 3 {again}")
+    assert second.startswith(f"Index the pictures of {catalog}: attempt 2 of 3 {again}")
     assert count.startswith("1 job failed, ")
-    assert head.startswith("failed: Index the pictures of results/demo/catalog/train.bson; log: results/demo/logs/")
-    assert line.startswith("error: results/demo/catalog/train.bson: byte ")
+    assert head.startswith(f"failed: Index the pictures of {catalog}; log: results/demo/logs/")
+    assert line.startswith(f"error: {catalog}: byte ")
