@@ -295,6 +295,7 @@ def become_the_driver():
     if not workflow.local_exec and missing():
         has_waited |= or_end(drivers.take_over_jobs, folder, workflow.scheduler._executor.run_uuid)
     if has_waited or any(all(map(os.path.exists, made().of(dict(each)).files.values())) for each in missing()):
+        os.chdir(workflow.rundir)  # which the arguments are relative to
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     drivers.tidy(folder)
 
