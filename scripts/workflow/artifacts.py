@@ -54,11 +54,10 @@ class Artifact:
 
     @property
     def recipe_file(self) -> Path:
-        """Where the recipe lies: beside the first file; once for all shards of a folder."""
+        """Where the recipe lies: beside the first file; once for all parts and shards of a folder."""
         first = Path(next(iter(self.files.values())))
-        if self.digest in first.name:
-            return first.with_suffix(".recipe.json")
-        return first.with_name("recipe.json")
+        is_alone = self.digest in first.name or "by-recipe" in first.parts
+        return first.with_name(f"{first.name.partition('.')[0]}.recipe.json" if is_alone else "recipe.json")
 
 
 @dataclass(frozen=True)
@@ -411,6 +410,7 @@ class Artifacts:
             **self.config["postprocessing"],
             "code": sources.fingerprint("evaluate_predictions.py"),
             "classes": self.classes.recipe,
+            "seeds": seeds,
             "images": {str(seed): each.recipe for seed, each in zip(seeds, images, strict=True)},
             "members": [self.predictions[member][0].digest for member in members],
         }
