@@ -115,7 +115,8 @@ def missing():
     names = artifacts.target_names(config)
     if not workflow.modifier.is_main_snakefile():  # another workflow asks, for whatever it uses
         targets = names
-    files = [path for each in targets for path in (made().target(each) if each in names else [os.path.relpath(each)])]
+    files = [path for name in names if name in targets for path in made().target(name)]
+    files += [path if os.path.isabs(path) else os.path.relpath(path) for path in set(targets) - set(names)]
     return {frozenset(artifact.wildcards.items()) for artifact in made().missing(files)}
 
 

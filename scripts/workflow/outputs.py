@@ -68,10 +68,6 @@ OUTPUTS = {
     "draw_times": {"figure": "by-recipe/report/{digest}/times.svg"},
     "draw_plan": {"figure": "by-recipe/report/{digest}/plan.svg"},
 }
-TABLES = (
-    *("tabulate_evaluations", "summarize_run", "tabulate_models", "draw_learning_curves", "draw_evaluations"),
-    *("show_confusions", "draw_categories", "draw_times", "draw_plan"),
-)
 
 
 def without_digests(wildcards: Iterable[tuple[str, str]]) -> dict[str, str]:

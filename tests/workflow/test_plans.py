@@ -153,6 +153,15 @@ def test_nothing_is_planned_with_conda_after_a_run_without_or_with_other_pins(ch
     assert nothing in checkout.dry_run()
 
 
+def test_a_file_is_a_target_wherever_the_results_lie(checkout):
+    absolute = checkout.change({"results": str(checkout.results)})
+    made = artifacts_in(checkout.folder, OVERLAY, absolute)
+    target = made.epochs["M11"][-1].files["params"]
+    checkout.delete("models/M11/*")
+    table = checkout.dry_run(str(absolute), "--", target)
+    assert ["train_epochs", "2", "not made yet  M11 1-2"] in [line.split(maxsplit=2) for line in table.splitlines()]
+
+
 def test_what_is_there_cannot_be_forced(checkout):
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", OVERLAY, "--forcerun", "train_epochs"]
     done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
