@@ -94,6 +94,8 @@ def or_end(function, *arguments):
         return function(*arguments)
     except cli.UserError as error:
         sys.exit(cli.fail(str(error)))
+    except OSError as error:
+        sys.exit(cli.fail(f"{error.filename}: {error.strerror}"))
 
 
 # What this configuration leads to, and which of it this run makes: known when the first job is looked at.
@@ -302,8 +304,13 @@ def become_the_driver():
 
 
 def take_over_results():
-    """Become their driver, take away what stands under stable names for another configuration, and write recipes."""
+    """Become their driver, and make what lies there belong to this run."""
     become_the_driver()
+    or_end(prepare_results)
+
+
+def prepare_results():
+    """Take away what stands under stable names for another configuration, and write recipes of what is to be made."""
     for mark in Path(".snakemake/incomplete").glob("*"):  # of a driver that was killed; a file that is there is whole
         mark.unlink(missing_ok=True)
     published.withdraw(Path(config["results"]), made())

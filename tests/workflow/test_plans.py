@@ -169,6 +169,14 @@ def test_what_is_there_cannot_be_forced(checkout):
     assert done.stderr.splitlines()[-1].startswith("error: --forcerun, --force and --forceall: a file that is there is")
 
 
+def test_what_stands_in_the_way_of_a_stable_name_is_named(checkout):
+    (checkout.results / "submission/mine.csv.gz").mkdir()
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", OVERLAY]
+    done = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "error: results/submission/mine.csv.gz: Is a directory"
+
+
 @pytest.mark.slow
 def test_stable_names_are_of_the_configuration_that_ran_last(checkout):
     def run(changes: dict) -> None:
