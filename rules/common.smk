@@ -67,27 +67,6 @@ def benchmarks(path):
     return results(f"benchmarks/{path}.tsv")
 
 
-def checked_configuration():
-    """The configuration with its defaults; ends the workflow with one line where it is wrong."""
-    try:
-        # Commands name scripts/ from the working directory, so that a printed one can be run by hand.
-        if not Path("scripts").exists():
-            raise cli.UserError(
-                f"{Path.cwd()}: run snakemake in {BASE}; catalog and results may lie elsewhere (config keys)"
-            )
-        checked = configuration.complete(overlays.put_on_top(workflow, config), BASE / "config.schema.yaml")
-        if workflow.check_envvars:  # which is not so where the rules are only read: snakemake --lint
-            catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
-    except cli.UserError as error:
-        sys.exit(cli.fail(str(error)))
-    return checked
-
-
-config = checked_configuration()
-MODELS = config["models"]
-ENSEMBLES = config["ensembles"]
-
-
 def or_end(function, *arguments):
     """What a function returns; its fault ends the workflow with one line."""
     try:
@@ -96,6 +75,24 @@ def or_end(function, *arguments):
         sys.exit(cli.fail(str(error)))
     except OSError as error:
         sys.exit(cli.fail(f"{error.filename}: {error.strerror}"))
+
+
+def checked_configuration():
+    """The configuration with its defaults."""
+    # Commands name scripts/ from the working directory, so that a printed one can be run by hand.
+    if not Path("scripts").exists():
+        raise cli.UserError(
+            f"{Path.cwd()}: run snakemake in {BASE}; catalog and results may lie elsewhere (config keys)"
+        )
+    checked = configuration.complete(overlays.put_on_top(workflow, config), BASE / "config.schema.yaml")
+    if workflow.check_envvars:  # which is not so where the rules are only read: snakemake --lint
+        catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
+    return checked
+
+
+config = or_end(checked_configuration)
+MODELS = config["models"]
+ENSEMBLES = config["ensembles"]
 
 
 # What this configuration leads to, and which of it this run makes: known when the first job is looked at.
@@ -107,11 +104,16 @@ def made():
     return or_end(catalogs.artifacts_of, config)
 
 
+def artifact_of(wildcards):
+    """What the job with these wildcards makes."""
+    return or_end(made().of, dict(wildcards.items()))
+
+
 @functools.cache
 def missing():
-    """What this run has to make, by wildcards; what a job's own process has to make is its job."""
+    """The artifacts that this run has to make; what a job's own process has to make is its job."""
     if not workflow.is_main_process:
-        return {frozenset(job.wildcards_dict.items()) for job in workflow.dag_settings.target_jobs}
+        return {artifact_of(job.wildcards_dict) for job in workflow.dag_settings.target_jobs}
     or_end(drivers.check_targets, workflow.dag_settings)
     targets = workflow.dag_settings.targets or {"all"}
     names = artifacts.target_names(config)
@@ -119,13 +121,12 @@ def missing():
         targets = names
     files = [path for name in names if name in targets for path in made().target(name)]
     files += [path if os.path.isabs(path) else os.path.relpath(path) for path in set(targets) - set(names)]
-    return {frozenset(artifact.wildcards.items()) for artifact in made().missing(files)}
+    return set(made().missing(files))
 
 
 def why():
     """The reason for each job of a run, by wildcards."""
-    found = (made().of(dict(wildcards)) for wildcards in missing())
-    return {frozenset(artifact.wildcards.items()): reason for artifact, reason in reasons.reasons(found)}
+    return {frozenset(artifact.wildcards.items()): reason for artifact, reason in reasons.reasons(missing())}
 
 
 def source(name):
@@ -135,11 +136,9 @@ def source(name):
     """
 
     def paths(wildcards):
-        wildcards = dict(wildcards.items())
-        found = or_end(made().of, wildcards).sources[name]
-        if frozenset(wildcards.items()) not in missing():
-            found = filter(os.path.exists, found)
-        return ancient(list(found))
+        artifact = artifact_of(wildcards)
+        found = artifact.sources[name]
+        return ancient(found if artifact in missing() else list(filter(os.path.exists, found)))
 
     return paths
 
@@ -168,20 +167,16 @@ def mxnet_env(gpus):
     return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"
 
 
-def recipe_of(wildcards):
-    return made().of(dict(wildcards.items())).recipe
-
-
 def record_filters(wildcards):
     """The options of pack_records; conflicts are dropped from what models learn, never from what measures them."""
-    recipe = recipe_of(wildcards)
+    recipe = artifact_of(wildcards).recipe
     filters = ["--first-copies-only"] * recipe["first_copies_only"]
     filters += ["--drop-conflicts"] * (recipe["drop_conflicts"] and wildcards.part == "train")
     return " ".join(filters)
 
 
 def recipe_file(wildcards):
-    return str(made().of(dict(wildcards.items())).recipe_file)
+    return str(artifact_of(wildcards).recipe_file)
 
 
 def start_option(wildcards, input):
@@ -260,7 +255,7 @@ def missing_checkpoints():
     found = {}
     for model in MODELS:
         start = MODELS[model]["start"].get("pretrained")
-        is_started = frozenset(made().epochs[model][0].wildcards.items()) in missing()
+        is_started = made().epochs[model][0] in missing()
         if is_started and start not in [None, *artifacts.PACKAGED_WEIGHTS]:
             if not (weights := pretrained_weights(model)).exists():
                 found.setdefault(weights, []).append(model)
@@ -271,7 +266,7 @@ def check_rejects():
     """End a run before its first job where products were left out of an index that stays, and now may not be."""
     if config["on_bad_product"] == "stop":
         for index in made().index.values():
-            if frozenset(index.wildcards.items()) not in missing():
+            if index not in missing():
                 or_end(catalogs.check_rejects, Path(index.files["rejects"]))
 
 
@@ -297,7 +292,7 @@ def become_the_driver():
     shell._process_args["pass_fds"] = (jobs_lock,)  # the jobs of this driver hold it, too
     if not workflow.local_exec and missing():
         has_waited |= or_end(drivers.take_over_jobs, folder, workflow.scheduler._executor.run_uuid)
-    if has_waited or any(all(map(os.path.exists, made().of(dict(each)).files.values())) for each in missing()):
+    if has_waited or any(all(map(os.path.exists, artifact.files.values())) for artifact in missing()):
         os.chdir(workflow.rundir)  # which the arguments are relative to
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     drivers.tidy(folder)
@@ -315,5 +310,5 @@ def prepare_results():
         mark.unlink(missing_ok=True)
     published.withdraw(Path(config["results"]), made())
     published.publish(made().everything())
-    for wildcards in missing():
-        artifacts.write_recipe(made().of(dict(wildcards)))
+    for artifact in missing():
+        artifacts.write_recipe(artifact)

@@ -130,7 +130,7 @@ rule list_images:
     resources:
         mem_mb=both_indexes_memory,
     params:
-        picture_md5=lambda wildcards: recipe_of(wildcards)["picture_md5"],
+        picture_md5=lambda wildcards: artifact_of(wildcards).recipe["picture_md5"],
     message:
         "List the pictures of {wildcards.images} that need a forward pass"
     shell:

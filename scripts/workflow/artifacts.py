@@ -143,14 +143,15 @@ class Artifacts:
 
     def missing(self, targets: Iterable[str]) -> list[Artifact]:
         """What has to be made for some files to be there; a file that is there asks for nothing."""
-        waiting, found = list(targets), {}
+        waiting: list[str] = list(targets)
+        found: dict[Artifact, None] = {}
         while waiting:
             path = waiting.pop()
             artifact = self._by_file.get(path)
-            if artifact and id(artifact) not in found and not Path(path).exists():
-                found[id(artifact)] = artifact
+            if artifact and artifact not in found and not Path(path).exists():
+                found[artifact] = None
                 waiting += [path for paths in artifact.sources.values() for path in paths]
-        return list(found.values())
+        return list(found)
 
     def _add(self, rule: str, recipe: dict, sources: dict, wildcards: dict | None = None, **digests) -> Artifact:
         """Note an artifact; `digests` are those that its path holds: its own, if it is known, and others beside it."""
@@ -366,12 +367,14 @@ class Artifacts:
             "code": sources.fingerprint("average_models.py"),
             "members": [member[0].digest for member in members],
         }
+        digest = digest_of("average_models", recipe)
         return [
             self._add(
                 "average_models",
                 recipe,
                 {"members": [member[shard].files["probabilities"] for member in members]},
                 {"ensemble": name, "shard": f"{shard:04d}"},
+                digest=digest,
             )
             for shard in range(self.config["prediction"]["shards"])
         ]

@@ -85,7 +85,7 @@ class Publisher(logging.Handler):
         try:
             job = self._jobs[record.job_id]
             if job.output:
-                publish([self.workflow.globals["made"]().of(dict(job.wildcards_dict))])
+                publish([self.workflow.globals["artifact_of"](job.wildcards_dict)])
         except Exception:  # a fault of this handler must not end a run of days
             self.handleError(record)
 

@@ -273,8 +273,8 @@ def show_results(workflow) -> None:
     shown = [Path(path) for job in dag.jobs for path in job.output if is_flagged(path, "report")]
     if not report.exists() or any(report.stat().st_mtime < path.stat().st_mtime for path in [summary, *shown]):
         make_report(workflow, report)
-    shown = f"submissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}"
-    logger.info(f"\n{summary.read_text()}\n{shown}", extra=SHOWN)
+    places = f"submissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}"
+    logger.info(f"\n{summary.read_text()}\n{places}", extra=SHOWN)
 
 
 def make_report(workflow, path: Path) -> None:
