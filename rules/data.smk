@@ -82,11 +82,12 @@ rule split_catalog:
         mem_mb=train_index_memory,
     params:
         valid_fraction=config["valid_fraction"],
+        grouping=f"--group-field {shlex.quote(config['group_field'])}" if "group_field" in config else "",
     message:
         "Split the training products with seed {wildcards.seed}"
     shell:
         "python scripts/split_catalog.py --catalog {input.catalog:q} --index {input.index:q}"
-        " --seed {wildcards.seed} --valid-fraction {params.valid_fraction}"
+        " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
         " --output-folder $(dirname {output.train:q}) 2> {log:q}"
 
 

@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
 TERMINAL_INTERVAL = 0.2
+WARNING = "warning: "
+SHOWN_NAMES = 5
 
 
 class UserError(Exception):
@@ -88,6 +90,17 @@ def progress(total: int, unit: str, description: str, hidden: bool = False) -> t
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
     return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval, disable=hidden)
+
+
+def warn(text: str) -> None:
+    """Print one line on stderr on what a user may want to mend; the workflow shows it when the job has ended."""
+    print(f"{WARNING}{text}", file=sys.stderr)
+
+
+def some(names: list) -> str:
+    """Names for a line: all of a few, else the first ones."""
+    shown = ", ".join(map(str, names[:SHOWN_NAMES]))
+    return shown if len(names) <= SHOWN_NAMES else f"{shown} ..."
 
 
 def summary(text: str) -> None:

@@ -3,9 +3,10 @@
 In: a folder tree, or a CSV with a row per picture. In a tree, a picture's folder is its product and the one
 to three folders above are its category, `FRUIT/APPLE/GALA/product-17/front.jpg`; with --picture-per-product
 every picture is a product of its own, `APPLE/17.jpg`. The CSV's columns are path (taken from the CSV's
-folder), product, category_level1 and, as wanted, category_level2 and category_level3. Levels that are not
-given repeat the last. Test products come from a tree or CSV of their own (--test; categories are ignored),
-or are drawn (--test-fraction).
+folder), product, category_level1 and, as wanted, category_level2, category_level3 and group (a shop, a
+photographer: the config key `group_field: group` keeps its products together). Levels that are not given
+repeat the last. Test products come from a tree or CSV of their own (--test; categories are ignored), or
+are drawn (--test-fraction).
 
 Out, in the output folder: train.bson, test.bson and category_names.csv; products.csv, which product has
 which `_id` (its name where all are different whole numbers, else 1, 2, ... in order); with --test-fraction
@@ -31,6 +32,7 @@ import cli
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 LEVELS = ("category_level1", "category_level2", "category_level3")
+GROUP = "group"
 SIDE = 180  # pixels
 JPEG_QUALITY = 95
 JPEG_START = b"\xff\xd8\xff"
@@ -44,6 +46,7 @@ class Product:
     name: str
     category: tuple[str, ...]
     pictures: tuple[Path, ...]
+    group: str | None = None
 
 
 def read_products(source: Path, with_category: bool, picture_per_product: bool = False) -> list[Product]:
@@ -95,17 +98,20 @@ def _products_of_table(path: Path, with_category: bool) -> list[Product]:
     if missing := [column for column in required if column not in table]:
         raise cli.UserError(f"{path}: no column {missing[0]}; the first line must name {', '.join(required)}")
     levels = [column for column in LEVELS if column in table] if with_category else []
-    for column in (*required, *levels):
+    group = [GROUP] if with_category and GROUP in table else []
+    for column in (*required, *levels, *group):
         if (empty := table[column] == "").any():
             raise cli.UserError(f"{path}: line {empty.idxmax() + 2}: {column} is empty")
     products = []
     for name, rows in table.groupby("product", sort=True):
-        others = (rows[levels] != rows[levels].iloc[0]).any(axis=1)
-        if others.any():
-            line = others.idxmax() + 2
-            raise cli.UserError(f"{path}: line {line}: product {name} has another category in an earlier line")
+        for columns, what in ((levels, "category"), (group, "group")):
+            others = (rows[columns] != rows[columns].iloc[0]).any(axis=1)
+            if others.any():
+                line = others.idxmax() + 2
+                raise cli.UserError(f"{path}: line {line}: product {name} has another {what} in an earlier line")
         category = _three_levels(tuple(rows[levels].iloc[0])) if levels else ()
-        products.append(Product(name, category, tuple(path.parent / file for file in rows["path"])))
+        pictures = tuple(path.parent / file for file in rows["path"])
+        products.append(Product(name, category, pictures, rows[GROUP].iloc[0] if group else None))
     return products
 
 
@@ -167,8 +173,9 @@ def documents(
     """The products as BSON documents; without category_ids, as test products."""
     for product, product_id in zip(products, ids, strict=True):
         category = {} if category_ids is None else {"category_id": category_ids[product.category]}
+        group = {} if category_ids is None or product.group is None else {GROUP: product.group}
         pictures = [{"picture": catalog_picture(path)} for path in product.pictures]
-        yield bson.encode({"_id": product_id, **category, "imgs": pictures})
+        yield bson.encode({"_id": product_id, **category, **group, "imgs": pictures})
 
 
 def parse_args() -> argparse.Namespace:

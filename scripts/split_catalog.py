@@ -1,7 +1,9 @@
 """Split the training products into train and valid, as the published solution does.
 
 The products are shuffled and sampled with Python's random in the published sequence of calls (recipes, 6.2), so a
-seed picks the published products. Each part keeps the documents' bytes and the catalog's order.
+seed picks the published products. With --group-field, whole groups of products are drawn instead: those whose
+documents have the same value in that field (a shop, a source) stay together. Each part keeps the documents' bytes and
+the catalog's order.
 
 In: train.bson and its index. Out: {train,valid}.bson and {train,valid}.parquet (an index of that part) in the
 output folder.
@@ -21,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from bson.raw_bson import RawBSONDocument
 
 import cli
+from catalog.documents import open_catalog
 from catalog.index import read_index, write_index
 
 REVISION = 1
@@ -35,6 +39,50 @@ def valid_products(product_ids: list[int], seed: int, valid_fraction: float) -> 
     generator = random.Random(seed)
     generator.shuffle(shuffled)
     return set(generator.sample(shuffled, int(len(shuffled) * valid_fraction)))
+
+
+def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, valid_fraction: float) -> set[int]:
+    """The products of the valid part by whole groups, in a random order, as long as they fit.
+
+    Args:
+        groups: each product's group.
+    """
+    members: dict[str | int, list[int]] = {}
+    for product_id, group in zip(product_ids, groups, strict=True):
+        members.setdefault(group, []).append(product_id)
+    shuffled = list(members.values())
+    random.Random(seed).shuffle(shuffled)
+    picked: set[int] = set()
+    for group in shuffled:
+        if len(picked) + len(group) <= int(len(product_ids) * valid_fraction):
+            picked.update(group)
+    return picked
+
+
+def read_groups(catalog: Path, documents: pd.DataFrame, field: str) -> list[str | int]:
+    """What the documents (an index's first row of each) have in a field.
+
+    Raises:
+        cli.UserError: a document has no such field, or neither text nor a whole number in it.
+    """
+    groups = []
+    with open_catalog(catalog) as raw:
+        for row in documents.itertuples():
+            document = RawBSONDocument(raw[row.doc_offset : row.doc_offset + row.doc_size])
+            group = document.get(field)
+            if not isinstance(group, str | int):
+                found = "no field" if field not in document else "neither text nor a whole number in"
+                raise cli.UserError(
+                    f"{catalog}: byte {row.doc_offset}: product {row.product_id} has {found} {field}; give each"
+                    " product one, or change the config key group_field"
+                )
+            groups.append(group)
+    return groups
+
+
+def unlearnt_categories(documents: pd.DataFrame, is_valid: pd.Series) -> list[int]:
+    """The categories all of whose products are in the valid part."""
+    return sorted(set(documents.category_id) - set(documents.category_id[~is_valid]))
 
 
 def runs(offsets: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:
@@ -68,13 +116,26 @@ def main() -> None:
     start = time.monotonic()
     index = read_index(args.index)
     documents = index.drop_duplicates("doc_offset")
-    picked = valid_products(documents.product_id.tolist(), args.seed, args.valid_fraction)
+    product_ids = documents.product_id.tolist()
+    if args.group_field:
+        groups = read_groups(args.catalog, documents, args.group_field)
+        picked = valid_groups(product_ids, groups, args.seed, args.valid_fraction)
+        kept_whole = f" in whole groups of {len(set(groups))} ({args.group_field})"
+    else:
+        picked = valid_products(product_ids, args.seed, args.valid_fraction)
+        kept_whole = ""
     if not 0 < len(picked) < len(documents):
         raise cli.UserError(
             f"{args.index}: of {len(documents)} products a valid_fraction of {args.valid_fraction} picks"
-            f" {len(picked)}; change the config key valid_fraction"
+            f" {len(picked)}{kept_whole}; change the config key valid_fraction"
         )
     is_valid = index.product_id.isin(picked)
+    if unlearnt := unlearnt_categories(documents, is_valid[documents.index]):
+        cli.warn(
+            f"{args.catalog}: split {args.seed} has all products of {len(unlearnt)} of"
+            f" {documents.category_id.nunique()} categories in its valid part, so that its models cannot learn them:"
+            f" {cli.some(unlearnt)}"
+        )
     targets = [args.output_folder / f"{part}.{suffix}" for part in PARTS for suffix in ("bson", "parquet")]
     with (
         cli.written_whole(*targets) as (train, train_rows, valid, valid_rows),
@@ -90,7 +151,7 @@ def main() -> None:
             write_index(part_index(rows), index_path)
     seconds = time.monotonic() - start
     cli.summary(
-        f"{len(documents) - len(picked)} train and {len(picked)} valid products,"
+        f"{len(documents) - len(picked)} train and {len(picked)} valid products{kept_whole},"
         f" {documents.doc_size.sum() / 1e6:.0f} MB in {seconds:.1f} s"
     )
 
@@ -101,6 +162,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--valid-fraction", type=float, required=True)
+    parser.add_argument("--group-field", metavar="NAME", help="products with the same value stay together")
     parser.add_argument("--output-folder", type=Path, required=True)
     return parser.parse_args()
 

@@ -98,6 +98,15 @@ def test_a_table_becomes_the_same_catalog_as_its_tree(tree, tmp_path):
         assert (tmp_path / "from-table" / file).read_bytes() == (tmp_path / "from-tree" / file).read_bytes()
 
 
+def test_a_group_goes_into_the_documents_of_train(tmp_path):
+    write_picture(tmp_path / "a.jpg", 20, 20)
+    table = tmp_path / "pictures.csv"
+    table.write_text("path,product,category_level1,group\na.jpg,1,X,north\na.jpg,2,X,south\n")
+    assert run("--train", table, "--test", table, "--output-folder", tmp_path / "catalog").returncode == 0
+    assert [product["group"] for product in read(tmp_path / "catalog/train.bson")] == ["north", "south"]
+    assert all("group" not in product for product in read(tmp_path / "catalog/test.bson"))
+
+
 def test_a_drawn_test_part_leaves_every_category_in_training_and_tells_the_truth(tmp_path):
     for number in range(20):
         write_picture(tmp_path / f"photos/{'AB'[number % 2]}/{number}.jpg", 20, 20)
@@ -119,6 +128,8 @@ def test_a_drawn_test_part_leaves_every_category_in_training_and_tells_the_truth
     [
         ("path,product\na.jpg,1\n", "no column category_level1; the first line must name path, product"),
         ("path,product,category_level1\na.jpg,1,X\na.jpg,1,Y\n", "line 3: product 1 has another category"),
+        ("path,product,category_level1,group\na.jpg,1,X,s\na.jpg,1,X,t\n", "line 3: product 1 has another group"),
+        ("path,product,category_level1,group\na.jpg,1,X,s\na.jpg,2,X,\n", "line 3: group is empty"),
         ("path,product,category_level1\na.jpg,1,X\na.jpg,,X\n", "line 3: product is empty"),
         ("path,product,category_level1\n", "no pictures"),
     ],

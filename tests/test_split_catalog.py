@@ -26,8 +26,8 @@ def published_split(path: Path, seed: int, fraction: float) -> tuple[bytes, byte
     return parts[0], parts[1]
 
 
-def split(path: Path, folder: Path, seed: int, fraction: object = 0.2):
-    words = ["--seed", seed, "--valid-fraction", fraction, "--output-folder", folder]
+def split(path: Path, folder: Path, seed: int, fraction: object = 0.2, *more: str):
+    words = ["--seed", seed, "--valid-fraction", fraction, "--output-folder", folder, *more]
     return run("split_catalog", "--catalog", path, "--index", path.with_suffix(".parquet"), *words)
 
 
@@ -109,3 +109,67 @@ def test_pictures_shared_by_neighbouring_products_do_not_move_offsets(tmp_path):
     assert split(path, tmp_path, 7, 0.5).returncode == 0
     for part in ("train", "valid"):
         assert read_index(tmp_path / f"{part}.parquet").equals(indexed(tmp_path / f"{part}.bson"))
+
+
+def of_shops(count: int, shops: int) -> list[dict]:
+    """Products of three categories, each from one of a few shops."""
+    return [{**each, "shop": f"shop-{number % shops}"} for number, each in enumerate(products(count))]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 12648430])
+def test_groups_of_products_are_in_one_part(tmp_path, seed):
+    documents = of_shops(120, 13)
+    path = write(tmp_path / "source.bson", documents)
+    indexed(path)
+    done = split(path, tmp_path, seed, 0.25, "--group-field", "shop")
+    assert done.returncode == 0, done.stderr
+    train, valid = (bson.decode_all((tmp_path / f"{part}.bson").read_bytes()) for part in ("train", "valid"))
+    assert not {each["shop"] for each in train} & {each["shop"] for each in valid}
+    assert sorted(each["_id"] for each in train + valid) == sorted(each["_id"] for each in documents)
+    assert 20 <= len(valid) <= 30
+    assert "13 (shop)" in done.stderr
+
+
+def test_another_seed_draws_other_groups():
+    ids = list(range(100))
+    drawn = {frozenset(split_catalog.valid_groups(ids, [each % 20 for each in ids], seed, 0.2)) for seed in range(5)}
+    assert len(drawn) == 5
+    assert {len(each) for each in drawn} == {20}
+
+
+@pytest.mark.parametrize(
+    ("shop", "message"), [(None, "product 7 has no field shop"), (["a"], "product 7 has neither text nor")]
+)
+def test_a_product_without_a_group_is_named_with_its_place(tmp_path, shop, message):
+    documents = of_shops(9, 3)
+    place = next(number for number, each in enumerate(documents) if each["_id"] == 7)
+    documents[place] = {key: value for key, value in documents[place].items() if key != "shop"}
+    documents[place] |= {} if shop is None else {"shop": shop}
+    path = write(tmp_path / "source.bson", documents)
+    indexed(path)
+    offset = sum(len(bson.encode(each)) for each in documents[:place])
+    line = error_of(split(path, tmp_path / "split", 1, 0.4, "--group-field", "shop"))
+    assert f"{path}: byte {offset}: {message}" in line
+    assert "group_field" in line
+    assert files_below(tmp_path) == {"source.bson", "source.parquet"}
+
+
+def test_groups_that_are_too_large_are_told_and_nothing_is_written(tmp_path):
+    path = write(tmp_path / "source.bson", of_shops(20, 2))
+    indexed(path)
+    line = error_of(split(path, tmp_path / "split", 1, 0.3, "--group-field", "shop"))
+    assert "picks 0 in whole groups of 2 (shop); change the config key valid_fraction" in line
+    assert files_below(tmp_path) == {"source.bson", "source.parquet"}
+
+
+def test_categories_that_no_model_can_learn_are_told(tmp_path):
+    valid = split_catalog.valid_products(list(range(20)), 1, 0.2)
+    path = write(tmp_path / "source.bson", [product(n, [jpeg(n)], 20 if n in valid else 10) for n in range(20)])
+    indexed(path)
+    done = split(path, tmp_path, 1)
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert line.startswith(f"warning: {path}: split 1 has all products of 1 of 2 categories in its valid part")
+    assert line.endswith(": 20")
+    path = write(tmp_path / "other.bson", products(60))
+    indexed(path)
+    assert "warning" not in split(path, tmp_path, 1).stderr

@@ -199,6 +199,7 @@ class Artifacts:
     def _split(self, seed: int) -> Artifact:
         recipe = {
             "valid_fraction": self.config["valid_fraction"],
+            **{key: self.config[key] for key in ("group_field",) if key in self.config},
             "seed": seed,
             "revision": sources.revision("split_catalog.py"),
             "index": self.index["train"].recipe,

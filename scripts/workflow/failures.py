@@ -1,9 +1,11 @@
-"""What the terminal says of a failed job: the one line of its program, or what is known where there is none."""
+"""What the terminal says by a job's log: the one line of a program that failed, the warnings of one that succeeded."""
 
 import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+
+import cli
 
 TAIL = 1 << 16  # bytes of a log that are looked at, from its end
 ERROR = "error: "  # what cli.fail begins its line with
@@ -59,6 +61,11 @@ def tail(log: Path | None) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
         return file.read().decode(errors="replace")
+
+
+def warnings(log: Path | None) -> list[str]:
+    """The lines by which a program warned."""
+    return [line for line in tail(log).splitlines() if line.startswith(cli.WARNING)]
 
 
 def last_words(text: str) -> str:

@@ -145,7 +145,8 @@ class Terminal(logging.Handler):
         job = self.jobs[record.job_id]
         if not job.output:  # the target that stands for all
             return None
-        return self.progress.finish(_job(job), _seconds(job), _words(job), _metrics(job), time.time())
+        text = self.progress.finish(_job(job), _seconds(job), _words(job), _metrics(job), time.time())
+        return "\n".join(filter(None, [*failures.warnings(_log(job)), text]))
 
     def _job_failed(self, record: logging.LogRecord) -> str | None:
         if record.indent:  # its group has been told of
@@ -160,7 +161,7 @@ class Terminal(logging.Handler):
     def _failed(self, jobs: list, told: str, slurm_logs: list[str]) -> str | None:
         if self.stopped_by == CTRL_C:
             return None
-        logs = tuple((_words(job), Path(job.log[0]) if job.log else None) for job in jobs)
+        logs = tuple((_words(job), _log(job)) for job in jobs)
         failure = failures.Failure(logs, told, tuple(map(Path, slurm_logs)))
         words, _ = failure.culprit()
         attempt, attempts = jobs[0].attempt, max(job.restart_times for job in jobs) + 1
@@ -236,6 +237,10 @@ def _words(job) -> str:
 
 def _job(job, reason: str = "") -> Job:
     return Job(job.rule.name, without_digests(job.wildcards_dict.items()), reason)
+
+
+def _log(job) -> Path | None:
+    return Path(job.log[0]) if job.log else None
 
 
 def _seconds(job) -> float | None:

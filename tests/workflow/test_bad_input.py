@@ -130,6 +130,23 @@ def test_a_category_without_a_name_is_named(catalog):
     assert not list(catalog.parent.glob("results/classes-*.csv"))
 
 
+def test_categories_with_all_products_in_valid_are_a_warning_and_stay_apart_by_group(catalog):
+    products = [product(number, 10 + 10 * (number > 6)) | {"shop": f"shop {number > 6}"} for number in range(1, 9)]
+    write(catalog / "train.bson", products)
+    overlay = catalog.parent / "overlay.yaml"
+    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25, group_field: shop}}\n")
+    done = snakemake(catalog.parent, "--show-failed-logs", "records", overlay=overlay)
+    assert done.returncode == 0, done.stderr
+    [split] = set((catalog.parent / "results/split").glob("1-*"))
+    assert [each["_id"] for each in bson.decode_all((split / "valid.bson").read_bytes())] == [7, 8]
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert sorted(warnings) == [
+        f"warning: {catalog}/train.bson: split {seed} has all products of 1 of 2 categories in its valid part, so that"
+        " its models cannot learn them: 20"
+        for seed in (1, 12648430)
+    ]
+
+
 def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
     targets = ["train_M02", "train_M03", "train_M07"]
     [error] = run(catalog, *targets)

@@ -387,6 +387,11 @@ def test_another_validation_part_splits_and_trains_again(results):
     assert results.jobs({"valid_fraction": 0.25}) == SPLITS | PACKED | lists | TRAINED | all_that_follows(*ALL)
 
 
+def test_products_in_groups_split_and_train_again(results):
+    assert results.jobs({"group_field": "shop"}) == results.jobs({"valid_fraction": 0.25})
+    assert results.why({"group_field": "shop"})["split_catalog 1"] == "group_field: none -> shop"
+
+
 def test_another_seed_makes_another_split(results, monkeypatch):
     monkeypatch.setitem(SEED, "M09", 2)
     made = {"split_catalog 2", "pack_records B train", "pack_records B valid", "list_images valid-2"}
