@@ -1,7 +1,8 @@
 """Measure what the input pipeline costs in training, and how long a job takes to its first batch; prints Markdown.
 
 Epochs of the program's own loop, from records of drawn 180x180 pictures, take turns with epochs of the same steps on
-one batch in memory; medians count. The networks are those of profiles/small, on the CPU.
+one batch in memory; medians count. The networks are those of profiles/small, and those of profiles/demo with 64x64
+pictures, on the CPU.
 
 Example:
     python benchmarks/bench_training.py --records 1024 --repeats 3
@@ -19,7 +20,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import numpy as np
-import yaml
 from measuring import machine
 
 import generate_catalog
@@ -27,10 +27,12 @@ import train_epochs
 from mxnet_for_numpy2 import mx
 from training.metrics import Metrics
 from training.records import training_batches
+from workflow import overlays, recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWN_PICTURES = 200
 CLASSES = 81
+DEMO_IMAGE = {"size": 64}  # pixels; the demo's 32 would leave nothing but the calls
 STARTS = 5
 
 
@@ -46,11 +48,22 @@ def write_records(path: Path, count: int) -> None:
     records.close()
 
 
-def small_recipe(network: dict) -> dict:
-    """A recipe with all augmentation, for 64x64 pictures."""
+def measured_networks() -> dict[str, tuple[dict, dict]]:
+    """The networks of two profiles by name: their numbers, and what their pictures are like."""
+    found = {}
+    for profile in ("demo", "small"):
+        configuration = overlays.read(ROOT, [ROOT / "profiles" / profile / "overlay.yaml"])
+        for model in configuration["models"]:
+            image = recipes.image(configuration, model) | (DEMO_IMAGE if profile == "demo" else {})
+            found[configuration["models"][model]["network"]] = recipes.network_spec(configuration, model), image
+    return found
+
+
+def recipe_of(network: dict, image: dict) -> dict:
+    """A recipe with all augmentation."""
     return {
         "network": network,
-        "image": {"size": 64, "mean": [0, 0, 0], "scale": 1.0},
+        "image": image,
         "optimizer": "nadam",
         "batch_size": 32,
         "dropout": 0.2,
@@ -112,17 +125,14 @@ def main() -> None:
     if args.first_batch:
         reach_first_batch(json.loads(args.first_batch[0]), Path(args.first_batch[1]), args.threads)
         return
-    networks = yaml.safe_load((ROOT / "config.yaml").read_text())["networks"]
-    for name, changes in yaml.safe_load((ROOT / "profiles/small/overlay.yaml").read_text())["networks"].items():
-        networks[name] = {k: v for k, v in (networks[name] | changes).items() if k != "published_images_per_second"}
     print(f"{machine(ROOT)}\n")
     print("| network | from records, pictures/s | from memory, pictures/s | ratio | to the first batch, s |")
     print("| --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
         records = Path(folder) / "train.rec"
         write_records(records, args.records)
-        for name, network in networks.items():
-            recipe = small_recipe(network)
+        for name, (network, image) in measured_networks().items():
+            recipe = recipe_of(network, image)
             real, memory = speeds(recipe, records, args.records, args.threads, args.repeats)
             seconds = start_up(recipe, records, args.threads)
             print(f"| {name} | {real:.0f} | {memory:.0f} | {real / memory:.2f} | {seconds:.1f} |", flush=True)

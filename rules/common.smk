@@ -93,6 +93,7 @@ def checked_configuration():
 config = or_end(checked_configuration)
 MODELS = config["models"]
 ENSEMBLES = config["ensembles"]
+BEFORE_TRAINING = len(MODELS) + 1  # priority of what is ready beside training, so that a finished model answers at once
 
 
 # What this configuration leads to, and which of it this run makes: known when the first job is looked at.
@@ -184,6 +185,11 @@ def start_option(wildcards, input):
     if not input.start and int(wildcards.epoch) == 1 and "pretrained" in MODELS[wildcards.model]["start"]:
         return f"--start {shlex.quote(str(pretrained_weights(wildcards.model)))}"
     return option("--start", "start")(wildcards, input)
+
+
+def turn(wildcards):
+    """The priority of a model's training: models come in the order of the configuration, one whole before the next."""
+    return len(MODELS) - list(MODELS).index(wildcards.model)
 
 
 def superseded_states(wildcards):

@@ -29,6 +29,7 @@ rule index_catalog:
         logs("index_catalog/{catalog}-{digest}"),
     benchmark:
         benchmarks("index_catalog/{catalog}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     threads: 2
@@ -54,6 +55,7 @@ rule label_categories:
         logs("label_categories/{digest}"),
     benchmark:
         benchmarks("label_categories/{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     params:
@@ -75,6 +77,7 @@ rule split_catalog:
         logs("split_catalog/{seed}-{digest}"),
     benchmark:
         benchmarks("split_catalog/{seed}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     resources:
@@ -102,6 +105,7 @@ rule pack_records:
         logs("pack_records/{dataset}-{part}-{digest}"),
     benchmark:
         benchmarks("pack_records/{dataset}-{part}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     resources:
@@ -126,6 +130,7 @@ rule list_images:
         logs("list_images/{images}-{digest}"),
     benchmark:
         benchmarks("list_images/{images}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     resources:

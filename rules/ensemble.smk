@@ -10,6 +10,7 @@ rule average_models:
         logs("average_models/{ensemble}-{digest}-{shard}"),
     benchmark:
         benchmarks("average_models/{ensemble}-{digest}-{shard}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     threads: 2
@@ -40,6 +41,7 @@ rule write_submission:
         logs("write_submission/{ensemble}-{digest}"),
     benchmark:
         benchmarks("write_submission/{ensemble}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     resources:
@@ -71,6 +73,7 @@ rule evaluate_predictions:
         logs("evaluate_predictions/{evaluated}-{digest}"),
     benchmark:
         benchmarks("evaluate_predictions/{evaluated}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/data.yaml"
     resources:

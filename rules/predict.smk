@@ -13,6 +13,7 @@ rule predict_images:
         logs("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}"),
     benchmark:
         benchmarks("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}")
+    priority: BEFORE_TRAINING
     conda:
         mxnet_env([config["prediction"]["gpus"]])
     threads: config["prediction"]["threads"]

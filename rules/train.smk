@@ -10,6 +10,7 @@ rule build_network:
         logs("build_network/{model}-{digest}"),
     benchmark:
         benchmarks("build_network/{model}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/mxnet-cpu.yaml"
     params:
@@ -29,6 +30,7 @@ rule convert_weights:
         logs("convert_weights/{weights}-{digest}"),
     benchmark:
         benchmarks("convert_weights/{weights}-{digest}")
+    priority: BEFORE_TRAINING
     conda:
         "../envs/mxnet-cpu.yaml"
     params:
@@ -57,6 +59,7 @@ rule train_epochs:
         logs("train_epochs/{model}-{epoch}-{digest}"),
     benchmark:
         benchmarks("train_epochs/{model}-{epoch}-{digest}")
+    priority: turn
     group:
         leg
     conda:

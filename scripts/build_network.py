@@ -35,11 +35,27 @@ def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
     return mx.sym.softmax(scores(data=pixels), name="softmax")
 
 
+def shapes(symbol: mx.sym.Symbol, family: str, size: int) -> tuple[dict[str, tuple], dict[str, tuple]]:
+    """Shapes of a network's arguments and auxiliary states, by name.
+
+    Raises:
+        cli.UserError: nothing is left of pictures of this size on their way through the network.
+    """
+    try:
+        return checkpoints.shapes(symbol, size)
+    except mx.MXNetError as error:
+        raise cli.UserError(
+            f"config: image.size: pictures of {size}x{size} pixels are too small for this {family}; choose a larger"
+            " size"
+        ) from error
+
+
 def main() -> None:
     args = parse_args()
     classes = len(read_classes(args.classes))
-    symbol = prediction_symbol(networks.build(args.network, args.image["size"], classes), args.image)
-    arguments, auxiliaries = checkpoints.shapes(symbol, args.image["size"])
+    size = args.image["size"]
+    symbol = prediction_symbol(networks.build(args.network, size, classes), args.image)
+    arguments, auxiliaries = shapes(symbol, args.network["family"], size)
     with cli.written_whole(args.output) as (output,):
         symbol.save(str(output))
     values = sum(int(np.prod(shape)) for shape in arguments.values())

@@ -22,18 +22,18 @@ not this page.
 
 Leave `config.yaml` as it is and write what you want otherwise into a file of your own, with the same keys:
 
-    # mine.yaml: two models of the small profile, three epochs each
-    only: [M01, M04]
+    # mine.yaml: two models of the small profile, one of them with more epochs
+    only: [M15, M16]
     models:
-      M01: {phases: [{optimizer: nag, schedule: [{learning_rate: 0.05, epochs: 2}, {learning_rate: 0.01, epochs: 1}]}]}
-      M04: {phases: [{optimizer: nadam, schedule: [{learning_rate: 0.001, epochs: 3}]}]}
+      M16: {phases: [{optimizer: adamw, weight_decay: 0.02, body_rate: 0.1, label_smoothing: 0.1, schedule: [
+        {learning_rate: 0.003, epochs: 8, warmup_steps: 50, decay: cosine}]}]}
 
     snakemake --profile profiles/small --configfile mine.yaml --config catalog=/data/catalog
 
 Each of these goes on top of those before it: `config.yaml`, the overlay of the profile, the files of `--configfile` in
 their order, `--config`. Sections are merged key by key, a list takes the place of the whole list, and `null` unsets a
-key. `only` keeps the models that it names, and the ensembles that are made of them alone; here none is, so there is one
-ensemble `only` of both.
+key. `only` keeps the models that it names, and the ensembles that are made of them alone. Where none of these has all
+the models, there is one more, named `only`.
 
 `--config` takes single keys, and sections in YAML's short form:
 

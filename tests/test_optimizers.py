@@ -98,9 +98,16 @@ def test_a_rate_warms_up_and_falls_to_0_by_a_cosine_over_all_epochs_of_its_step(
     assert found[-1] < 0.01
 
 
+def test_a_warm_up_leaves_three_quarters_of_a_small_catalogs_batches():
+    course = {"decay": "cosine", "warmup_steps": 50, "epochs": 4, "after": 0}
+    found = shares(course, range(1, 5), batches=2)
+    np.testing.assert_allclose(found[:3], [0.5, 1, 1])
+    assert shares(course | {"epochs": 1}, range(1, 2), batches=1) == [1.0]
+
+
 def test_a_rate_without_a_decay_stays_after_its_warm_up():
-    course = {"decay": "constant", "warmup_steps": 12, "epochs": 2, "after": 0}
-    np.testing.assert_allclose(shares(course, range(1, 3), batches=8), [*(np.arange(1, 13) / 12), 1, 1, 1, 1])
+    course = {"decay": "constant", "warmup_steps": 4, "epochs": 2, "after": 0}
+    np.testing.assert_allclose(shares(course, range(1, 3), batches=8), [0.25, 0.5, 0.75, *[1] * 13])
     assert shares(None, range(1, 3), batches=2) == [1.0] * 4
 
 

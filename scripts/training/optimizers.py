@@ -80,7 +80,7 @@ def create(recipe: dict, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
 
 
 def rate_share(course: dict | None, epoch: int, batch: int, batches: int) -> float:
-    """The learning rate of a batch as a share of its recipe's.
+    """The learning rate of a batch as a share of its recipe's; a warm-up takes at most a quarter of its epochs.
 
     Args:
         course: of the recipe (workflow.recipes.rate_course); None where the rate is constant.
@@ -90,13 +90,14 @@ def rate_share(course: dict | None, epoch: int, batch: int, batches: int) -> flo
     """
     if course is None:
         return 1.0
-    done, warmup = (epoch - 1 - course["after"]) * batches + batch, course["warmup_steps"]
+    done, total = (epoch - 1 - course["after"]) * batches + batch, course["epochs"] * batches
+    warmup = min(course["warmup_steps"], total // 4)
     if done < warmup:
         return (done + 1) / warmup
     if course["decay"] == "constant":
         return 1.0
     # Loshchilov and Hutter, SGDR, 2017 (arXiv:1608.03983), equation 5, to 0 and without restarts.
-    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (course["epochs"] * batches - warmup)))
+    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (total - warmup)))
 
 
 def updater_of(module: mx.mod.Module) -> mx.optimizer.Updater:

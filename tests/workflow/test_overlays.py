@@ -18,6 +18,7 @@ PROFILES = [
     path.parent for path in ROOT.glob("profiles/*/config.yaml") if "configfile" in yaml.safe_load(path.read_text())
 ]
 SMALL = ROOT / "profiles/small"
+TWO_MODELS = {"demo": ["M01", "M04"], "small": ["M15", "M17"]}
 
 
 @pytest.fixture
@@ -90,19 +91,24 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A catalog, an overlay of a user, and a working directory `run`."""
+    """A catalog, an overlay of a user of the demo, and a working directory `run`."""
     for name in ("train", "test"):
         product = {"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]}
         (tmp_path / f"{name}.bson").write_bytes(bson.encode(product))
-    (tmp_path / "mine.yaml").write_text(
-        "only: [M01, M04]\n"
-        "models:\n"
-        "  M01: {phases: [{optimizer: nag, schedule: [{learning_rate: 1e-2, epochs: 3}]}]}\n"
-        "  M04: {phases: [{optimizer: nadam, schedule: [{learning_rate: 1e-3, epochs: 3}]}]}\n"
-    )
+    write_overlay(tmp_path, *TWO_MODELS["demo"])
     (tmp_path / "run").mkdir()
     (tmp_path / "run/scripts").symlink_to(ROOT / "scripts")
     return tmp_path
+
+
+def write_overlay(folder: Path, first: str, second: str) -> None:
+    """The file mine.yaml of a user who trains two models for three epochs each."""
+    (folder / "mine.yaml").write_text(
+        f"only: [{first}, {second}]\n"
+        "models:\n"
+        f"  {first}: {{phases: [{{optimizer: nag, schedule: [{{learning_rate: 1e-2, epochs: 3}}]}}]}}\n"
+        f"  {second}: {{phases: [{{optimizer: nadam, schedule: [{{learning_rate: 1e-3, epochs: 3}}]}}]}}\n"
+    )
 
 
 def python(program: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess:
@@ -122,15 +128,15 @@ def shown(folder: Path, *arguments: str | Path) -> dict:
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too(folder, profile, monkeypatch):
+    write_overlay(folder, *(two := TWO_MODELS[profile.name]))
     driver = shown(folder, "--profile", profile, "--configfile", "mine.yaml")
     assert driver["files"] == [str(profile / "overlay.yaml"), str(folder / "mine.yaml")]
     config, overlay = driver["config"], yaml.safe_load((profile / "overlay.yaml").read_text())
-    assert config["image"]["size"] == overlay["image"]["size"]
     assert config["valid_fraction"] == overlay["valid_fraction"]
     assert (config["results"], config["training"]["threads"]) == ("2024_11_25", 3)
-    assert list(config["models"]) == ["M01", "M04"]
-    assert config["models"]["M04"]["batch_size"] == overlay["models"]["M04"]["batch_size"]
-    [phase] = config["models"]["M04"]["phases"]
+    assert list(config["models"]) == two
+    assert config["models"][two[1]]["batch_size"] == overlay["models"][two[1]]["batch_size"]
+    [phase] = config["models"][two[1]]["phases"]
     [step] = phase["schedule"]
     assert (step["learning_rate"], step["epochs"]) == (0.001, 3)
     assert list(config["ensembles"]) == ["only"]
@@ -149,11 +155,12 @@ def test_a_run_has_the_keys_in_the_order_in_which_its_files_read_without_snakema
 
 
 def test_the_plan_is_of_the_configuration_that_the_rules_see(folder):
+    write_overlay(folder, *TWO_MODELS["small"])
     arguments = ["--profile", SMALL, "--configfile", folder / "mine.yaml", "--config", f"catalog={folder}"]
     output = folder / "plan.svg"
     done = python("scripts/plan_workflow.py", "--output", output, "--", *arguments, f"results={folder}/results")
     assert done.returncode == 0, done.stderr
     models = [line for line in done.stdout.splitlines() if " epochs " in line]
-    assert [line.split()[0] for line in models] == ["M01", "M04"], done.stdout
-    assert all("3 epochs from random weights" in line for line in models)
+    assert [line.split()[0] for line in models] == TWO_MODELS["small"], done.stdout
+    assert all("3 epochs from efficientnet-lite0" in line for line in models)
     assert "public checkpoint" not in done.stderr  # the dry run has the profile's overlay, too

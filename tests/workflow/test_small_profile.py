@@ -1,0 +1,50 @@
+"""profiles/small fine-tunes packaged weights: on real photographs, two epochs are far better than chance."""
+
+import json
+from pathlib import Path
+
+import bson
+import pytest
+import yaml
+from tiny_workflow import ROOT, snakemake
+
+from workflow import overlays
+
+GROCERY = ROOT.parent / "shared/data/grocery"
+PROFILE = ROOT / "profiles/small/overlay.yaml"
+PACKAGED = {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"}
+
+
+def test_nothing_has_to_be_fetched_and_the_first_model_answers_alone():
+    config = overlays.read(ROOT, [PROFILE])
+    assert {model["start"]["pretrained"] for model in config["models"].values()} <= PACKAGED
+    first, *_, largest = (ensemble["models"] for ensemble in config["ensembles"].values())
+    assert first == list(config["models"])[:1]
+    assert largest == list(config["models"])
+    assert not any(model["gpus"] for model in config["models"].values())
+
+
+def write_catalog(folder: Path, categories: set[int]) -> None:
+    """The products of some categories of the grocery catalog."""
+    for name in ("train", "test"):
+        products = bson.decode_all((GROCERY / f"{name}.bson").read_bytes())
+        kept = [product for product in products if product.get("category_id") in categories | {None}]
+        (folder / f"{name}.bson").write_bytes(b"".join(map(bson.encode, kept if name == "train" else kept[:20])))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GROCERY.exists(), reason="needs the grocery catalog beside the checkout")
+def test_two_epochs_of_the_first_model_tell_photographs_apart(tmp_path):
+    products = bson.decode_all((GROCERY / "train.bson").read_bytes())
+    categories = sorted({product["category_id"] for product in products})[:10]
+    write_catalog(tmp_path, set(categories))
+    overlay = overlays.merged({}, [PROFILE], {})
+    [phase] = overlay["models"]["M15"]["phases"]
+    phase["schedule"][0]["epochs"] = 2
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(overlay | {"only": ["M15"], "catalog": str(tmp_path), "results": "results"}))
+    done = snakemake(tmp_path, "--show-failed-logs", overlay=mine)
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads((tmp_path / "results/evaluation/lite-1.json").read_text())
+    assert evaluation["accuracy"] > 0.5
+    assert (tmp_path / "results/submission/lite-1.csv.gz").exists()
