@@ -64,6 +64,8 @@ def fail(message: str) -> int:
 def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path beside each target; rename all when the block succeeds, else remove all.
 
+    What is renamed is on the disk before: a file that is there is taken for current, whatever ended the machine.
+
     A temporary path keeps the target's suffixes, so that libraries which choose a format by suffix work.
 
     Raises:
@@ -74,6 +76,8 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
         yield temporaries
+        for temporary in temporaries:
+            _sync(temporary)
         for temporary, target in zip(temporaries, targets, strict=True):
             temporary.replace(target)
     except OSError as error:
@@ -84,6 +88,11 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
     finally:
         for temporary in temporaries:
             temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def progress(total: int, unit: str, description: str, hidden: bool = False) -> tqdm:

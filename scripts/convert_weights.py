@@ -24,7 +24,6 @@ import numpy as np
 
 import cli
 import networks
-from mxnet_for_numpy2 import mx
 from training import checkpoints, torch_files
 
 REVISION = 1
@@ -97,8 +96,8 @@ def main() -> None:
     with cli.written_whole(args.output) as (temporary,):
         checkpoints.save(
             temporary,
-            {name: mx.nd.array(arrays[name]) for name in arguments},
-            {name: mx.nd.array(arrays[name]) for name in auxiliaries},
+            {name: arrays[name] for name in arguments},
+            {name: arrays[name] for name in auxiliaries},
         )
     count = sum(arrays[name].size for name in arguments)
     cli.summary(

@@ -152,7 +152,7 @@ def write_epoch(module: mx.mod.Module, output: Path, report: dict) -> None:
     """Write an epoch's three files, all or none."""
     targets = [output.with_suffix(suffix) for suffix in (".params", ".states", ".json")]
     with cli.written_whole(*targets) as (params, states, metrics):
-        checkpoints.save(params, *module.get_params())
+        checkpoints.save(params, *map(checkpoints.in_numpy, module.get_params()))
         optimizers.save_states(module, states)
         metrics.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -58,7 +58,7 @@ def write_model(folder, seed: int) -> mx.mod.Module:
     scores = np.log([published_probability(module, tiny_catalogs.jpeg(number)) for number in range(100)])
     arguments["fc_bias"][:] = -scores.mean(axis=0)
     module.set_params(arguments, auxiliaries)
-    checkpoints.save(folder / "0001.params", arguments, auxiliaries)
+    checkpoints.save(folder / "0001.params", *map(checkpoints.in_numpy, (arguments, auxiliaries)))
     return module
 
 

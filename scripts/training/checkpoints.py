@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import cli
 from mxnet_for_numpy2 import mx
+from training import params_file
 
 INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
 Arrays = dict[str, mx.nd.NDArray]
@@ -23,27 +26,29 @@ class Transfer:
         return len(self.arguments) + len(self.auxiliaries)
 
 
-def save(path: Path, arguments: Arrays, auxiliaries: Arrays) -> None:
+def in_numpy(arrays: Arrays) -> dict[str, np.ndarray]:
+    return {name: array.asnumpy() for name, array in arrays.items()}
+
+
+def save(path: Path, arguments: dict[str, np.ndarray], auxiliaries: dict[str, np.ndarray]) -> None:
     """Write a .params with MXNet's names arg:... and aux:..."""
     named = {f"arg:{name}": array for name, array in arguments.items()}
-    mx.nd.save(str(path), named | {f"aux:{name}": array for name, array in auxiliaries.items()})
+    params_file.write(path, named | {f"aux:{name}": array for name, array in auxiliaries.items()})
 
 
-def load(path: Path) -> tuple[Arrays, Arrays]:
+def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Arguments and auxiliary states of a .params.
 
     Raises:
-        cli.UserError: the file is missing or damaged.
+        cli.UserError: the file is missing or damaged, or has an array of neither kind.
     """
     if not path.is_file():
         raise cli.UserError(f"{path}: no such file; give another start, or train from random weights without one")
-    try:
-        arrays = mx.nd.load(str(path))
-    except mx.MXNetError as error:
-        raise cli.UserError(f"{path}: not an MXNet parameter file; delete it and make it again") from error
     kinds = {"arg": {}, "aux": {}}
-    for full_name, array in arrays.items():
+    for full_name, array in params_file.read(path).items():
         kind, _, name = full_name.partition(":")
+        if kind not in kinds:
+            raise cli.UserError(f"{path}: {full_name}: neither arg: nor aux:, as a network's arrays are named")
         kinds[kind][name] = array
     return kinds["arg"], kinds["aux"]
 
@@ -53,10 +58,15 @@ def fitting(path: Path, symbol: mx.sym.Symbol, image_size: int) -> Transfer:
     argument_shapes, auxiliary_shapes = shapes(symbol, image_size)
     arguments, auxiliaries = load(path)
     return Transfer(
-        {name: array for name, array in arguments.items() if argument_shapes.get(name) == array.shape},
-        {name: array for name, array in auxiliaries.items() if auxiliary_shapes.get(name) == array.shape},
+        _fitting(arguments, argument_shapes),
+        _fitting(auxiliaries, auxiliary_shapes),
         len(argument_shapes) + len(auxiliary_shapes),
     )
+
+
+def _fitting(arrays: dict[str, np.ndarray], shapes: dict[str, tuple]) -> Arrays:
+    fit = {name: array for name, array in arrays.items() if shapes.get(name) == array.shape}
+    return {name: mx.nd.array(array, dtype=array.dtype) for name, array in fit.items()}
 
 
 def shapes(symbol: mx.sym.Symbol, image_size: int) -> tuple[dict[str, tuple], dict[str, tuple]]:
