@@ -14,7 +14,7 @@ def test_files_are_on_the_disk_before_the_first_is_renamed(tmp_path, monkeypatch
 
     def fsync(descriptor: int) -> None:
         assert not any(target.exists() for target in targets)
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).read_text())
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().read_text())
 
     monkeypatch.setattr(os, "fsync", fsync)
     with cli.written_whole(*targets) as temporaries:
@@ -26,9 +26,14 @@ def test_files_are_on_the_disk_before_the_first_is_renamed(tmp_path, monkeypatch
 def test_what_a_failed_program_wrote_goes_and_the_file_before_stays(tmp_path):
     target = tmp_path / "a.json"
     target.write_text("before")
-    with pytest.raises(ValueError, match="half"), cli.written_whole(target) as (temporary,):
-        temporary.write_text("half")
-        raise ValueError("half")
+
+    def write_half() -> None:
+        with cli.written_whole(target) as (temporary,):
+            temporary.write_text("half")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        write_half()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.json", "before")]
 
 
