@@ -10,15 +10,13 @@ Example:
 
 import argparse
 import json
+import math
 from pathlib import Path
-
-import numpy as np
 
 import cli
 import networks
 from catalog.classes import read_classes
 from mxnet_for_numpy2 import mx
-from training import checkpoints
 
 
 def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
@@ -35,30 +33,15 @@ def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
     return mx.sym.softmax(scores(data=pixels), name="softmax")
 
 
-def shapes(symbol: mx.sym.Symbol, family: str, size: int) -> tuple[dict[str, tuple], dict[str, tuple]]:
-    """Shapes of a network's arguments and auxiliary states, by name.
-
-    Raises:
-        cli.UserError: nothing is left of pictures of this size on their way through the network.
-    """
-    try:
-        return checkpoints.shapes(symbol, size)
-    except mx.MXNetError as error:
-        raise cli.UserError(
-            f"config: image.size: pictures of {size}x{size} pixels are too small for this {family}; choose a larger"
-            " size"
-        ) from error
-
-
 def main() -> None:
     args = parse_args()
     classes = len(read_classes(args.classes))
     size = args.image["size"]
-    symbol = prediction_symbol(networks.build(args.network, size, classes), args.image)
-    arguments, auxiliaries = shapes(symbol, args.network["family"], size)
+    symbol = prediction_symbol(networks.build(mx.sym, args.network, size, classes), args.image)
+    arguments, auxiliaries = networks.array_shapes(args.network, size, classes)
     with cli.written_whole(args.output) as (output,):
         symbol.save(str(output))
-    values = sum(int(np.prod(shape)) for shape in arguments.values())
+    values = sum(map(math.prod, arguments.values()))
     cli.summary(f"{len(arguments)} + {len(auxiliaries)} arrays, {values} parameters, {classes} classes")
 
 

@@ -90,8 +90,7 @@ def main() -> None:
     digest = check_digest(args.weights)
     if "fc_bias" not in arrays:
         raise cli.UserError(f"{args.weights}: no layer _fc; these are not weights of an EfficientNet-Lite")
-    symbol = networks.build(args.network, SIZE, len(arrays["fc_bias"]))
-    arguments, auxiliaries = checkpoints.shapes(symbol, SIZE)
+    arguments, auxiliaries = networks.array_shapes(args.network, SIZE, len(arrays["fc_bias"]))
     check_fit(args.weights, arrays, arguments | auxiliaries)
     with cli.written_whole(args.output) as (temporary,):
         checkpoints.save(

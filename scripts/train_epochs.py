@@ -41,7 +41,7 @@ ADVICE = {
 
 def training_symbol(recipe: dict, classes: int) -> mx.sym.Symbol:
     """The network with its loss: cross entropy, with label smoothing (true class 1 - alpha, others alpha / (K - 1))."""
-    scores = networks.build(recipe["network"], recipe["image"]["size"], classes, recipe["dropout"])
+    scores = networks.build(mx.sym, recipe["network"], recipe["image"]["size"], classes, recipe["dropout"])
     if trains_classifier_only(recipe):
         scores = with_fixed_statistics(scores)
     return mx.sym.SoftmaxOutput(scores, name="softmax", smooth_alpha=recipe["label_smoothing"])

@@ -21,7 +21,7 @@ from mxnet_for_numpy2 import mx
 def main() -> None:
     classes, spec = int(sys.argv[1]), json.loads(sys.argv[2])
     mx.random.seed(0)
-    symbol = mx.sym.SoftmaxOutput(networks.build(spec, 180, classes), name="softmax")
+    symbol = mx.sym.SoftmaxOutput(networks.build(mx.sym, spec, 180, classes), name="softmax")
     start = time.monotonic()
     module = mx.mod.Module(symbol)
     module.bind(data_shapes=[("data", (1, 3, 180, 180))], label_shapes=[("softmax_label", (1,))])

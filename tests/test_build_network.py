@@ -6,7 +6,6 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from tiny_catalogs import error_of, files_below, run
 
 import build_network
 import train_epochs
@@ -52,18 +51,6 @@ def test_the_symbol_turns_pictures_into_probabilities_and_has_the_arrays_of_trai
     probabilities = executor.forward(is_train=False)[0].asnumpy()
     assert probabilities.shape == (2, 5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-
-
-def test_a_size_that_a_network_does_not_fit_is_one_line(tmp_path):
-    (tmp_path / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n0,0,A,B,C\n")
-    network = {"family": "densenet", "stem": 8, "units": [1, 1, 1, 1], "growth": 8, "bottleneck": 4, "compression": 0.5}
-    words = ["--network", json.dumps(network), "--classes", tmp_path / "classes.csv"]
-    words += ["--image", json.dumps(IMAGE | {"size": 16}), "--output", tmp_path / "symbol.json"]
-    line = error_of(run("build_network", *words))
-    assert line == (
-        "error: config: image.size: pictures of 16x16 pixels are too small for this densenet; choose a larger size"
-    )
-    assert files_below(tmp_path) == {"classes.csv"}
 
 
 @pytest.mark.parametrize("image", [IMAGE, IMAGE | {"mean": [0, 0, 0], "scale": 1.0}])

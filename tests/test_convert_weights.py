@@ -68,7 +68,9 @@ def drawn_picture(size: int) -> np.ndarray:
 
 
 def scores(spec: dict, params: Path, pictures: np.ndarray) -> np.ndarray:
-    executor = networks.build(spec, pictures.shape[2], 1000).simple_bind(mx.cpu(), data=pictures.shape, grad_req="null")
+    executor = networks.build(mx.sym, spec, pictures.shape[2], 1000).simple_bind(
+        mx.cpu(), data=pictures.shape, grad_req="null"
+    )
     arrays = {f"arg:{name}": array for name, array in executor.arg_dict.items()}
     arrays |= {f"aux:{name}": array for name, array in executor.aux_dict.items()}
     arrays.pop("arg:data")[:] = (pictures.astype(np.float32) - 127) / 128

@@ -43,7 +43,7 @@ def published_probability(module: mx.mod.Module, picture: bytes) -> np.ndarray:
 def write_model(folder, seed: int) -> mx.mod.Module:
     """A network with random weights, as files; returns it bound for one picture."""
     folder.mkdir()
-    scores = networks.build(NETWORK, SIZE, len(CATEGORY_IDS))
+    scores = networks.build(mx.sym, NETWORK, SIZE, len(CATEGORY_IDS))
     build_network.prediction_symbol(scores, IMAGE).save(str(folder / "symbol.json"))
     symbol = mx.sym.softmax(scores, name="softmax")
     module = mx.mod.Module(symbol, label_names=None)

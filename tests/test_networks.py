@@ -12,6 +12,7 @@ import reference_networks
 
 import networks
 from mxnet_for_numpy2 import mx
+from networks.shapes import TooSmallError
 from training.checkpoints import shapes
 
 PUBLISHED_CLASSES = 5270
@@ -171,7 +172,7 @@ def test_every_network_of_the_configuration_is_checked(published_configuration):
 @pytest.mark.parametrize("network", SIZES)
 @pytest.mark.parametrize("classes", [1000, PUBLISHED_CLASSES])
 def test_arrays_and_values_are_as_many_as_published(published_configuration, network, classes):
-    symbol = networks.build(spec_of(published_configuration, network), 180, classes)
+    symbol = networks.build(mx.sym, spec_of(published_configuration, network), 180, classes)
     arguments, auxiliaries = shapes(symbol, 180)
     size = SIZES[network]
     assert (len(arguments), len(auxiliaries)) == (size.arguments, size.auxiliaries)
@@ -179,9 +180,27 @@ def test_arrays_and_values_are_as_many_as_published(published_configuration, net
     assert values(auxiliaries) == size.moving_values
 
 
+@pytest.mark.parametrize("size", [41, 180])
+@pytest.mark.parametrize("network", [*SIZES, *SMALL])
+def test_arrays_are_named_and_shaped_without_mxnet_as_mxnet_does(published_configuration, network, size):
+    spec = SMALL.get(network) or spec_of(published_configuration, network)
+    found = networks.array_shapes(spec, size, 10)
+    assert found == shapes(networks.build(mx.sym, spec, size, 10), size)
+    assert networks.parameter_count(spec, size, 10) == values(found[0])
+
+
+def test_a_picture_that_vanishes_is_told_as_mxnet_would(published_configuration):
+    spec = spec_of(published_configuration, "densenet-161")
+    networks.array_shapes(spec, 32, 10)
+    with pytest.raises(TooSmallError):
+        networks.array_shapes(spec, 16, 10)
+    with pytest.raises(mx.MXNetError):
+        shapes(networks.build(mx.sym, spec, 16, 10), 16)
+
+
 @pytest.mark.parametrize("network", ARRAYS)
 def test_arrays_have_the_names_and_shapes_of_the_public_checkpoints(published_configuration, network):
-    symbol = networks.build(spec_of(published_configuration, network), 180, PUBLISHED_CLASSES)
+    symbol = networks.build(mx.sym, spec_of(published_configuration, network), 180, PUBLISHED_CLASSES)
     arguments, auxiliaries = shapes(symbol, 180)
     found = arguments | auxiliaries
     assert {name: found.get(name) for name in ARRAYS[network]} == ARRAYS[network]
@@ -190,7 +209,7 @@ def test_arrays_have_the_names_and_shapes_of_the_public_checkpoints(published_co
 def test_squeeze_and_excitation_only_adds_arrays(published_configuration):
     """So a plain ResNeXt's weights, `fc` included, all carry over to it (M09 to M13)."""
     plain, gated = (
-        shapes(networks.build(spec_of(published_configuration, name), 180, PUBLISHED_CLASSES), 180)[0]
+        shapes(networks.build(mx.sym, spec_of(published_configuration, name), 180, PUBLISHED_CLASSES), 180)[0]
         for name in ("resnext-101-64x4d", "se-resnext-101-64x4d")
     )
     assert plain.items() <= gated.items()
@@ -203,7 +222,7 @@ def test_squeeze_and_excitation_only_adds_arrays(published_configuration):
 @pytest.mark.parametrize("name", SMALL)
 def test_a_network_computes_what_plain_numpy_computes(name, size):
     spec, classes = SMALL[name], 7
-    symbol = networks.build(spec, size, classes)
+    symbol = networks.build(mx.sym, spec, size, classes)
     generator = np.random.default_rng(0)
     pictures = generator.uniform(0, 255, (2, 3, size, size))
     arrays = random_arrays(symbol, size, generator)
@@ -236,10 +255,10 @@ def forward(symbol: mx.sym.Symbol, arrays: dict[str, np.ndarray], pictures: np.n
 
 
 def test_dropout_stands_between_the_features_and_the_scores_and_only_in_training():
-    symbol = networks.build(SMALL["resnext"], 41, 7, dropout=0.5)
+    symbol = networks.build(mx.sym, SMALL["resnext"], 41, 7, dropout=0.5)
     layers = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
     assert layers[-3:] == ["flatten0", "dropout", "fc"]
-    without = networks.build(SMALL["resnext"], 41, 7)
+    without = networks.build(mx.sym, SMALL["resnext"], 41, 7)
     generator = np.random.default_rng(0)
     arrays, pictures = random_arrays(symbol, 41, generator), generator.uniform(0, 255, (2, 3, 41, 41))
     np.testing.assert_array_equal(forward(symbol, arrays, pictures), forward(without, arrays, pictures))

@@ -1,11 +1,13 @@
-"""Networks as MXNet symbols, built from the numbers of a `networks:` entry of config.yaml.
+"""Networks, built from the numbers of a `networks:` entry of config.yaml by an engine's operators.
 
 A family is one module; its layers have the names of the public MXNet checkpoints, so that published weights load
 by name. Every network ends in a fully connected layer `fc`.
 """
 
-from mxnet_for_numpy2 import mx
+import math
+
 from networks import densenet, dpn, efficientnet_lite, resnext
+from networks.shapes import Operators, Shape, ShapeOperators, Value
 
 FAMILIES = {
     "resnext": resnext.features,
@@ -16,22 +18,42 @@ FAMILIES = {
 PADDED_BY_SIZE = ("efficientnet-lite",)  # the others pad alike for every size
 
 
-def build(spec: dict, size: int, classes: int, dropout: float = 0.0) -> mx.sym.Symbol:
+def build(ops: Operators, spec: dict, size: int, classes: int, dropout: float = 0.0) -> Value:
     """Build a network up to its class scores.
 
     Args:
+        ops: mx.sym, or what stands for it.
         spec: family and its numbers.
         size: pixels of a picture's side.
         classes: outputs of the last layer.
         dropout: probability of dropping a pooled feature in training, before the last layer.
 
     Returns:
-        Symbol `fc`: (batch, classes) scores of `data`, (batch, 3, size, size) RGB.
+        `fc`: (batch, classes) scores of `data`, (batch, 3, size, size) RGB.
+
+    Raises:
+        shapes.TooSmallError: nothing is left of pictures of this size; of MXNet's operators, its own error, later.
     """
     numbers = {key: value for key, value in spec.items() if key != "family"}
     if spec["family"] in PADDED_BY_SIZE:
         numbers["size"] = size
-    pooled = FAMILIES[spec["family"]](mx.sym.Variable("data"), **numbers)
+    pooled = FAMILIES[spec["family"]](ops, ops.Variable("data"), **numbers)
     if dropout > 0:
-        pooled = mx.sym.Dropout(pooled, p=dropout, name="dropout")
-    return mx.sym.FullyConnected(pooled, num_hidden=classes, name="fc")
+        pooled = ops.Dropout(pooled, p=dropout, name="dropout")
+    return ops.FullyConnected(pooled, num_hidden=classes, name="fc")
+
+
+def array_shapes(spec: dict, size: int, classes: int) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """Shapes of a network's learned arrays and of its moving statistics, by MXNet's names.
+
+    Raises:
+        shapes.TooSmallError: nothing is left of pictures of this size.
+    """
+    ops = ShapeOperators(size)
+    build(ops, spec, size, classes)
+    return ops.arguments, ops.auxiliaries
+
+
+def parameter_count(spec: dict, size: int, classes: int) -> int:
+    """The number of values that a network learns."""
+    return sum(map(math.prod, array_shapes(spec, size, classes)[0].values()))

@@ -5,20 +5,21 @@ MXNet checkpoints (cypw/DPNs on GitHub). They end in a 7x7 average pool, which d
 pictures; here the last pool is global.
 """
 
-from mxnet_for_numpy2 import mx
+from networks.shapes import Operators, Value
 
 BATCH_NORM = {"fix_gamma": False, "momentum": 0.9}  # eps is MXNet's default, 1e-3
 
 
 def features(
-    data: mx.sym.Symbol,
+    ops: Operators,
+    data: Value,
     stem: int,
     units: list[int],
     filters: list[int],
     increments: list[int],
     k_r: int,
     groups: int,
-) -> mx.sym.Symbol:
+) -> Value:
     """Pooled features (batch, filters[-1] + (units[-1] + 2) * increments[-1]) of pictures (batch, 3, height, width).
 
     Args:
@@ -29,11 +30,11 @@ def features(
         k_r: channels of the first section's inner layers; later ones grow with the residual path.
         groups: groups of the 3x3 convolutions.
     """
-    x = mx.sym.Convolution(
+    x = ops.Convolution(
         data, num_filter=stem, kernel=(7, 7), stride=(2, 2), pad=(3, 3), no_bias=True, name="conv1_x_1__conv"
     )
-    x = _bn_relu(x, "conv1_x_1__relu-sp", "__bn")
-    x = mx.sym.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max", name="pool1")
+    x = _bn_relu(ops, x, "conv1_x_1__relu-sp", "__bn")
+    x = ops.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max", name="pool1")
     residual, dense = x, None
     for number, (count, channels, increment) in enumerate(zip(units, filters, increments, strict=True)):
         inner = k_r * channels // filters[0]
@@ -41,16 +42,17 @@ def features(
             stride = 2 if block == 1 and number > 0 else 1
             name = f"conv{number + 2}_x__{block}"
             residual, dense = _block(
-                residual, dense, name, inner, channels, increment, groups, stride, is_first=block == 1
+                ops, residual, dense, name, inner, channels, increment, groups, stride, is_first=block == 1
             )
-    x = _bn_relu(mx.sym.concat(residual, dense, dim=1), "conv5_x_x__relu-sp", "__bn")
-    x = mx.sym.Pooling(x, global_pool=True, kernel=(7, 7), pool_type="avg", name="pool5")
-    return mx.sym.Flatten(x, name="flatten")
+    x = _bn_relu(ops, ops.concat(residual, dense, dim=1), "conv5_x_x__relu-sp", "__bn")
+    x = ops.Pooling(x, global_pool=True, kernel=(7, 7), pool_type="avg", name="pool5")
+    return ops.Flatten(x, name="flatten")
 
 
 def _block(
-    residual: mx.sym.Symbol,
-    dense: mx.sym.Symbol | None,
+    ops: Operators,
+    residual: Value,
+    dense: Value | None,
     name: str,
     inner: int,
     channels: int,
@@ -58,29 +60,29 @@ def _block(
     groups: int,
     stride: int,
     is_first: bool,
-) -> tuple[mx.sym.Symbol, mx.sym.Symbol]:
+) -> tuple[Value, Value]:
     """The residual and the dense path after one block."""
-    joined = residual if dense is None else mx.sym.concat(residual, dense, dim=1)
+    joined = residual if dense is None else ops.concat(residual, dense, dim=1)
     if is_first:
         width = channels + 2 * increment
-        projected = _bn_relu_convolution(joined, f"{name}_c1x1-w(s/{stride})", width, 1, stride)
-        residual, dense = _cut(projected, channels)
-    x = _bn_relu_convolution(joined, f"{name}_c1x1-a", inner, 1)
-    x = _bn_relu_convolution(x, f"{name}_c3x3-b", inner, 3, stride, groups)
-    x = _bn_relu_convolution(x, f"{name}_c1x1-c", channels + increment, 1)
-    added, appended = _cut(x, channels)
-    return residual + added, mx.sym.concat(dense, appended, dim=1)
+        projected = _bn_relu_convolution(ops, joined, f"{name}_c1x1-w(s/{stride})", width, 1, stride)
+        residual, dense = _cut(ops, projected, channels)
+    x = _bn_relu_convolution(ops, joined, f"{name}_c1x1-a", inner, 1)
+    x = _bn_relu_convolution(ops, x, f"{name}_c3x3-b", inner, 3, stride, groups)
+    x = _bn_relu_convolution(ops, x, f"{name}_c1x1-c", channels + increment, 1)
+    added, appended = _cut(ops, x, channels)
+    return residual + added, ops.concat(dense, appended, dim=1)
 
 
-def _cut(x: mx.sym.Symbol, channels: int) -> tuple[mx.sym.Symbol, mx.sym.Symbol]:
-    return mx.sym.slice_axis(x, axis=1, begin=0, end=channels), mx.sym.slice_axis(x, axis=1, begin=channels, end=None)
+def _cut(ops: Operators, x: Value, channels: int) -> tuple[Value, Value]:
+    return ops.slice_axis(x, axis=1, begin=0, end=channels), ops.slice_axis(x, axis=1, begin=channels, end=None)
 
 
 def _bn_relu_convolution(
-    x: mx.sym.Symbol, name: str, channels: int, kernel: int, stride: int = 1, groups: int = 1
-) -> mx.sym.Symbol:
-    return mx.sym.Convolution(
-        _bn_relu(x, name, "__bn__bn"),
+    ops: Operators, x: Value, name: str, channels: int, kernel: int, stride: int = 1, groups: int = 1
+) -> Value:
+    return ops.Convolution(
+        _bn_relu(ops, x, name, "__bn__bn"),
         num_filter=channels,
         kernel=(kernel, kernel),
         stride=(stride, stride),
@@ -91,6 +93,6 @@ def _bn_relu_convolution(
     )
 
 
-def _bn_relu(x: mx.sym.Symbol, name: str, suffix: str) -> mx.sym.Symbol:
-    x = mx.sym.BatchNorm(x, name=f"{name}{suffix}", **BATCH_NORM)
-    return mx.sym.Activation(x, act_type="relu", name=f"{name}{suffix.removesuffix('__bn')}__relu")
+def _bn_relu(ops: Operators, x: Value, name: str, suffix: str) -> Value:
+    x = ops.BatchNorm(x, name=f"{name}{suffix}", **BATCH_NORM)
+    return ops.Activation(x, act_type="relu", name=f"{name}{suffix.removesuffix('__bn')}__relu")

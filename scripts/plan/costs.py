@@ -5,13 +5,15 @@ scaled by what the networks compute.
 """
 
 import csv
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import mean
 
+import networks
 from plan.boxes import MODEL, Box, Job
-from plan.sizes import CatalogSize, parameter_count
+from plan.sizes import CatalogSize
 from workflow import recipes
 
 # Of the published solution: training speeds are of 8 GPUs; predicting M07's pictures ran at 640 to 910 views
@@ -21,6 +23,12 @@ FORWARD_SPEEDUP = 2.3
 DISTINCT = 0.63
 VIEWS = 2  # the picture and its mirror
 DATA_RATE = 100e6  # bytes per second through a data job, read or written
+
+
+@cache
+def parameter_count(network: str, size: int, classes: int) -> int:
+    """The number of values that a network, given as JSON, learns."""
+    return networks.parameter_count(json.loads(network), size, classes)
 
 
 @dataclass(frozen=True)
@@ -98,14 +106,21 @@ class Estimator:
 
     def _weight(self, model: str) -> float:
         """How long a picture takes beside other networks: by published speeds, else by the number of weights."""
-        network = self.config["networks"][self.config["models"][model]["network"]]
+        network = self._network(model)
         speeds = [each.get("published_images_per_second") for each in self._networks()]
         if self._gpus(Job("train_epochs", {"model": model}, "")) and all(speeds):
             return 1 / network["published_images_per_second"]
-        return parameter_count(network, self.size.classes)
+        return self._parameters(model)
+
+    def _parameters(self, model: str) -> int:
+        network = json.dumps(recipes.network_spec(self.config, model))
+        return parameter_count(network, recipes.image(self.config, model)["size"], self.size.classes)
+
+    def _network(self, model: str) -> dict:
+        return self.config["networks"][self.config["models"][model]["network"]]
 
     def _networks(self) -> list[dict]:
-        return [self.config["networks"][model["network"]] for model in self.config["models"].values()]
+        return list(map(self._network, self.config["models"]))
 
     def _published(self, job: Job) -> float | None:
         if job.rule == "train_epochs":
@@ -117,7 +132,7 @@ class Estimator:
 
     def _speed(self, model: str) -> float | None:
         """Pictures per second that PUBLISHED_GPUS train on; None for a CPU, whose speed nobody published."""
-        network = self.config["networks"][self.config["models"][model]["network"]]
+        network = self._network(model)
         if self._gpus(Job("train_epochs", {"model": model}, "")) == 0:
             return None
         return network.get("published_images_per_second")
@@ -179,7 +194,7 @@ class Estimator:
     def _checkpoint_bytes(self, model_name: str, epoch: int) -> int:
         """float32 weights, and the optimizer's states where they are kept."""
         model = self.config["models"][model_name]
-        weights = 4 * parameter_count(self.config["networks"][model["network"]], self.size.classes)
+        weights = 4 * self._parameters(model_name)
         if not recipes.keeps_states(model, epoch, self.config["training"]["keep_states"]):
             return weights
         phase = list(recipes.epoch_settings(model))[epoch - 1][0]

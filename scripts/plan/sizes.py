@@ -1,4 +1,4 @@
-"""Sizes that costs follow from: the catalog's and the networks'."""
+"""The sizes of a catalog, which costs follow from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,59 +40,3 @@ def _file_size(path: Path, products: int) -> tuple[int, int]:
     with path.open("rb") as file:
         head = file.read(SAMPLE)
     return round(head.count(b"picture\0") * size / max(len(head), 1)), size
-
-
-def parameter_count(spec: dict, classes: int) -> int:
-    """The number of a network's weights, without the small vectors of batch normalisation."""
-    families = {"resnext": _resnext, "dpn": _dpn, "densenet": _densenet, "efficientnet-lite": _efficientnet_lite}
-    count, inner = families[spec["family"]](spec)
-    kernel = 3 if spec["family"] == "efficientnet-lite" else 7  # of the first convolution
-    return round(count + 3 * kernel**2 * spec["stem"] + inner * classes)
-
-
-def _resnext(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for units, filters in zip(spec["units"], spec["filters"], strict=True):
-        width = spec["width"] * filters
-        block = 9 * width**2 / spec["groups"] + width * filters
-        block += 2 * spec.get("se_ratio", 0) * filters**2
-        count += units * block + inner * (width + filters) + (units - 1) * filters * width
-        inner = filters
-    return count, inner
-
-
-def _dpn(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for units, filters, increment in zip(spec["units"], spec["filters"], spec["increments"], strict=True):
-        width = spec["k_r"] * filters / 256
-        count += inner * (filters + 2 * increment)
-        for unit in range(units):
-            if unit > 0:
-                inner = filters + (unit + 2) * increment
-            count += inner * width + 9 * width**2 / spec["groups"] + width * (filters + increment)
-        inner = filters + (units + 2) * increment
-    return count, inner
-
-
-def _densenet(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for stage, units in enumerate(spec["units"]):
-        if stage > 0:
-            halved = int(inner * spec["compression"])
-            count += inner * halved
-            inner = halved
-        hidden = spec["bottleneck"] * spec["growth"]
-        for _ in range(units):
-            count += inner * hidden + 9 * hidden * spec["growth"]
-            inner += spec["growth"]
-    return count, inner
-
-
-def _efficientnet_lite(spec: dict) -> tuple[float, int]:
-    count, inner = 0.0, spec["stem"]
-    for stage, (units, filters) in enumerate(zip(spec["units"], spec["filters"], strict=True)):
-        for _ in range(units):
-            hidden = inner * (6 if stage else 1)
-            count += (inner * hidden if stage else 0) + spec["kernels"][stage] ** 2 * hidden + hidden * filters
-            inner = filters
-    return count + inner * spec["head"], spec["head"]

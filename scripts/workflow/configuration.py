@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 import cli
+import networks
+from networks.shapes import TooSmallError
 from workflow import artifacts, recipes, values
 
 KINDS = {
@@ -40,7 +42,9 @@ def complete(config: dict, schema_path: Path) -> dict:
     config["results"] = os.path.normpath(config["results"])
     if "generate_catalog" in config:
         config["catalog"] = artifacts.drawn_folder(config)
-    return selected(config)
+    config = selected(config)
+    check_sizes(config)
+    return config
 
 
 def check(config: dict, schema: dict) -> None:
@@ -126,6 +130,23 @@ def check_training(config: dict) -> None:
                 f"config: networks.{model['network']}.image.resize: {image['resize']} pixels are fewer than the"
                 f" {image['size']} of image.size, which is cut out of them"
             )
+
+
+def check_sizes(config: dict) -> None:
+    """Check that something is left of each model's pictures at the end of its network.
+
+    Raises:
+        cli.UserError: the first model whose pictures are too small.
+    """
+    for name, model in config["models"].items():
+        size = recipes.image(config, name)["size"]
+        try:
+            networks.array_shapes(recipes.network_spec(config, name), size, classes=1)
+        except TooSmallError as error:
+            raise cli.UserError(
+                f"config: image.size: pictures of {size}x{size} pixels are too small for {model['network']}; choose a"
+                f" larger size, or another network for {name}"
+            ) from error
 
 
 def check_names(config: dict) -> None:

@@ -85,10 +85,18 @@ def test_a_name_that_leads_nowhere_is_found(config, change, message):
         configuration.check_names(config)
 
 
+def test_pictures_that_are_too_small_for_a_network_are_found(config):
+    config["image"]["size"] = 16
+    with pytest.raises(cli.UserError, match=r"image\.size: pictures of 16x16 pixels are too small for densenet-161"):
+        configuration.check_sizes(config)
+    config["networks"]["densenet-161"]["image"] = {"size": 32}
+    configuration.check_sizes(config)
+
+
 @pytest.mark.parametrize("family", networks.FAMILIES)
 def test_the_schema_knows_the_keys_that_a_family_takes(family):
     """Those that are not in `required` have a default there."""
-    [_, *taken] = inspect.signature(networks.FAMILIES[family]).parameters.values()
+    [_, _, *taken] = inspect.signature(networks.FAMILIES[family]).parameters.values()
     taken = [parameter for parameter in taken if parameter.name != "size"]  # of the pictures
     known = values.properties(SCHEMA["$defs"]["network"], SCHEMA, {"family": family})
     assert set(known) == {key.name for key in taken} | {"family", "image", "published_images_per_second"}
