@@ -32,7 +32,6 @@ LINES = {
     "pack_records": "dataset {dataset} packed",
     "predict_images": "{model} predicted {images}",
     "write_submission": "submission of {ensemble} written",
-    "evaluate_predictions": "models and ensembles measured",
 }
 LONG = 10.0  # seconds that a job of another rule takes at least to be worth a line
 Kind = tuple[str, str, str]
@@ -70,7 +69,7 @@ class Progress:
         Args:
             seconds: what it took; None where that is not known.
             message: its rule's, for jobs of rules that have no line of their own.
-            metrics: the file of an epoch's metrics.
+            metrics: the file of what an epoch or an evaluation measured.
             now: the time, in seconds.
         """
         self.done[job.rule] += 1
@@ -80,6 +79,8 @@ class Progress:
             self.seconds[kind(job)].append(seconds)
         if job.rule == "train_epochs":
             text = epoch_text(job, self.models[job.wildcards["model"]], json.loads(metrics.read_text()))
+        elif job.rule == "evaluate_predictions":
+            text = evaluation_text(job, json.loads(metrics.read_text()))
         elif job.rule in LINES:
             text = "" if self.open_lines[_line(job)] else _line(job)
         else:
@@ -132,6 +133,12 @@ def epoch_text(job: Job, model: dict, metrics: dict) -> str:
     text = f"{job.wildcards['model']} epoch {int(job.wildcards['epoch'])} of {recipes.epoch_count(model)}"
     top1 = metrics["valid"]["top1"]
     return f"{text}: no valid pictures" if math.isnan(top1) else f"{text}: valid top-1 {100 * top1:.1f} %"
+
+
+def evaluation_text(job: Job, evaluation: dict) -> str:
+    """M04: 96.9 % of 359 valid products right."""
+    count, name = evaluation["products"], job.wildcards["evaluated"]
+    return f"{name}: {100 * evaluation['accuracy']:.1f} % of {count:,} valid products right" if count else ""
 
 
 def _line(job: Job) -> str:

@@ -251,7 +251,9 @@ def _seconds(job) -> float | None:
 
 
 def _metrics(job) -> Path | None:
-    return Path(job.output.metrics) if "metrics" in job.output.keys() else None  # noqa: SIM118 - not a dictionary
+    """The file of what an epoch or an evaluation measured."""
+    named = dict(job.output.items())
+    return next((Path(named[name]) for name in ("metrics", "evaluation") if name in named), None)
 
 
 def _wait_for_line(failure: failures.Failure) -> None:

@@ -148,6 +148,16 @@ def test_nothing_is_estimated_before_a_job_of_the_kind_was_measured(metrics):
     assert progress.done_text() == "1 of 2 epochs and 0 of 1 predictions are done"
 
 
+def test_an_evaluations_line_has_its_accuracy_and_the_number_of_products(tmp_path):
+    job = Job("evaluate_predictions", {"evaluated": "lite-1"}, "")
+    evaluation = tmp_path / "lite-1.json"
+    evaluation.write_text('{"products": 1359, "accuracy": 0.9694}')
+    line = Progress([job, job], MODELS).finish(job, 1.0, "", evaluation, now=1)
+    assert line == "lite-1: 96.9 % of 1,359 valid products right"
+    evaluation.write_text('{"products": 0, "accuracy": null}')
+    assert not Progress([job], MODELS).finish(job, 1.0, "", evaluation, now=1)
+
+
 def test_shards_share_a_line_and_networks_have_none():
     shards = [Job("predict_images", {"images": "test", "model": "M01", "shard": f"{n:04d}"}, "") for n in range(2)]
     network = Job("build_network", {"model": "M01"}, "")
