@@ -358,7 +358,7 @@ def test_a_missing_catalog_is_one_line(case, tmp_path):
 def test_a_broken_model_file_is_one_line(case, tmp_path, broken, content):
     path = tmp_path / broken
     path.write_bytes(content)
-    with pytest.raises(cli.UserError, match=f"^{path}: not a[^\n]*$"):
+    with pytest.raises(cli.UserError, match=f"^{path}: (byte 0: |)[^\n]*not a[^\n]*$"):
         run_here(case, tmp_path / "out/0000.npy", **{broken: path})
     assert list((tmp_path / "out").iterdir()) == []
 
