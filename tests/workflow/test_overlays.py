@@ -139,7 +139,7 @@ def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too
     [phase] = config["models"][two[1]]["phases"]
     [step] = phase["schedule"]
     assert (step["learning_rate"], step["epochs"]) == (0.001, 3)
-    assert list(config["ensembles"]) == ["only"]
+    assert config["ensembles"]["only"]["models"] == two
 
     monkeypatch.setenv("SNAKEMAKE_PROFILE", str(profile))
     assert shown(folder, "--mode", "remote", "--configfiles", *driver["files"]) == driver
