@@ -54,7 +54,9 @@ def trivial_symbol(casts_all: bool) -> mx.sym.Symbol:
 def load_network(folder: Path, symbol: mx.sym.Symbol, batch_size: int) -> Network:
     symbol.save(str(folder / "symbol.json"))
     shapes, _ = checkpoints.shapes(symbol, SIZE)
-    checkpoints.save(folder / "trivial.params", {name: mx.nd.zeros(shape) for name, shape in shapes.items()}, {})
+    checkpoints.save(
+        folder / "trivial.params", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {}
+    )
     return Network(folder / "symbol.json", folder / "trivial.params", SIZE, batch_size, [mx.cpu()])
 
 
