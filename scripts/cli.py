@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
 TERMINAL_INTERVAL = 0.2
+ERROR = "error: "  # what the lines for users begin with
 WARNING = "warning: "
 SHOWN_NAMES = 5
 
@@ -56,7 +57,7 @@ def _end(number: int, _: object) -> NoReturn:
 
 def fail(message: str) -> int:
     """Print the one line of a fault; returns the exit code."""
-    print(f"error: {message}", file=sys.stderr)
+    print(f"{ERROR}{message}", file=sys.stderr)
     return 2
 
 

@@ -25,7 +25,7 @@ Leave `config.yaml` as it is and write what you want otherwise into a file of yo
     # mine.yaml: two models of the small profile, one of them with more epochs
     only: [M15, M16]
     models:
-      M16: {phases: [{optimizer: adamw, weight_decay: 0.02, body_rate: 0.1, label_smoothing: 0.1, schedule: [
+      M16: {phases: [{optimizer: adamw, weight_decay: 0.02, body_rate: 0.3, label_smoothing: 0.1, schedule: [
         {learning_rate: 0.003, epochs: 8, warmup_steps: 50, decay: cosine}]}]}
 
     snakemake --profile profiles/small --configfile mine.yaml --config catalog=/data/catalog

@@ -41,7 +41,10 @@ DRAW_SEED = 0
 
 @dataclass(frozen=True)
 class Product:
-    """A product with its pictures' paths; category holds three levels, or nothing for a test product."""
+    """A product with its pictures' paths.
+
+    category holds three levels, or nothing for a test product; group is what `group_field` keeps together, or None.
+    """
 
     name: str
     category: tuple[str, ...]

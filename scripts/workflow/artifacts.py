@@ -199,11 +199,12 @@ class Artifacts:
     def _split(self, seed: int) -> Artifact:
         recipe = {
             "valid_fraction": self.config["valid_fraction"],
-            **{key: self.config[key] for key in ("group_field",) if key in self.config},
             "seed": seed,
             "revision": sources.revision("split_catalog.py"),
             "index": self.index["train"].recipe,
         }
+        if "group_field" in self.config:
+            recipe["group_field"] = self.config["group_field"]
         made_from = {"catalog": self.catalog["train"], "index": self.index["train"].files["index"]}
         return self._add("split_catalog", recipe, made_from, {"seed": str(seed)})
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import cli
 
 TAIL = 1 << 16  # bytes of a log that are looked at, from its end
-ERROR = "error: "  # what cli.fail begins its line with
 PROGRESS_BAR = re.compile(r"\[\d+:\d\d[<:,]")
 EXIT_STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(SIG\w+)")
 # Of the executor's message, and of what SLURM writes into a job's log.
@@ -40,16 +39,16 @@ class Failure:
     def line(self) -> str:
         """The program's own line; without one, how the job ended and the last line of its log."""
         words = self.words()
-        if words.startswith(ERROR):
+        if words.startswith(cli.ERROR):
             return words
         how = ending(self.told) or ending("\n".join(map(tail, self.slurm_logs))) or "it ended without a reason"
-        return f"{ERROR}{how}; " + (f"the last line of its log: {words}" if words else "its log says nothing")
+        return f"{cli.ERROR}{how}; " + (f"the last line of its log: {words}" if words else "its log says nothing")
 
     def text(self) -> str:
         """Two lines: which job failed and where its log is, with SLURM's where its own has no reason; why."""
         job, log = self.culprit()
         logs = [f"log: {log}"] if log else []
-        if not self.words().startswith(ERROR):
+        if not self.words().startswith(cli.ERROR):
             logs += [f"SLURM's log: {path}" for path in self.slurm_logs]
         return f"failed: {'; '.join([job, *logs])}\n{self.line()}"
 
@@ -72,7 +71,7 @@ def last_words(text: str) -> str:
     """The last line of a log that is meant for its reader: an error line, else the last that is no progress bar."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     lines = [line for line in lines if line and not PROGRESS_BAR.search(line)]
-    errors = [line for line in lines if line.startswith(ERROR)]
+    errors = [line for line in lines if line.startswith(cli.ERROR)]
     return (errors or lines or [""])[-1]
 
 
@@ -97,4 +96,4 @@ def of_snakemake(text: str) -> str:
     if header and len(lines) > 1:
         where = f" ({header[1]}{header[2]})" if header[2] else ""
         lines = [lines[1].strip() + where, *lines[2:]]
-    return ERROR + "\n".join(lines)
+    return cli.ERROR + "\n".join(lines)

@@ -166,7 +166,7 @@ class Terminal(logging.Handler):
         words, _ = failure.culprit()
         attempt, attempts = jobs[0].attempt, max(job.restart_times for job in jobs) + 1
         if attempt < attempts:
-            why = failure.line().removeprefix(failures.ERROR)
+            why = failure.line().removeprefix(cli.ERROR)
             return f"{words}: attempt {attempt} of {attempts} failed, it runs again ({why})"
         self.failed.append(failure)
         return f"{words}: failed; other jobs go on" if len(self.workflow.scheduler.running) > 1 else None
@@ -259,7 +259,7 @@ def _metrics(job) -> Path | None:
 def _wait_for_line(failure: failures.Failure) -> None:
     """Wait until what a job on another machine wrote last is there to read."""
     end = time.monotonic() + (DELAY if failure.slurm_logs else 0.0)
-    while not failure.words().startswith(failures.ERROR) and time.monotonic() < end:
+    while not failure.words().startswith(cli.ERROR) and time.monotonic() < end:
         time.sleep(0.5)
 
 
