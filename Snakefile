@@ -45,7 +45,6 @@ onsuccess:
 localrules:
     all,
     label_categories,
-    build_network,
     convert_weights,
     tabulate_models,
     tabulate_evaluations,

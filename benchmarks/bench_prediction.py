@@ -30,9 +30,9 @@ from measuring import GB, machine
 import index_catalog
 import predict_images
 from catalog.pictures import iter_pictures
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
+from engines.mxnet.predictor import Predictor
 from prediction.decoders import BATCHES, BLOCK, Decoders, decode, picture_blocks
-from prediction.network import Network
 from training import checkpoints
 
 SIZE = 180
@@ -51,13 +51,12 @@ def trivial_symbol(casts_all: bool) -> mx.sym.Symbol:
     return mx.sym.softmax(scores)
 
 
-def load_network(folder: Path, symbol: mx.sym.Symbol, batch_size: int) -> Network:
-    symbol.save(str(folder / "symbol.json"))
-    shapes, _ = checkpoints.shapes(symbol, SIZE)
-    checkpoints.save(
-        folder / "trivial.params", {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}, {}
-    )
-    return Network(folder / "symbol.json", folder / "trivial.params", SIZE, batch_size, [mx.cpu()])
+def trivial_predictor(casts_all: bool, batch_size: int) -> Predictor:
+    symbol = trivial_symbol(casts_all)
+    shapes, *_ = symbol.infer_shape(data=(1, 3, SIZE, SIZE))
+    named = dict(zip(symbol.list_arguments(), shapes, strict=True))
+    weights = {name: np.zeros(shape, np.float32) for name, shape in named.items() if name != "data"}
+    return Predictor(symbol, checkpoints.Transfer(weights, {}, len(weights)), SIZE, batch_size, [mx.cpu()])
 
 
 class QueueDecoders:
@@ -123,9 +122,7 @@ class Bench:
         self.folder = folder
         self.decoders = decoders
         self.batch_size = batch_size
-        self.networks = {
-            casts_all: load_network(folder, trivial_symbol(casts_all), batch_size) for casts_all in (False, True)
-        }
+        self.predictors = {casts_all: trivial_predictor(casts_all, batch_size) for casts_all in (False, True)}
 
     def bare(self) -> float:
         places = (self.rows[name].array for name in ("doc_offset", "doc_size", "image"))
@@ -155,7 +152,7 @@ class Bench:
         probabilities = np.empty((len(self.rows), CLASSES), np.float16)
         start = time.monotonic()
         with decoders:
-            decoded = predict_images.predict(self.networks[casts_all], decoders, probabilities)
+            decoded = predict_images.predict(self.predictors[casts_all], decoders, probabilities)
             seconds = time.monotonic() - start
         assert decoded.all()
         return seconds

@@ -23,10 +23,11 @@ import numpy as np
 from measuring import machine
 
 import generate_catalog
-import train_epochs
-from mxnet_for_numpy2 import mx
+from engines.mxnet import trainer
+from engines.mxnet.batches import training_batches
+from engines.mxnet.library import mx
 from training.metrics import Metrics
-from training.records import training_batches
+from training.recipe import Recipe
 from workflow import overlays, recipes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,19 +60,21 @@ def measured_networks() -> dict[str, tuple[dict, dict]]:
     return found
 
 
-def recipe_of(network: dict, image: dict) -> dict:
-    """A recipe with all augmentation."""
+def entries_of(network: dict, image: dict) -> dict:
+    """The entries of a recipe with all augmentation."""
     return {
         "network": network,
         "image": image,
         "optimizer": "nadam",
+        "learning_rates": [1e-4],
+        "momentum": 0.0,
+        "weight_decay": 0.0,
         "batch_size": 32,
         "dropout": 0.2,
         "label_smoothing": 0.1,
         "mirror": True,
         "hsl": [10, 20, 20],
         "seed": 1,
-        "transfer": None,
     }
 
 
@@ -87,30 +90,31 @@ def from_memory(module: mx.mod.Module, batch: mx.io.DataBatch, count: int) -> fl
     return metrics.examples / (time.monotonic() - start)
 
 
-def speeds(recipe: dict, records: Path, count: int, threads: int, repeats: int) -> tuple[float, float]:
+def speeds(recipe: Recipe, records: Path, count: int, threads: int, repeats: int) -> tuple[float, float]:
     """Median pictures per second from records and from memory."""
-    module = train_epochs.prepare(recipe, CLASSES, None, None, [mx.cpu()])
+    module = trainer.prepare(recipe, CLASSES, None, None, [mx.cpu()])
+    programs = trainer.Trainer(module, recipe, threads)
     batch = next(training_batches(records, recipe, 1, threads))
     batch = mx.io.DataBatch([batch.data[0].copy()], [batch.label[0].copy()])
     from_memory(module, batch, count)
     found = [], []
     for epoch in range(1, repeats + 1):
-        found[0].append(train_epochs.train_epoch(module, recipe, records, epoch, 1e-4, threads)["images_per_second"])
+        found[0].append(programs.train(records, epoch, 1e-4)["images_per_second"])
         found[1].append(from_memory(module, batch, count))
     return statistics.median(found[0]), statistics.median(found[1])
 
 
-def reach_first_batch(recipe: dict, records: Path, threads: int) -> None:
+def reach_first_batch(recipe: Recipe, records: Path, threads: int) -> None:
     """The body of a fresh process: prepare a model as a job does and train one batch."""
-    module = train_epochs.prepare(recipe, CLASSES, None, None, [mx.cpu()])
+    module = trainer.prepare(recipe, CLASSES, None, None, [mx.cpu()])
     module.forward_backward(next(training_batches(records, recipe, 1, threads)))
     module.update()
     mx.nd.waitall()
 
 
-def start_up(recipe: dict, records: Path, threads: int) -> float:
+def start_up(entries: dict, records: Path, threads: int) -> float:
     """Median seconds of fresh processes, from their start to the end of their first batch."""
-    arguments = ["--first-batch", json.dumps(recipe), records, "--threads", threads]
+    arguments = ["--first-batch", json.dumps(entries), records, "--threads", threads]
     command = [sys.executable, *map(str, [__file__, *arguments])]
     found = []
     for _ in range(STARTS):
@@ -123,7 +127,7 @@ def start_up(recipe: dict, records: Path, threads: int) -> float:
 def main() -> None:
     args = parse_args()
     if args.first_batch:
-        reach_first_batch(json.loads(args.first_batch[0]), Path(args.first_batch[1]), args.threads)
+        reach_first_batch(Recipe(**json.loads(args.first_batch[0])), Path(args.first_batch[1]), args.threads)
         return
     print(f"{machine(ROOT)}\n")
     print("| network | from records, pictures/s | from memory, pictures/s | ratio | to the first batch, s |")
@@ -132,9 +136,9 @@ def main() -> None:
         records = Path(folder) / "train.rec"
         write_records(records, args.records)
         for name, (network, image) in measured_networks().items():
-            recipe = recipe_of(network, image)
-            real, memory = speeds(recipe, records, args.records, args.threads, args.repeats)
-            seconds = start_up(recipe, records, args.threads)
+            entries = entries_of(network, image)
+            real, memory = speeds(Recipe(**entries), records, args.records, args.threads, args.repeats)
+            seconds = start_up(entries, records, args.threads)
             print(f"| {name} | {real:.0f} | {memory:.0f} | {real / memory:.2f} | {seconds:.1f} |", flush=True)
 
 

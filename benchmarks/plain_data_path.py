@@ -18,7 +18,7 @@ from pathlib import Path
 
 import bson
 
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 
 VALID_FRACTION = 0.05
 SEEDS = {"A": 12648430, "B": 1}

@@ -157,12 +157,6 @@ def target(name):
 # What rules ask of a configuration
 
 
-def image_options(model):
-    """How predict_images brings pictures to the size of a model's network."""
-    image = recipes.image(config, model)
-    return f"--image-size {image['size']} --resize {recipes.resize(image)}"
-
-
 def mxnet_env(gpus):
     """The conda environment of a rule whose jobs use these numbers of GPUs."""
     return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"

@@ -5,7 +5,6 @@ rule predict_images:
     input:
         catalog=source("catalog"),
         images=source("images"),
-        symbol=source("symbol"),
         params=source("params"),
     output:
         **outputs("predict_images"),
@@ -23,7 +22,8 @@ rule predict_images:
         runtime=prediction_minutes,
         mem_mb=prediction_memory,
     params:
-        image=lambda wildcards: image_options(wildcards.model),
+        network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
+        image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
         gpus=config["prediction"]["gpus"],
@@ -32,6 +32,6 @@ rule predict_images:
     shell:
         "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
-        " --symbol {input.symbol:q} --params {input.params:q} {params.image}"
+        " --network {params.network:q} --image {params.image:q} --params {input.params:q}"
         " --batch-size {params.batch_size} --decoders {threads} --gpus {params.gpus}"
         " --output {output.probabilities:q} 2> {log:q}"

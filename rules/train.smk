@@ -1,26 +1,4 @@
-# A model's network and its epochs, one node each.
-
-
-rule build_network:
-    input:
-        classes=source("classes"),
-    output:
-        **outputs("build_network"),
-    log:
-        logs("build_network/{model}-{digest}"),
-    benchmark:
-        benchmarks("build_network/{model}-{digest}")
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/mxnet-cpu.yaml"
-    params:
-        network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
-    message:
-        "Build the network of {wildcards.model}"
-    shell:
-        "python scripts/build_network.py --network {params.network:q} --classes {input.classes:q}"
-        " --image {params.image:q} --output {output.symbol:q} 2> {log:q}"
+# A model's epochs, one node each, and the public weights that some start from.
 
 
 rule convert_weights:
@@ -32,7 +10,7 @@ rule convert_weights:
         benchmarks("convert_weights/{weights}-{digest}")
     priority: BEFORE_TRAINING
     conda:
-        "../envs/mxnet-cpu.yaml"
+        "../envs/data.yaml"
     params:
         weights=lambda wildcards: packaged_weights(wildcards.weights),
         network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),

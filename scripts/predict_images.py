@@ -1,35 +1,35 @@
 """Predict class probabilities of one shard of an image set: the mean over each picture and its mirror.
 
 Shard s of n is the s-th of n contiguous blocks of the listed pictures. Decoder processes read and decode, this process
-owns the devices. Memory: three batches of pictures, and what the network needs for one. A picture that does not decode
+computes. Memory: three batches of pictures, and what the network needs for one. A picture that does not decode
 becomes a row of NaN and a line of the table beside the output.
 
 REVISION goes into the settings of predictions: raise it when results change.
 
-In: the image set's .bson and its list of pictures, symbol and parameters of a model. Out: .npy, float16, (pictures of
-the shard, classes), and .undecodable.csv.
+In: the image set's .bson and its list of pictures; a model's network and image as in config.yaml, and its parameters.
+Out: .npy, float16, (pictures of the shard, classes), and .undecodable.csv.
 
 Example:
     python scripts/predict_images.py --catalog catalog/test.bson --images images/test.parquet --shard 0 --shards 16 \
-        --symbol models/M07/symbol.json --params models/M07/0015.params \
-        --image-size 180 --resize 180 --batch-size 512 --decoders 8 --output 0000.npy
+        --network '{"family": "densenet", "stem": 96, "units": [6, 12, 36, 24], "growth": 48, "bottleneck": 4,
+        "compression": 0.5}' --image '{"size": 180, "mean": [0, 0, 0], "scale": 1.0}' --params models/M07/0015.params \
+        --batch-size 512 --decoders 8 --output 0000.npy
 """
 
 import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 import cli
+import engines
 from catalog.index import read_index
 from prediction.decoders import Decoders
-
-if TYPE_CHECKING:
-    from prediction.network import Network
+from workflow import recipes
 
 REVISION = 1
 
@@ -40,7 +40,7 @@ def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     return images.iloc[bounds[0] : bounds[1]]
 
 
-def predict(network: "Network", decoders: Decoders, probabilities: np.ndarray) -> np.ndarray:
+def predict(predictor: engines.Predictor, decoders: Decoders, probabilities: np.ndarray) -> np.ndarray:
     """Fill probabilities (pictures, classes) batch by batch; returns which pictures decoded (pictures,) bool."""
     decoded = np.empty(len(probabilities), bool)
     done = 0
@@ -48,7 +48,7 @@ def predict(network: "Network", decoders: Decoders, probabilities: np.ndarray) -
         for pixels, is_decoded in decoders.batches():
             rows = slice(done, done + len(is_decoded))
             decoded[rows] = is_decoded
-            probabilities[rows] = network.probabilities(pixels)[: len(is_decoded)]
+            probabilities[rows] = predictor.probabilities(pixels)[: len(is_decoded)]
             bar.update(len(is_decoded))
             done = rows.stop
     probabilities[~decoded] = np.nan
@@ -64,18 +64,27 @@ def main() -> None:
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
         Decoders(
-            args.catalog, rows, args.image_size, args.resize, args.batch_size, args.decoders, Path(folder)
+            args.catalog,
+            rows,
+            args.image["size"],
+            recipes.resize(args.image),
+            args.batch_size,
+            args.decoders,
+            Path(folder),
         ) as decoders,
     ):
-        network = load_network(args)
+        # An engine is loaded after the decoders were forked: they start at once, and without its threads.
+        predictor = engines.choose().load_predictor(
+            args.network, args.image, args.params, batch_size=args.batch_size, gpus=args.gpus
+        )
         if len(rows):
-            shape = (len(rows), network.classes)
+            shape = (len(rows), predictor.classes)
             probabilities = np.lib.format.open_memmap(output, mode="w+", dtype=np.float16, shape=shape)
         else:
-            probabilities = np.empty((0, network.classes), np.float16)
+            probabilities = np.empty((0, predictor.classes), np.float16)
             with output.open("wb") as file:
                 np.save(file, probabilities)
-        decoded = predict(network, decoders, probabilities)
+        decoded = predict(predictor, decoders, probabilities)
         faults = rows[~decoded][["product_id", "image", "doc_offset"]]
         faults.assign(reason="the picture does not decode").to_csv(undecodable, index=False)
     seconds = time.monotonic() - start
@@ -84,24 +93,15 @@ def main() -> None:
     )
 
 
-def load_network(args: argparse.Namespace) -> "Network":
-    """Load MXNet and the network, after the decoders were forked."""
-    import devices  # noqa: PLC0415 - see above
-    from prediction.network import Network  # noqa: PLC0415
-
-    return Network(args.symbol, args.params, args.image_size, args.batch_size, devices.contexts(args.gpus))
-
-
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument("--symbol", type=Path, required=True)
+    parser.add_argument("--network", type=json.loads, required=True, help="family and numbers as JSON")
+    parser.add_argument("--image", type=json.loads, required=True, help="size, mean, scale and resize as JSON")
     parser.add_argument("--params", type=Path, required=True)
-    parser.add_argument("--image-size", type=int, required=True)
-    parser.add_argument("--resize", type=int, required=True, help="shorter edge of a picture before it is cropped")
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--decoders", type=int, required=True, help="decoder processes")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to predict on; 0: the CPU")

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import numpy as np
 
 import networks
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ Arrays are float64 (batch, channels, height, width); weights come by the names o
 
 import numpy as np
 
+import networks
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -15,6 +17,22 @@ def scores(spec: dict, arrays: Arrays, pictures: np.ndarray) -> np.ndarray:
     ]
     pooled = family(spec, arrays, pictures).mean(axis=(2, 3))
     return pooled @ arrays["fc_weight"].T + arrays["fc_bias"]
+
+
+def random_arrays(spec: dict, size: int, classes: int, generator: np.random.Generator) -> tuple[Arrays, Arrays]:
+    """Learned arrays and moving statistics that leave no part of a network without effect."""
+    return tuple(
+        {name: _random_array(name, shape, generator) for name, shape in shapes.items()}
+        for shapes in networks.array_shapes(spec, size, classes)
+    )
+
+
+def _random_array(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    if name.endswith("_weight"):
+        return generator.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+    if name.endswith(("_gamma", "_moving_var")):
+        return generator.uniform(0.5, 1.5, shape) * (5000 if name == "bn_data_moving_var" else 1)
+    return generator.normal(0, 0.3, shape)
 
 
 def resnext(spec: dict, arrays: Arrays, x: np.ndarray) -> np.ndarray:

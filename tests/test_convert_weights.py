@@ -14,7 +14,7 @@ import pytest
 from tiny_catalogs import error_of, run
 
 import networks
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 
 GROCERY = Path(__file__).resolve().parents[2] / "shared" / "data" / "grocery"
 SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}

@@ -5,10 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 import cli
-import devices
-import gpu_packages
+from engines.mxnet import devices, gpu_packages
+from engines.mxnet.library import mx
 from gpus import Gpu
-from mxnet_for_numpy2 import mx
 
 
 @pytest.mark.parametrize("capability", [(5, 0), (6, 1), (7, 0), (8, 0), (8, 6), (8, 9)])

@@ -1,5 +1,7 @@
 """From pictures to categories as the published predictor does it, in float32 and one product at a time."""
 
+import json
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -7,9 +9,9 @@ import published_rules
 import pytest
 import tiny_catalogs
 
-import build_network
 import networks
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
+from engines.mxnet.trainer import in_numpy
 from training import checkpoints
 
 PRODUCTS, SIZE, BATCH = 2000, 32, 64
@@ -44,7 +46,6 @@ def write_model(folder, seed: int) -> mx.mod.Module:
     """A network with random weights, as files; returns it bound for one picture."""
     folder.mkdir()
     scores = networks.build(mx.sym, NETWORK, SIZE, len(CATEGORY_IDS))
-    build_network.prediction_symbol(scores, IMAGE).save(str(folder / "symbol.json"))
     symbol = mx.sym.softmax(scores, name="softmax")
     module = mx.mod.Module(symbol, label_names=None)
     module.bind([("data", (2, 3, SIZE, SIZE))], for_training=False)
@@ -58,7 +59,7 @@ def write_model(folder, seed: int) -> mx.mod.Module:
     scores = np.log([published_probability(module, tiny_catalogs.jpeg(number)) for number in range(100)])
     arguments["fc_bias"][:] = -scores.mean(axis=0)
     module.set_params(arguments, auxiliaries)
-    checkpoints.save(folder / "0001.params", *map(checkpoints.in_numpy, (arguments, auxiliaries)))
+    checkpoints.save(folder / "0001.params", *map(in_numpy, (arguments, auxiliaries)))
     return module
 
 
@@ -83,23 +84,21 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
     modules = []
     for number in range(3):
         modules.append(write_model(tmp_path / f"M{number}", seed=number))
-        files = ("--symbol", tmp_path / f"M{number}/symbol.json", "--params", tmp_path / f"M{number}/0001.params")
-        sizes = (
-            "--shard",
-            0,
-            "--shards",
-            1,
-            "--batch-size",
-            BATCH,
-            "--decoders",
-            2,
-            "--image-size",
-            SIZE,
-            "--resize",
-            SIZE,
-        )
+        network = ("--network", json.dumps(NETWORK), "--image", json.dumps(IMAGE))
+        params = ("--params", tmp_path / f"M{number}/0001.params")
+        sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2)
         output = ("--output", tmp_path / f"M{number}/0000.npy")
-        run("predict_images", "--catalog", tmp_path / "test.bson", "--images", images, *sizes, *files, *output)
+        run(
+            "predict_images",
+            "--catalog",
+            tmp_path / "test.bson",
+            "--images",
+            images,
+            *sizes,
+            *network,
+            *params,
+            *output,
+        )
     members = [tmp_path / f"M{number}/0000.npy" for number in range(3)]
     run("average_models", "--mean", "arithmetic", "--output", tmp_path / "mean.npy", *members)
     joined = ("--index", index, "--known", train, "--images", images, "--classes", tmp_path / "classes.csv")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-import gpu_packages
+from engines.mxnet import gpu_packages
 
 DRIVER = "libcuda.so.1"
 

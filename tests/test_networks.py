@@ -11,9 +11,8 @@ import pytest
 import reference_networks
 
 import networks
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 from networks.shapes import TooSmallError
-from training.checkpoints import shapes
 
 PUBLISHED_CLASSES = 5270
 
@@ -161,6 +160,14 @@ def spec_of(config: dict, network: str) -> dict:
     return {key: value for key, value in config["networks"][network].items() if key != "published_images_per_second"}
 
 
+def shapes(symbol: mx.sym.Symbol, size: int) -> tuple[dict[str, tuple], dict[str, tuple]]:
+    """Shapes of learned arrays and moving statistics, by MXNet."""
+    arguments, _, auxiliaries = symbol.infer_shape(data=(1, 3, size, size))
+    named = dict(zip(symbol.list_arguments(), arguments, strict=True))
+    del named["data"]
+    return named, dict(zip(symbol.list_auxiliary_states(), auxiliaries, strict=True))
+
+
 def values(named_shapes: dict[str, tuple]) -> int:
     return sum(int(np.prod(shape)) for shape in named_shapes.values())
 
@@ -225,26 +232,12 @@ def test_a_network_computes_what_plain_numpy_computes(name, size):
     symbol = networks.build(mx.sym, spec, size, classes)
     generator = np.random.default_rng(0)
     pictures = generator.uniform(0, 255, (2, 3, size, size))
-    arrays = random_arrays(symbol, size, generator)
+    arguments, auxiliaries = reference_networks.random_arrays(spec, size, classes, generator)
+    arrays = arguments | auxiliaries
     found = forward(symbol, arrays, pictures)
     expected = reference_networks.scores(spec, arrays, pictures)
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-4)
-
-
-def random_arrays(symbol: mx.sym.Symbol, size: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Arrays that leave no part of a network without effect."""
-    arguments, auxiliaries = shapes(symbol, size)
-    arrays = {}
-    for name, shape in (arguments | auxiliaries).items():
-        if name.endswith("_weight"):
-            arrays[name] = generator.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
-        elif name.endswith(("_gamma", "_moving_var")):
-            arrays[name] = generator.uniform(0.5, 1.5, shape)
-        else:
-            arrays[name] = generator.normal(0, 0.3, shape)
-    arrays |= {name: array * 5000 for name, array in arrays.items() if name == "bn_data_moving_var"}
-    return arrays
 
 
 def forward(symbol: mx.sym.Symbol, arrays: dict[str, np.ndarray], pictures: np.ndarray) -> np.ndarray:
@@ -255,12 +248,14 @@ def forward(symbol: mx.sym.Symbol, arrays: dict[str, np.ndarray], pictures: np.n
 
 
 def test_dropout_stands_between_the_features_and_the_scores_and_only_in_training():
-    symbol = networks.build(mx.sym, SMALL["resnext"], 41, 7, dropout=0.5)
+    spec = SMALL["resnext"]
+    symbol = networks.build(mx.sym, spec, 41, 7, dropout=0.5)
     layers = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
     assert layers[-3:] == ["flatten0", "dropout", "fc"]
-    without = networks.build(mx.sym, SMALL["resnext"], 41, 7)
+    without = networks.build(mx.sym, spec, 41, 7)
     generator = np.random.default_rng(0)
-    arrays, pictures = random_arrays(symbol, 41, generator), generator.uniform(0, 255, (2, 3, 41, 41))
+    arguments, auxiliaries = reference_networks.random_arrays(spec, 41, 7, generator)
+    arrays, pictures = arguments | auxiliaries, generator.uniform(0, 255, (2, 3, 41, 41))
     np.testing.assert_array_equal(forward(symbol, arrays, pictures), forward(without, arrays, pictures))
 
 

@@ -4,9 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
+from plain_recipes import recipe
 
-from mxnet_for_numpy2 import mx
-from training import optimizers
+from engines.mxnet import optimizers
+from engines.mxnet.library import mx
 
 RATE, BATCH = 0.1, 4
 MOMENTUM, DECAY = 0.9, 0.05
@@ -67,8 +68,8 @@ def adamw(weight, gradients):
 
 @pytest.mark.parametrize("rule", [sgd, nag, adam, adamw, nadam])
 def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule):
-    recipe = {"optimizer": rule.__name__, "momentum": MOMENTUM, "weight_decay": DECAY, "batch_size": BATCH}
-    updater = mx.optimizer.get_updater(optimizers.create(recipe))
+    settings = recipe(optimizer=rule.__name__, momentum=MOMENTUM, weight_decay=DECAY, batch_size=BATCH)
+    updater = mx.optimizer.get_updater(optimizers.create(settings))
     updater.optimizer.lr = RATE
     generator = np.random.default_rng(0)
     start, sums = generator.normal(size=6), generator.normal(size=(5, 6))
@@ -81,34 +82,7 @@ def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule
 @pytest.mark.parametrize("name", ["adam", "nadam"])
 def test_adam_and_nadam_do_not_decay_weights(name):
     """As published: their weight decay is 0 whatever the configuration says for the others."""
-    recipe = {"optimizer": name, "momentum": 0.9, "weight_decay": 0.5, "batch_size": BATCH}
-    assert optimizers.create(recipe).wd == 0
-
-
-def shares(course: dict | None, epochs: range, batches: int) -> list[float]:
-    return [optimizers.rate_share(course, epoch, batch, batches) for epoch in epochs for batch in range(batches)]
-
-
-def test_a_rate_warms_up_and_falls_to_0_by_a_cosine_over_all_epochs_of_its_step():
-    course = {"decay": "cosine", "warmup_steps": 4, "epochs": 3, "after": 5}
-    found = shares(course, range(6, 9), batches=10)
-    np.testing.assert_allclose(found[:5], [0.25, 0.5, 0.75, 1, 1])
-    expected = [0.5 + 0.5 * np.cos(np.pi * step / 26) for step in range(26)]
-    np.testing.assert_allclose(found[4:], expected)
-    assert found[-1] < 0.01
-
-
-def test_a_warm_up_leaves_three_quarters_of_a_small_catalogs_batches():
-    course = {"decay": "cosine", "warmup_steps": 50, "epochs": 4, "after": 0}
-    found = shares(course, range(1, 5), batches=2)
-    np.testing.assert_allclose(found[:3], [0.5, 1, 1])
-    assert shares(course | {"epochs": 1}, range(1, 2), batches=1) == [1.0]
-
-
-def test_a_rate_without_a_decay_stays_after_its_warm_up():
-    course = {"decay": "constant", "warmup_steps": 4, "epochs": 2, "after": 0}
-    np.testing.assert_allclose(shares(course, range(1, 3), batches=8), [0.25, 0.5, 0.75, *[1] * 13])
-    assert shares(None, range(1, 3), batches=2) == [1.0] * 4
+    assert optimizers.create(recipe(optimizer=name, momentum=0.9, weight_decay=0.5)).wd == 0
 
 
 def test_states_are_the_same_file_under_every_python(tmp_path):

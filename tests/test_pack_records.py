@@ -14,7 +14,7 @@ from tiny_catalogs import error_of, files_below, indexed, jpeg, product, product
 
 import pack_records
 from catalog.index import read_index
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 
 CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
 

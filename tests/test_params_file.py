@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cli
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 from training import params_file
 
 RNG = np.random.default_rng(3)

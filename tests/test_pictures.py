@@ -9,7 +9,7 @@ from tiny_catalogs import indexed, jpeg, product, products, write
 import cli
 from catalog import pictures
 from catalog.pictures import DecodeCheck, iter_pictures
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
 
 PIXELS = cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8), (64, 48))
 

@@ -1,5 +1,6 @@
 """predict_images.py: the same probabilities however the work is divided, and a prompt end when something dies."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -14,19 +15,21 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import reference_networks
 import tiny_catalogs
 
-import build_network
 import cli
 import predict_images
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
+from engines.mxnet.predictor import Predictor, prediction_symbol
 from prediction import decoders as decoding
 from prediction.decoders import BATCHES, BLOCK, Decoders, decode
-from prediction.network import Network
+from training import checkpoints
 
 PROGRAM = Path(predict_images.__file__)
 CLASSES, SIZE = 5, 32
 IMAGE = {"size": SIZE, "mean": [10.0, 20.0, 30.0], "scale": 0.5}
+NETWORK = {"family": "resnext", "stem": 8, "units": [1, 1], "filters": [16, 32], "groups": 2, "width": 1.0}
 PICTURES = 3 * BLOCK + 7
 UNDECODABLE = {4, 11, 12, BLOCK, PICTURES - 1}  # rows
 PATIENCE = 20  # seconds within which a program that cannot go on has to end
@@ -41,6 +44,20 @@ def with_huge_sides(jpeg: bytes) -> bytes:
     """The JPEG with sides in its header that OpenCV refuses by an exception."""
     sides = jpeg.index(b"\xff\xc0") + 5
     return jpeg[:sides] + b"\xff\xfe\xff\xfe" + jpeg[sides + 4 :]
+
+
+def in_float32(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def normalized(pixels: np.ndarray) -> np.ndarray:
+    """What a network sees of (height, width, 3) uint8: (3, height, width)."""
+    return ((pixels.astype(np.float64) - IMAGE["mean"]) * IMAGE["scale"]).transpose(2, 0, 1)
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 class Case:
@@ -62,11 +79,10 @@ class Case:
         self.catalog = tiny_catalogs.write(folder / "test.bson", products)
         self.rows = tiny_catalogs.indexed(self.catalog)
         self.images = self.catalog.with_suffix(".parquet")
-        self.weights = rng.normal(0, 0.002, (CLASSES, 3 * SIZE * SIZE)).astype(np.float32)
-        self.symbol, self.params = folder / "symbol.json", folder / "0001.params"
-        scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.Variable("data")), num_hidden=CLASSES, name="fc")
-        build_network.prediction_symbol(scores, IMAGE).save(str(self.symbol))
-        mx.nd.save(str(self.params), {"arg:fc_weight": mx.nd.array(self.weights), "arg:fc_bias": mx.nd.zeros(CLASSES)})
+        self.params = folder / "0001.params"
+        kinds = reference_networks.random_arrays(NETWORK, SIZE, CLASSES, rng)
+        checkpoints.save(self.params, *map(in_float32, kinds))
+        self.arrays = kinds[0] | kinds[1]
 
     def arguments(self, output: Path, **changed: object) -> list[str]:
         options = {
@@ -74,10 +90,9 @@ class Case:
             "images": self.images,
             "shard": 0,
             "shards": 1,
-            "symbol": self.symbol,
+            "network": json.dumps(NETWORK),
+            "image": json.dumps(IMAGE),
             "params": self.params,
-            "image-size": SIZE,
-            "resize": SIZE,
             "batch-size": 12,
             "decoders": 2,
             "output": output,
@@ -92,13 +107,9 @@ class Case:
             if pixels is None:
                 rows.append(np.full(CLASSES, np.nan))
                 continue
-            values = (pixels.astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
-            rows.append(np.mean([self.softmax(values), self.softmax(values[:, ::-1])], axis=0))
+            both = np.stack([normalized(pixels), normalized(pixels[:, ::-1])])
+            rows.append(softmax(reference_networks.scores(NETWORK, self.arrays, both)).mean(axis=0))
         return np.array(rows)
-
-    def softmax(self, values: np.ndarray) -> np.ndarray:
-        powers = np.exp(self.weights @ values.transpose(2, 0, 1).ravel())
-        return powers / powers.sum()
 
 
 @pytest.fixture(scope="module")
@@ -168,19 +179,37 @@ def test_the_batch_size_changes_rounding_at_most(case, whole, tmp_path):
     np.testing.assert_allclose(probabilities, np.load(whole), rtol=1e-3, atol=1e-6)
 
 
+class Linear:
+    """A network whose probabilities are told at once: a matrix times the pixels."""
+
+    def __init__(self) -> None:
+        self.weights = np.random.default_rng(6).normal(0, 0.002, (CLASSES, 3 * SIZE * SIZE)).astype(np.float32)
+
+    def predictor(self, *contexts: mx.Context) -> Predictor:
+        scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.Variable("data")), num_hidden=CLASSES, name="fc")
+        arrays = {"fc_weight": self.weights, "fc_bias": np.zeros(CLASSES, np.float32)}
+        weights = checkpoints.Transfer(arrays, {}, len(arrays))
+        return Predictor(prediction_symbol(scores, IMAGE), weights, SIZE, 6, [*contexts])
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        values = [normalized(picture.transpose(1, 2, 0)) for picture in pixels]
+        both = [[value.ravel(), value[:, :, ::-1].ravel()] for value in values]
+        return np.array([softmax(np.array(pair) @ self.weights.T).mean(axis=0) for pair in both])
+
+
 # Any context but cpu(0) is treated as a GPU, so that CPUs show what GPUs do.
-@pytest.mark.parametrize("places", [[0], [1], [1, 2], [1, 2, 3, 4], range(1, 10)])
-def test_a_batch_is_shared_by_all_devices(case, places):
-    network = Network(case.symbol, case.params, SIZE, 6, [mx.cpu(place) for place in places])
+@pytest.mark.parametrize("devices", [[0], [1], [1, 2], [1, 2, 3, 4], range(1, 10)])
+def test_a_batch_is_shared_by_all_devices(devices):
+    network = Linear()
+    predictor = network.predictor(*map(mx.cpu, devices))
     for seed in range(4):
         pixels = np.random.default_rng(seed).integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
-        values = (pixels.transpose(0, 2, 3, 1).astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
-        expected = [np.mean([case.softmax(v), case.softmax(v[:, ::-1])], axis=0) for v in values]
-        np.testing.assert_allclose(network.probabilities(pixels), expected, rtol=1e-5)
+        expected = network.probabilities(pixels)
+        np.testing.assert_allclose(predictor.probabilities(pixels), expected, rtol=1e-4)
 
 
-def test_batches_in_different_memory_do_not_disturb_each_other(case):
-    network = Network(case.symbol, case.params, SIZE, 6, [mx.cpu()])
+def test_batches_in_different_memory_do_not_disturb_each_other():
+    network = Linear().predictor(mx.cpu())
     first, second = np.random.default_rng(1).integers(0, 256, (2, 6, 3, SIZE, SIZE), np.uint8)
     expected = [network.probabilities(batch.copy()) for batch in (first, second)]
     for _ in range(2):  # the mirror of the mirror has the same mean
@@ -353,19 +382,22 @@ def test_a_missing_catalog_is_one_line(case, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("broken", ["symbol", "params"])
 @pytest.mark.parametrize("content", [b'{"nodes": ', b"", b"\xff\xfe\x00"])
-def test_a_broken_model_file_is_one_line(case, tmp_path, broken, content):
-    path = tmp_path / broken
+def test_a_broken_params_file_is_one_line(case, tmp_path, content):
+    path = tmp_path / "0001.params"
     path.write_bytes(content)
-    with pytest.raises(cli.UserError, match=f"^{path}: (byte 0: |)[^\n]*not a[^\n]*$"):
-        run_here(case, tmp_path / "out/0000.npy", **{broken: path})
+    with pytest.raises(cli.UserError, match=f"^{path}: byte 0: [^\n]*not a[^\n]*$"):
+        run_here(case, tmp_path / "out/0000.npy", params=path)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_model_of_another_size_is_one_line(case, tmp_path):
-    with pytest.raises(cli.UserError, match=rf"^{case.params}: 1 of the 2 arrays of {case.symbol} match"):
-        run_here(case, tmp_path / "out/0000.npy", image_size=2 * SIZE)
+def test_weights_of_another_network_are_one_line(case, tmp_path):
+    other = json.dumps(NETWORK | {"stem": 16})
+    with pytest.raises(cli.UserError, match=rf"^{case.params}: \d+ of the \d+ arrays of its network match; train"):
+        run_here(case, tmp_path / "out/0000.npy", network=other)
+    checkpoints.save(tmp_path / "none.params", {"conv0_weight": np.zeros((1, 1), np.float32)}, {})
+    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/none.params: no fc_bias"):
+        run_here(case, tmp_path / "out/0000.npy", params=tmp_path / "none.params")
 
 
 def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
@@ -373,7 +405,7 @@ def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
         raise mx.MXNetError("Traceback\n  somewhere\nCUDA: out of memory\n")
 
     monkeypatch.setattr(mx.nd.NDArray, "asnumpy", fail)
-    with pytest.raises(cli.UserError, match=r"^a device failed: CUDA: out of memory; nothing was written$"):
+    with pytest.raises(cli.UserError, match=r"^CUDA: out of memory; lower batch_size .*$"):
         run_here(case, tmp_path / "out/0000.npy")
     assert list((tmp_path / "out").iterdir()) == []
 

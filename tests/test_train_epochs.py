@@ -10,35 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 
 import cli
 import train_epochs
-from mxnet_for_numpy2 import mx
-from training import checkpoints
+from engines.mxnet import devices, trainer
+from engines.mxnet.batches import validation_batches
+from engines.mxnet.library import mx
+from training import checkpoints, records
 
 ROOT = Path(__file__).resolve().parents[1]
-CLASSES, SIZE, BATCH = 4, 32, 8
-NETWORK = {"family": "resnext", "stem": 8, "units": [1, 1], "filters": [16, 32], "groups": 2, "width": 1.0}
+CLASSES = 4
 MOMENTUM = {"momentum": 0.9, "weight_decay": 0.0005}
-
-
-def recipe(**changes: object) -> dict:
-    plain = {
-        "network": NETWORK,
-        "image": {"size": SIZE, "mean": [123.68, 116.779, 103.939], "scale": 0.017},
-        "optimizer": "nadam",
-        "learning_rates": [0.01],
-        "momentum": 0.0,
-        "weight_decay": 0.0,
-        "batch_size": BATCH,
-        "dropout": 0.2,
-        "label_smoothing": 0.1,
-        "mirror": True,
-        "hsl": [5, 20, 20],
-        "seed": 1,
-        "transfer": None,
-    }
-    return plain | changes
 
 
 def write_records(path: Path, count: int, seed: int) -> Path:
@@ -127,12 +110,12 @@ FINE_TUNING = {
 )
 def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path, settings):
     together, apart, forgetful = tmp_path / "together", tmp_path / "apart", tmp_path / "forgetful"
-    train(together, recipe(**settings), 1, 2)
-    train(apart, recipe(**settings), 1, 1)
-    train(apart, recipe(**settings), 2, 2, *going_on(apart, 1))
+    train(together, entries(**settings), 1, 2)
+    train(apart, entries(**settings), 1, 1)
+    train(apart, entries(**settings), 2, 2, *going_on(apart, 1))
     assert_same_files(together, apart, 2)
 
-    train(forgetful, recipe(**settings), 2, 2, "--start", apart / "0001.params")
+    train(forgetful, entries(**settings), 2, 2, "--start", apart / "0001.params")
     assert (forgetful / "0002.params").read_bytes() != (apart / "0002.params").read_bytes()
 
 
@@ -141,11 +124,11 @@ def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
 
     Each keeps moving statistics of its own; their mean is saved, so these agree up to rounding.
     """
-    monkeypatch.setattr(train_epochs.devices, "contexts", lambda count: [mx.cpu(0), mx.cpu(1)])
+    monkeypatch.setattr(devices, "contexts", lambda count: [mx.cpu(0), mx.cpu(1)])
     together, apart = tmp_path / "together", tmp_path / "apart"
-    train(together, recipe(dropout=0.0), 1, 2)
-    train(apart, recipe(dropout=0.0), 1, 1)
-    train(apart, recipe(dropout=0.0), 2, 2, *going_on(apart, 1))
+    train(together, entries(dropout=0.0), 1, 2)
+    train(apart, entries(dropout=0.0), 1, 1)
+    train(apart, entries(dropout=0.0), 2, 2, *going_on(apart, 1))
     left, right = arrays(together, 2), arrays(apart, 2)
     for name, array in left.items():
         np.testing.assert_allclose(array, right[name], rtol=0 if name.startswith("arg:") else 1e-5, err_msg=name)
@@ -154,10 +137,10 @@ def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
 def test_the_body_learns_at_its_share_of_the_rate(train, tmp_path):
     """By Adam's first step, which is the rate wherever there is a gradient; the warm-up's first batch has a third."""
     course = FINE_TUNING["course"] | {"epochs": 12}
-    settings = recipe(
+    settings = entries(
         **FINE_TUNING | {"weight_decay": 0.0, "batch_size": 43, "learning_rates": [0.003], "course": course}
     )
-    module = train_epochs.prepare(settings, CLASSES, None, None, [mx.cpu()])
+    module = trainer.prepare(recipe(**settings), CLASSES, None, None, [mx.cpu()])
     before = {name: array.asnumpy() for name, array in module.get_params()[0].items()}
     train(tmp_path, settings, 1, 1)
     after, _ = checkpoints.load(tmp_path / "0001.params")
@@ -167,8 +150,8 @@ def test_the_body_learns_at_its_share_of_the_rate(train, tmp_path):
 
 
 def test_where_only_the_classifier_learns_all_else_stays_to_the_last_bit(train, tmp_path):
-    settings = recipe(**FINE_TUNING | {"train": "classifier", "body_rate": 1.0})
-    module = train_epochs.prepare(settings, CLASSES, None, None, [mx.cpu()])
+    settings = entries(**FINE_TUNING | {"train": "classifier", "body_rate": 1.0})
+    module = trainer.prepare(recipe(**settings), CLASSES, None, None, [mx.cpu()])
     before = [{name: array.asnumpy() for name, array in arrays.items()} for arrays in module.get_params()]
     train(tmp_path, settings, 1, 1)
     after = checkpoints.load(tmp_path / "0001.params")
@@ -183,13 +166,13 @@ def test_where_only_the_classifier_learns_all_else_stays_to_the_last_bit(train, 
 
 def test_an_epoch_depends_on_its_number(train, tmp_path):
     """Another order and other augmentations in each epoch."""
-    train(tmp_path / "one", recipe(), 1, 1)
-    train(tmp_path / "two", recipe(), 2, 2)
+    train(tmp_path / "one", entries(), 1, 1)
+    train(tmp_path / "two", entries(), 2, 2)
     assert (tmp_path / "one/0001.params").read_bytes() != (tmp_path / "two/0002.params").read_bytes()
 
 
 def test_each_epoch_has_its_learning_rate(train, tmp_path):
-    train(tmp_path, recipe(learning_rates=[0.01, 0.0]), 1, 2)
+    train(tmp_path, entries(learning_rates=[0.01, 0.0]), 1, 2)
     before, after = arrays(tmp_path, 1), arrays(tmp_path, 2)
     learned = [name for name in before if name.startswith("arg:")]
     assert all(np.array_equal(before[name], after[name]) for name in learned)
@@ -198,7 +181,7 @@ def test_each_epoch_has_its_learning_rate(train, tmp_path):
 
 
 def test_training_learns(train, tmp_path):
-    train(tmp_path, recipe(dropout=0.0, hsl=[0, 0, 0]), 1, 4)
+    train(tmp_path, entries(dropout=0.0, hsl=[0, 0, 0]), 1, 4)
     report = json.loads((tmp_path / "0004.json").read_text())
     assert report["valid"]["top1"] > 0.8
     assert report["train"]["cross_entropy"] < 0.7 < np.log(CLASSES)
@@ -207,20 +190,20 @@ def test_training_learns(train, tmp_path):
 
 def test_states_of_superseded_epochs_go_and_a_finished_model_can_be_continued(train, tmp_path):
     superseded = ["--superseded-states", tmp_path / "0001.states"]
-    train(tmp_path, recipe(), 1, 1)
-    train(tmp_path, recipe(), 2, 2, *going_on(tmp_path, 1), *superseded)
+    train(tmp_path, entries(), 1, 1)
+    train(tmp_path, entries(), 2, 2, *going_on(tmp_path, 1), *superseded)
     assert {path.name for path in tmp_path.glob("*.states")} == {"0002.states"}
-    train(tmp_path, recipe(), 3, 3, *going_on(tmp_path, 2))
+    train(tmp_path, entries(), 3, 3, *going_on(tmp_path, 2))
     assert {path.name for path in tmp_path.glob("*.params")} == {"0001.params", "0002.params", "0003.params"}
 
 
 def test_valid_metrics_count_every_record_once_and_only_once(train, data, tmp_path):
     """Against a forward pass of each record on its own; the last batch holds 3 real records of 8."""
-    train(tmp_path, recipe(), 1, 1)
+    train(tmp_path, entries(), 1, 1)
     report = json.loads((tmp_path / "0001.json").read_text())["valid"]
-    module = train_epochs.prepare(recipe(batch_size=1), CLASSES, tmp_path / "0001.params", None, [mx.cpu()])
+    module = trainer.prepare(recipe(batch_size=1), CLASSES, tmp_path / "0001.params", None, [mx.cpu()])
     probabilities, labels = [], []
-    for batch in train_epochs.validation_batches(data / "valid.rec", recipe(batch_size=1), 1):
+    for batch in validation_batches(data / "valid.rec", recipe(batch_size=1), 1):
         module.forward(batch, is_train=False)
         probabilities.append(module.get_outputs()[0].asnumpy()[0])
         labels.append(int(batch.label[0].asscalar()))
@@ -234,7 +217,7 @@ def test_valid_metrics_count_every_record_once_and_only_once(train, data, tmp_pa
 
 def test_the_loss_is_cross_entropy_with_smoothed_labels():
     """The gradient of the last layer's bias: probability minus target, 1 - alpha or alpha / (K - 1)."""
-    module = mx.mod.Module(train_epochs.training_symbol(recipe(dropout=0.0), CLASSES))
+    module = mx.mod.Module(trainer.training_symbol(recipe(dropout=0.0), CLASSES))
     module.bind([("data", (1, 3, SIZE, SIZE))], [("softmax_label", (1,))])
     module.init_params(mx.init.Xavier())
     module.forward_backward(mx.io.DataBatch([mx.nd.ones((1, 3, SIZE, SIZE))], [mx.nd.array([2])]))
@@ -248,18 +231,18 @@ def test_the_loss_is_cross_entropy_with_smoothed_labels():
 
 def source(folder: Path, **changes: object) -> Path:
     """A checkpoint of the network with other numbers of classes or units."""
-    symbol = train_epochs.training_symbol(recipe(network=NETWORK | changes), changes.get("classes", 7))
+    symbol = trainer.training_symbol(recipe(network=NETWORK | changes), changes.get("classes", 7))
     module = mx.mod.Module(symbol)
     module.bind([("data", (1, 3, SIZE, SIZE))], [("softmax_label", (1,))])
     mx.random.seed(5)
     module.init_params(mx.init.Uniform(0.3))
-    checkpoints.save(folder / "source.params", *map(checkpoints.in_numpy, module.get_params()))
+    checkpoints.save(folder / "source.params", *map(trainer.in_numpy, module.get_params()))
     return folder / "source.params"
 
 
 def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path, capsys):
     start = source(tmp_path)
-    module = train_epochs.prepare(recipe(transfer={"min_transfer": 0.5}), CLASSES, start, None, [mx.cpu()])
+    module = trainer.prepare(recipe(transfer={"min_transfer": 0.5}), CLASSES, start, None, [mx.cpu()])
     found, given = module.get_params()[0], checkpoints.load(start)[0]
     assert f"{start}: 49 of 51 arrays match by name and shape" in capsys.readouterr().err
     for name, array in found.items():
@@ -274,26 +257,26 @@ def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path, capsys):
 def test_a_transfer_of_too_little_ends_with_the_counts(tmp_path):
     start = source(tmp_path)
     with pytest.raises(cli.UserError, match=r"source.params: 49 of 51 arrays match .* 99% are needed; .*min_transfer"):
-        train_epochs.prepare(recipe(transfer={"min_transfer": 0.99}), CLASSES, start, None, [mx.cpu()])
+        trainer.prepare(recipe(transfer={"min_transfer": 0.99}), CLASSES, start, None, [mx.cpu()])
 
 
 def test_going_on_takes_every_array(tmp_path):
     with pytest.raises(cli.UserError, match=r"49 of 51 arrays match .* 100% are needed"):
-        train_epochs.prepare(recipe(), CLASSES, source(tmp_path), None, [mx.cpu()])
+        trainer.prepare(recipe(), CLASSES, source(tmp_path), None, [mx.cpu()])
 
 
 def test_a_batch_that_gpus_cannot_share_is_refused():
     with pytest.raises(cli.UserError, match="a batch of 9 cannot be shared by 2 GPUs; change the model's batch_size"):
-        train_epochs.prepare(recipe(batch_size=9), CLASSES, None, None, [mx.cpu(0), mx.cpu(1)])
+        trainer.prepare(recipe(batch_size=9), CLASSES, None, None, [mx.cpu(0), mx.cpu(1)])
 
 
 # Faults
 
 
 def test_a_loss_that_is_not_a_number_names_epoch_and_batch_and_keeps_the_epoch_before(train, tmp_path):
-    train(tmp_path, recipe(), 1, 1)
+    train(tmp_path, entries(), 1, 1)
     before = (tmp_path / "0001.params").read_bytes()
-    settings = recipe(optimizer="sgd", learning_rates=[1e38])
+    settings = entries(optimizer="sgd", learning_rates=[1e38])
     with pytest.raises(cli.UserError, match=r"epoch 2, batch \d of 6: the loss is (nan|inf)"):
         train(tmp_path, settings, 2, 2, "--start", tmp_path / "0001.params")
     assert (tmp_path / "0001.params").read_bytes() == before
@@ -302,13 +285,13 @@ def test_a_loss_that_is_not_a_number_names_epoch_and_batch_and_keeps_the_epoch_b
 
 def test_records_that_fill_no_batch_are_named(train, data, tmp_path):
     with pytest.raises(cli.UserError, match=r"train.rec: 43 records do not fill one batch of 64; lower .*batch_size"):
-        train(tmp_path, recipe(batch_size=64), 1, 1)
+        train(tmp_path, entries(batch_size=64), 1, 1)
 
 
 def test_channels_that_mxnet_cannot_concatenate_on_a_cpu_are_explained(train, tmp_path):
     network = {"family": "densenet", "stem": 32, "units": [4, 1], "growth": 20, "bottleneck": 4, "compression": 0.5}
     with pytest.raises(cli.UserError, match=r"sub-memory.*multiples of 16"):
-        train(tmp_path, recipe(network=network), 1, 1)
+        train(tmp_path, entries(network=network), 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +310,7 @@ def test_a_missing_or_damaged_input_is_one_line(data, tmp_path, option, content,
     file = tmp_path / f"start.{suffix}"
     if content is not None:
         file.write_bytes(content)
-    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, recipe(), 1, 1, option, file)]
+    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, entries(), 1, 1, option, file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -339,16 +322,16 @@ def test_a_missing_or_damaged_input_is_one_line(data, tmp_path, option, content,
 def test_records_without_their_index_or_without_a_record_are_named(data, tmp_path):
     (tmp_path / "valid.rec").write_bytes((data / "valid.rec").read_bytes())
     with pytest.raises(cli.UserError, match=r"valid.idx: no such file; pack the records again"):
-        train_epochs.record_count(tmp_path / "valid.rec")
+        records.record_count(tmp_path / "valid.rec")
     (tmp_path / "valid.idx").touch()
     with pytest.raises(cli.UserError, match=r"valid.rec: no records; choose a larger valid_fraction"):
-        train_epochs.record_count(tmp_path / "valid.rec")
+        records.record_count(tmp_path / "valid.rec")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_job_cleanly(data, tmp_path, number, code):
     """SLURM sends SIGTERM before a time limit; Ctrl-C sends SIGINT."""
-    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, recipe(), 1, 9)]
+    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, entries(), 1, 9)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "0001.json").exists():

@@ -116,7 +116,6 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
         "split_catalog": "split-{seed}",
         "pack_records": "dataset-{dataset}",
         "list_images": "images-{images}",
-        "build_network": "model-{model}",
         "train_epochs": "model-{model}",
         "predict_images": "prediction-{model}",
         "average_models": "ensemble-{ensemble}",

@@ -92,7 +92,6 @@ class Artifacts:
         self.records = {dataset: self._records(dataset) for dataset in datasets}
         sets = {"test": None, **{f"valid-{seed}": seed for seed in seeds}}
         self.images = {images: self._images(images, seed) for images, seed in sets.items()}
-        self.symbols = {model: self._symbol(model) for model in config["models"]}
         self.epochs: dict[str, list[Artifact]] = {}
         for model in config["models"]:
             self._add_epochs(model)
@@ -256,15 +255,6 @@ class Artifacts:
 
     # Models
 
-    def _symbol(self, model: str) -> Artifact:
-        recipe = {
-            "network": recipes.network_spec(self.config, model),
-            "image": recipes.image(self.config, model),
-            "classes": self.order,
-            "code": sources.fingerprint("build_network.py"),
-        }
-        return self._add("build_network", recipe, {"classes": self.classes.files["classes"]}, {"model": model})
-
     def _converted(self, weights: str) -> Artifact:
         recipe = {
             "package": PACKAGED_WEIGHTS[weights],
@@ -340,7 +330,6 @@ class Artifacts:
         made_from = {
             "catalog": self.catalog["test"] if images == "test" else self.splits[int(seed)].files["valid"],
             "images": image_set.files["images"],
-            "symbol": self.symbols[model].files["symbol"],
             "params": last.files["params"],
         }
         digest = digest_of("predict_images", recipe)

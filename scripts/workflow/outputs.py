@@ -31,7 +31,6 @@ OUTPUTS = {
         "summary": "records/{dataset}-{digest}/{part}.json",
     },
     "list_images": {"images": "images/{images}-{digest}.parquet"},
-    "build_network": {"symbol": "models/{model}/symbol-{digest}.json"},
     "convert_weights": {"params": "pretrained/{weights}-{digest}.params"},
     "train_epochs": {
         "params": "models/{model}/{epoch}-{digest}.params",

@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 from workflow import sources
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
+ENGINES = SCRIPTS / "engines"
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -73,7 +75,10 @@ def distributions() -> dict[str, list[str]]:
 def imported(program: str) -> set[str]:
     """Distributions that a program and its neighbours import, by the names of requirements.txt."""
     modules = set()
-    for path in sources._imported_files(ROOT / "scripts" / program):
+    files = sources._imported_files(SCRIPTS / program)
+    if ENGINES / "__init__.py" in files:  # a program that computes loads its engine when it runs
+        files |= sources._imported_files(ENGINES / "mxnet/__init__.py")
+    for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.split(".")[0] for alias in node.names}

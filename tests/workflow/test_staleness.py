@@ -146,7 +146,6 @@ def all_that_follows(*models: str, shards: tuple = SHARDS) -> set[str]:
 SEEDS = (1, 12648430)
 SPLITS = {f"split_catalog {seed}" for seed in SEEDS}
 LISTS = {f"list_images {images}" for images in ("test", *(f"valid-{seed}" for seed in SEEDS))}
-NETWORKS = {f"build_network {name}" for name in ALL}
 PACKED = {f"pack_records {dataset} {part}" for dataset in "ABC" for part in ("train", "valid")}
 TRAINED = {job for model in ALL for job in training(model)}
 
@@ -206,7 +205,7 @@ def test_a_moved_step_trains_again_what_left_no_states_and_says_so(results):
 def test_a_new_model_is_trained_and_nothing_else(results):
     like_m01 = yaml.safe_load(OVERLAY.read_text())["models"]["M01"]
     change = {"models": {"M20": like_m01 | {"network": "resnext-101-32x4d", "dataset": "B"}}}
-    made = {"build_network M20"} | training("M20", last=3) | evaluations("M20")
+    made = training("M20", last=3) | evaluations("M20")
     assert results.jobs(change) == made | predictions("M20", images=("valid",))
 
 
@@ -218,7 +217,7 @@ def test_a_removed_model_concerns_its_ensembles_only(results):
 
 def test_a_network_concerns_the_models_that_are_built_from_it(results):
     change = {"networks": {"resnext-101-64x4d": {"stem": 8}}}
-    assert results.jobs(change) == {"build_network M09"} | training("M09") | all_that_follows("M09")
+    assert results.jobs(change) == training("M09") | all_that_follows("M09")
 
 
 def test_another_start_trains_all_epochs_of_a_model(results):
@@ -233,7 +232,7 @@ def test_a_datasets_filter_concerns_the_models_that_learn_from_it(results):
 
 
 def test_the_pictures_size_concerns_everything_that_a_network_sees(results):
-    assert results.jobs({"image": {"size": 48}}) == NETWORKS | TRAINED | all_that_follows(*ALL)
+    assert results.jobs({"image": {"size": 48}}) == TRAINED | all_that_follows(*ALL)
 
 
 # Ensembles and post-processing
@@ -302,9 +301,10 @@ def test_a_cheap_scripts_code_makes_its_files_and_what_follows(results, code):
     assert set(results.why({}).values()) == {"its program changed", reasons.FOLLOWS}
 
 
-def test_a_networks_code_trains_nothing(results, code):
-    code("build_network.py")
-    assert results.jobs() == set()
+def test_the_code_of_training_and_prediction_makes_nothing_until_its_revision_is_raised(results, code):
+    for script in ("train_epochs.py", "predict_images.py"):
+        code(script)
+        assert results.jobs() == set()
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_a_networks_code_trains_nothing(results, code):
         ("train_epochs.py", set()),
         ("pack_records.py", PACKED),
         ("split_catalog.py", SPLITS | PACKED | {job for job in LISTS if "valid" in job}),
-        ("label_categories.py", {"label_categories"} | PACKED | NETWORKS),
+        ("label_categories.py", {"label_categories"} | PACKED),
     ],
 )
 def test_the_revision_of_a_step_up_to_training_trains_every_model(results, revision, script, first):
@@ -324,7 +324,7 @@ def test_the_revision_of_a_step_up_to_training_trains_every_model(results, revis
 def test_the_revision_of_indexing_makes_all_but_the_catalog(results, revision):
     revision("index_catalog.py")
     indexed = {"index_catalog train", "index_catalog test", "label_categories"}
-    assert results.jobs() == indexed | SPLITS | PACKED | LISTS | NETWORKS | TRAINED | all_that_follows(*ALL)
+    assert results.jobs() == indexed | SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
 
 
 @pytest.mark.parametrize(("script", "first"), [("predict_images.py", set()), ("list_images.py", LISTS)])
@@ -379,7 +379,7 @@ def test_a_target_asks_for_its_part(results):
 def test_another_drawn_catalog_is_another_run(results):
     change = {"generate_catalog": {"seed": 2}}
     indexed = {"generate_catalog", "index_catalog train", "index_catalog test", "label_categories"}
-    assert results.jobs(change) == indexed | SPLITS | PACKED | LISTS | NETWORKS | TRAINED | all_that_follows(*ALL)
+    assert results.jobs(change) == indexed | SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
 
 
 def test_another_validation_part_splits_and_trains_again(results):
@@ -440,7 +440,7 @@ def test_a_byte_order_mark_is_free(own, tmp_path):
 def test_another_order_of_categories_trains_again(own, tmp_path):
     head, first, second = NAMES.splitlines(keepends=True)
     (tmp_path / "catalog/category_names.csv").write_text(head + second + first)
-    assert own.jobs() == {"label_categories"} | PACKED | NETWORKS | TRAINED | all_that_follows(*ALL)
+    assert own.jobs() == {"label_categories"} | PACKED | TRAINED | all_that_follows(*ALL)
 
 
 def test_a_sample_submission_concerns_submissions(own, tmp_path):
@@ -464,7 +464,7 @@ def test_a_reason_is_the_first_key_that_differs_from_the_nearest_recipe(results,
     assert results.why({"datasets": {"B": {"seed": 2}}})["evaluate_predictions M09"] == "seeds: [1] -> [2]"
     revision("predict_images.py")
     assert results.why({})["predict_images test M01 0000"] == "revision: 1 -> 2"
-    assert results.why({"image": {"size": 48}})["build_network M01"] == "image.size: 32 -> 48"
+    assert results.why({"image": {"size": 48}})["train_epochs M01 0001"] == "image.size: 32 -> 48"
 
 
 # Where results lie, and going back

@@ -158,12 +158,12 @@ def test_an_evaluations_line_has_its_accuracy_and_the_number_of_products(tmp_pat
     assert not Progress([job], MODELS).finish(job, 1.0, "", evaluation, now=1)
 
 
-def test_shards_share_a_line_and_networks_have_none():
+def test_shards_share_a_line_and_weights_have_none():
     shards = [Job("predict_images", {"images": "test", "model": "M01", "shard": f"{n:04d}"}, "") for n in range(2)]
-    network = Job("build_network", {"model": "M01"}, "")
-    progress = Progress([*shards, network], MODELS)
+    weights = Job("convert_weights", {"weights": "efficientnet-lite0"}, "")
+    progress = Progress([*shards, weights], MODELS)
     progress.start(shards[0], now=0)
-    assert not progress.finish(network, None, "Build the network", None, now=1)
+    assert not progress.finish(weights, None, "Convert the weights", None, now=1)
     assert not progress.finish(shards[0], 5.0, "", None, now=5)
     assert progress.finish(shards[1], 5.0, "", None, now=9) == "M01 predicted test; all prediction done"
 

@@ -1,4 +1,4 @@
-"""MXNet 1.9.1 beside NumPy 2: `from mxnet_for_numpy2 import mx`.
+"""MXNet 1.9.1 beside NumPy 2: `from engines.mxnet.library import mx`.
 
 While it is imported, MXNet looks up names that NumPy 2 dropped (its migration guide lists them). They are put back
 for that time only. What MXNet makes of them is in `mx.np`, which Shelfmark does not use.
@@ -6,7 +6,7 @@ for that time only. What MXNet makes of them is in `mx.np`, which Shelfmark does
 
 import numpy as np
 
-import gpu_packages
+from engines.mxnet import gpu_packages
 
 RENAMED = {
     **{"alltrue": np.all, "sometrue": np.any, "product": np.prod, "round_": np.round},

@@ -6,7 +6,6 @@ which a resumed training drifts.
 
 import io
 import json
-import math
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from mxnet_for_numpy2 import mx
+from engines.mxnet.library import mx
+from training.recipe import Recipe
 
 CLASSIFIER = ("fc_weight", "fc_bias")  # the last layer of every network
 
@@ -61,43 +61,22 @@ class AdamW(mx.optimizer.Adam):
 OWN = {"nag": NAG, "adamw": AdamW}
 
 
-def create(recipe: dict, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
+def create(recipe: Recipe, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
     """The recipe's optimizer; gradients are summed over the batch, so they are scaled by its size.
 
     Args:
         names: of the arguments that learn; needed where the body learns at another rate than the classifier.
     """
-    settings = {"rescale_grad": 1.0 / recipe["batch_size"]}
-    if recipe["optimizer"] in ("nag", "sgd", "adamw"):
-        settings["wd"] = recipe["weight_decay"]
-    if recipe["optimizer"] in ("nag", "sgd"):
-        settings["momentum"] = recipe["momentum"]
-    own = OWN.get(recipe["optimizer"])
-    optimizer = own(**settings) if own else mx.optimizer.create(recipe["optimizer"], **settings)
-    if "body_rate" in recipe:
-        optimizer.lr_mult = {name: recipe["body_rate"] for name in names if name not in CLASSIFIER}
+    settings = {"rescale_grad": 1.0 / recipe.batch_size}
+    if recipe.optimizer in ("nag", "sgd", "adamw"):
+        settings["wd"] = recipe.weight_decay
+    if recipe.optimizer in ("nag", "sgd"):
+        settings["momentum"] = recipe.momentum
+    own = OWN.get(recipe.optimizer)
+    optimizer = own(**settings) if own else mx.optimizer.create(recipe.optimizer, **settings)
+    if recipe.body_rate != 1.0:
+        optimizer.lr_mult = {name: recipe.body_rate for name in names if name not in CLASSIFIER}
     return optimizer
-
-
-def rate_share(course: dict | None, epoch: int, batch: int, batches: int) -> float:
-    """The learning rate of a batch as a share of its recipe's; a warm-up takes at most a quarter of its epochs.
-
-    Args:
-        course: of the recipe (workflow.recipes.rate_course); None where the rate is constant.
-        epoch: its number, from 1.
-        batch: the batch's number in the epoch, from 0.
-        batches: of an epoch.
-    """
-    if course is None:
-        return 1.0
-    done, total = (epoch - 1 - course["after"]) * batches + batch, course["epochs"] * batches
-    warmup = min(course["warmup_steps"], total // 4)
-    if done < warmup:
-        return (done + 1) / warmup
-    if course["decay"] == "constant":
-        return 1.0
-    # Loshchilov and Hutter, SGDR, 2017 (arXiv:1608.03983), equation 5, to 0 and without restarts.
-    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (total - warmup)))
 
 
 def updater_of(module: mx.mod.Module) -> mx.optimizer.Updater:

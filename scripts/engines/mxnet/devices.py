@@ -3,9 +3,9 @@
 import socket
 
 import cli
-import gpu_packages
 import gpus
-from mxnet_for_numpy2 import mx
+from engines.mxnet import gpu_packages
+from engines.mxnet.library import mx
 
 # mxnet-cu112's kernels: compiled for these compute capabilities without PTX, so nothing newer can run them.
 # 8.9 (Ada) runs those of 8.6.

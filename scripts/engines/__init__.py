@@ -1,0 +1,105 @@
+"""Engines compute with networks: they train one epoch and predict one batch. This file is the seam.
+
+An engine is a folder beside this file. Its package has two functions, `create_trainer` and `load_predictor`, with the
+arguments below. Programs reach it by `choose`, and nothing else in scripts/ imports an engine's library.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from training.recipe import Recipe
+
+
+class Trainer(Protocol):
+    """A network with its weights and its optimizer on devices.
+
+    Attributes:
+        devices: names of what it computes on.
+    """
+
+    devices: list[str]
+
+    def train(self, records: Path, epoch: int, rate: float) -> dict:
+        """Train an epoch; returns metrics on the records as they were seen, images_per_second and seconds.
+
+        Order and augmentation of the records follow from the recipe's seed and the epoch's number alone.
+
+        Args:
+            epoch: its number, from 1.
+            rate: the learning rate where it is constant, else the one that a warm-up ends at and a decay starts from.
+
+        Raises:
+            cli.UserError: the loss is not finite, records do not fill a batch, or a device fails.
+        """
+        ...
+
+    def validate(self, records: Path) -> dict:
+        """Metrics on all records without augmentation, and how many images these are."""
+        ...
+
+    def save(self, params: Path, states: Path) -> None:
+        """Write the weights (training/params_file.py) and the optimizer's states; both make going on exact."""
+        ...
+
+
+class Predictor(Protocol):
+    """A trained network as a function from pictures to probabilities.
+
+    Attributes:
+        classes: their number.
+    """
+
+    classes: int
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Mean probabilities (batch, classes) float32 over each picture and its mirror.
+
+        Args:
+            pixels: (batch, 3, size, size) uint8 RGB, a whole batch; may be overwritten.
+
+        Raises:
+            cli.UserError: a device fails.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """The package of an engine."""
+
+    def create_trainer(
+        self, recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+    ) -> Trainer:
+        """A trainer that is ready for its first epoch.
+
+        Args:
+            classes: their number.
+            start: weights to start from; random ones where None.
+            states: of the optimizer, to go on with; a fresh one where None.
+            gpus: to compute on; 0: the CPU.
+            threads: that decode pictures.
+
+        Raises:
+            cli.UserError: a file does not fit or is damaged, too few arrays match, or the GPUs are not to be had.
+        """
+        ...
+
+    def load_predictor(self, network: dict, image: dict, params: Path, *, batch_size: int, gpus: int) -> Predictor:
+        """A predictor with the weights of a .params.
+
+        Args:
+            network: family and numbers (scripts/networks/).
+            image: size (pixels), mean and scale: a network sees (byte - mean) * scale.
+            batch_size: pictures of a batch, which the GPUs share.
+
+        Raises:
+            cli.UserError: the file is damaged or another network's, or the GPUs are not to be had.
+        """
+        ...
+
+
+def choose(name: str = "mxnet") -> Engine:
+    """Load an engine, and with it its library."""
+    return importlib.import_module(f"engines.{name}")

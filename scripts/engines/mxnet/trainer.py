@@ -1,0 +1,159 @@
+"""Training by MXNet's Module, epoch by epoch."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+
+import cli
+import networks
+from engines.mxnet import devices, optimizers
+from engines.mxnet.batches import training_batches, validation_batches
+from engines.mxnet.faults import explained
+from engines.mxnet.library import mx
+from training import checkpoints
+from training.metrics import Metrics
+from training.recipe import Recipe
+from training.records import record_count
+
+INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
+
+
+def training_symbol(recipe: Recipe, classes: int) -> mx.sym.Symbol:
+    """The network with its loss: cross entropy, with label smoothing (true class 1 - alpha, others alpha / (K - 1))."""
+    scores = networks.build(mx.sym, recipe.network, recipe.image["size"], classes, recipe.dropout)
+    if recipe.trains_classifier_only:
+        scores = with_fixed_statistics(scores)
+    return mx.sym.SoftmaxOutput(scores, name="softmax", smooth_alpha=recipe.label_smoothing)
+
+
+def with_fixed_statistics(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """A network whose batch normalizations use their moving statistics in training too, and leave them as they are."""
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        if node["op"] == "BatchNorm":
+            node["attrs"]["use_global_stats"] = "True"
+    return mx.sym.load_json(json.dumps(graph))
+
+
+def prepare(
+    recipe: Recipe, classes: int, start: Path | None, states: Path | None, contexts: list[mx.Context]
+) -> mx.mod.Module:
+    """A module with its weights and optimizer, ready for the first epoch.
+
+    Raises:
+        cli.UserError: a file does not fit, or fewer arrays match the start than the recipe asks for.
+    """
+    symbol = training_symbol(recipe, classes)
+    batch, size = recipe.batch_size, recipe.image["size"]
+    if batch % len(contexts):
+        raise cli.UserError(
+            f"a batch of {batch} cannot be shared by {len(contexts)} GPUs; change the model's batch_size"
+        )
+    names = [name for name in symbol.list_arguments() if name not in INPUTS]
+    fixed = [name for name in names if name not in optimizers.CLASSIFIER] if recipe.trains_classifier_only else None
+    module = mx.mod.Module(symbol, context=contexts, fixed_param_names=fixed)
+    module.bind(data_shapes=[("data", (batch, 3, size, size))], label_shapes=[("softmax_label", (batch,))])
+    mx.random.seed(recipe.seed)
+    fitting = weights_of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
+    module.init_params(
+        # He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), with the published solution's settings.
+        mx.init.MSRAPrelu(factor_type="avg", slope=0.25),
+        arg_params=in_mxnet(fitting.arguments),
+        aux_params=in_mxnet(fitting.auxiliaries),
+        allow_missing=True,
+    )
+    kvstore = "device" if len(contexts) > 1 else None
+    module.init_optimizer(kvstore=kvstore, optimizer=optimizers.create(recipe, names))
+    if states:
+        optimizers.load_states(module, states)
+    return module
+
+
+def weights_of_start(start: Path, recipe: Recipe, classes: int) -> checkpoints.Transfer:
+    """What a checkpoint gives to the recipe's network; says how much that is.
+
+    Raises:
+        cli.UserError: fewer arrays match than the recipe asks for.
+    """
+    shapes = networks.array_shapes(recipe.network, recipe.image["size"], classes)
+    fitting = checkpoints.fitting(checkpoints.load(start), shapes)
+    found = f"{fitting.matched} of {fitting.needed} arrays match by name and shape"
+    cli.summary(f"{start}: {found}")
+    if fitting.matched < recipe.min_transfer * fitting.needed:
+        raise cli.UserError(
+            f"{start}: {found}, {recipe.min_transfer:.0%} are needed; choose another start, or lower the model's"
+            " min_transfer"
+        )
+    return fitting
+
+
+def in_mxnet(arrays: dict[str, np.ndarray]) -> dict[str, mx.nd.NDArray]:
+    return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
+
+
+def in_numpy(arrays: dict[str, mx.nd.NDArray]) -> dict[str, np.ndarray]:
+    return {name: array.asnumpy() for name, array in arrays.items()}
+
+
+class Trainer:
+    """An engines.Trainer.
+
+    Args:
+        module: as prepare leaves it.
+        threads: that decode pictures.
+    """
+
+    def __init__(self, module: mx.mod.Module, recipe: Recipe, threads: int) -> None:
+        self._module, self._recipe, self._threads = module, recipe, threads
+        self.devices = list(map(str, module._context))
+
+    @explained()
+    def train(self, records: Path, epoch: int, rate: float) -> dict:
+        recipe, module = self._recipe, self._module
+        mx.random.seed((recipe.seed + epoch) % (1 << 31))
+        optimizer = optimizers.updater_of(module).optimizer
+        batches = training_batches(records, recipe, epoch, self._threads)
+        total = math.ceil(record_count(records) / recipe.batch_size)
+        metrics = Metrics()
+        start = time.monotonic()
+        with cli.progress(total, "batch", f"epoch {epoch}") as bar:
+            for number, batch in enumerate(batches, 1):
+                optimizer.lr = rate * recipe.rate_share(epoch, number - 1, total)
+                module.forward_backward(batch)
+                module.update()
+                loss = metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())
+                if not math.isfinite(loss):
+                    raise cli.UserError(
+                        f"epoch {epoch}, batch {number} of {total}: the loss is {loss}; lower the learning rate of"
+                        " this epoch; the epoch before is kept"
+                    )
+                bar.update()
+        mx.nd.waitall()
+        seconds = time.monotonic() - start
+        return {**metrics.means(), "images_per_second": metrics.examples / seconds, "seconds": seconds}
+
+    @explained()
+    def validate(self, records: Path) -> dict:
+        metrics = Metrics()
+        count = record_count(records)
+        for batch in validation_batches(records, self._recipe, self._threads):
+            self._module.forward(batch, is_train=False)
+            real = min(self._recipe.batch_size, count - metrics.examples)
+            metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
+        return {**metrics.means(), "images": metrics.examples}
+
+    @explained()
+    def save(self, params: Path, states: Path) -> None:
+        checkpoints.save(params, *map(in_numpy, self._module.get_params()))
+        optimizers.save_states(self._module, states)
+
+
+@explained()
+def create_trainer(
+    recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+) -> Trainer:
+    """See engines.Engine."""
+    return Trainer(prepare(recipe, classes, start, states, devices.contexts(gpus)), recipe, threads)
