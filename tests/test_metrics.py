@@ -1,6 +1,7 @@
 """Top-1, top-5 and cross entropy against their definitions."""
 
 import numpy as np
+import pytest
 
 from training.metrics import Metrics
 
@@ -32,8 +33,15 @@ def test_a_probability_of_zero_costs_much_but_not_infinitely_much():
     assert 20 < Metrics().add(np.float32([[0, 1]]), np.float32([0])) < 30
 
 
-def test_a_loss_that_is_not_a_number_shows():
-    assert np.isnan(Metrics().add(np.float32([[np.nan, np.nan]]), np.float32([0])))
+@pytest.mark.parametrize("row", [[np.nan, np.nan], [0.5, np.nan], [0.5, np.inf]])
+def test_a_probability_that_is_not_finite_shows_whichever_class_has_it(row):
+    assert np.isnan(Metrics().add(np.float32([row]), np.float32([0])))
+
+
+def test_a_network_that_says_the_same_of_all_classes_is_never_right():
+    metrics = Metrics()
+    metrics.add(np.full((4, 10), 0.1, np.float32), np.arange(4, dtype=np.float32))
+    assert (metrics.means()["top1"], metrics.means()["top5"]) == (0, 0)
 
 
 def test_no_examples_have_no_means():

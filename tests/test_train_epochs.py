@@ -283,6 +283,13 @@ def test_a_loss_that_is_not_a_number_names_epoch_and_batch_and_keeps_the_epoch_b
     assert not list(tmp_path.glob("*0002.[!r]*"))
 
 
+def test_weights_that_the_last_step_of_an_epoch_ruined_are_told_by_the_valid_part(train, tmp_path):
+    settings = entries(optimizer="sgd", learning_rates=[1e38], batch_size=43)  # one step
+    with pytest.raises(cli.UserError, match=r"valid.rec: after this epoch the network's probabilities are not finite"):
+        train(tmp_path, settings, 1, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"0001.recipe.json"}
+
+
 def test_records_that_fill_no_batch_are_named(train, data, tmp_path):
     with pytest.raises(cli.UserError, match=r"train.rec: 43 records do not fill one batch of 64; lower .*batch_size"):
         train(tmp_path, entries(batch_size=64), 1, 1)

@@ -21,16 +21,23 @@ class Metrics:
         self._cross_entropy = 0.0
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
-        """Add a batch: probabilities (batch, classes) float32, labels (batch,) class ids; returns its cross entropy.
+        """Add a batch; returns its cross entropy, NaN where a probability of any class is not finite.
 
-        The cross entropy is the plain one, without label smoothing, as in the published logs.
+        The cross entropy is the plain one, without label smoothing, as in the published logs. A class that is as
+        probable as the right one counts as better: a network that says the same of all classes is never right.
+
+        Args:
+            probabilities: (batch, classes) float32.
+            labels: (batch,) class ids.
         """
+        if not np.isfinite(probabilities).all():
+            return math.nan
         labels = labels.astype(np.int64)
         of_label = probabilities[np.arange(len(labels)), labels]
         cross_entropy = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
-        better = (probabilities > of_label[:, None]).sum(axis=1)
-        self._top1 += int((better < 1).sum())
-        self._top5 += int((better < 5).sum())
+        rank = (probabilities >= of_label[:, None]).sum(axis=1)  # 1: no other class is as probable
+        self._top1 += int((rank <= 1).sum())
+        self._top5 += int((rank <= 5).sum())
         self._cross_entropy += cross_entropy
         self.examples += len(labels)
         return cross_entropy / len(labels)

@@ -142,7 +142,12 @@ class Trainer:
         for batch in validation_batches(records, self._recipe, self._threads):
             self._module.forward(batch, is_train=False)
             real = min(self._recipe.batch_size, count - metrics.examples)
-            metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
+            loss = metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
+            if not math.isfinite(loss):
+                raise cli.UserError(
+                    f"{records}: after this epoch the network's probabilities are not finite; lower the epoch's"
+                    " learning rate; the epoch before is kept"
+                )
         return {**metrics.means(), "images": metrics.examples}
 
     @explained()
