@@ -20,7 +20,7 @@ from pathlib import Path
 import cli
 from plan.drawing import size_text
 from workflow import drivers, given
-from workflow.artifacts import Artifact
+from workflow.artifact import Artifact
 from workflow.given import Given
 from workflow.outputs import DIGEST, OUTPUTS
 
@@ -85,7 +85,7 @@ def _digests(artifact: Artifact) -> list[str]:
 
 def _catalog(configuration: Given) -> Iterable[str]:
     """The files of a catalog that no rule makes."""
-    return () if "generate_catalog" in configuration.artifacts.config else configuration.artifacts.catalog.values()
+    return () if "generate_catalog" in configuration.artifacts.config else configuration.artifacts.data.catalog.values()
 
 
 def left_over(results: Path, known: Known) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workflow import recipes
+from workflow import image_sets, recipes
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -74,7 +74,7 @@ def build(config: dict) -> dict[str, Box]:
     )
     boxes += [_model_box(config, model) for model in models]
     for model in models:
-        sets = recipes.predicted_sets(config, model)
+        sets = [images.name for images in image_sets.predicted_by(config, model)]
         sources = [f"model-{model}", *(f"images-{images}" for images in sets)]
         boxes.append(Box(f"prediction-{model}", PREDICTION, f"{model} predicts", ", ".join(sets), sources))
     for name, ensemble in config["ensembles"].items():

@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 import cli
-from workflow.artifacts import Artifacts, Catalog
+from workflow.artifacts import Artifacts
+from workflow.data import Catalog
 
 NOTED = 1 << 28  # bytes; a smaller file is read in a moment
 BLOCK = 1 << 22  # bytes read at once

@@ -2,7 +2,9 @@
 
 import difflib
 import os
+import re
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -12,7 +14,7 @@ from jsonschema.exceptions import ValidationError, best_match
 import cli
 import networks
 from networks.shapes import TooSmallError
-from workflow import artifacts, recipes, values
+from workflow import data, recipes, values
 
 KINDS = {
     "integer": "an integer",
@@ -41,7 +43,7 @@ def complete(config: dict, schema_path: Path) -> dict:
     check_training(config)
     config["results"] = os.path.normpath(config["results"])
     if "generate_catalog" in config:
-        config["catalog"] = artifacts.drawn_folder(config)
+        config["catalog"] = data.drawn_folder(config)
     config = selected(config)
     check_sizes(config)
     return config
@@ -170,6 +172,11 @@ def check_names(config: dict) -> None:
             raise cli.UserError(f"config: ensembles.{name}.weights: give one weight per model")
         if name in config["models"]:
             raise cli.UserError(f"config: ensembles.{name}: a model has this name; choose another")
+
+
+def any_of(names: Iterable[str]) -> str:
+    """The pattern of a wildcard that stands for one of some names."""
+    return "|".join(map(re.escape, names))
 
 
 def _check_reference(name: str, known: dict, key: str, section: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workflow.artifacts import Artifact
+from workflow.artifact import Artifact
 from workflow.outputs import DIGEST
 
 NEW, GONE, STATES = "not made yet", "deleted, or not finished", "its optimizer states were not kept"

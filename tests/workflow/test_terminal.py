@@ -258,7 +258,6 @@ def with_profile(profile: str, folder: Path, catalog: Path, *arguments: str) -> 
     """Run with a profile as it is shipped, on a catalog that no rule draws."""
     own = folder / "own.yaml"
     own.write_text(yaml.safe_dump({"generate_catalog": None, "catalog": str(catalog), "results": "results"}))
-    (folder / "scripts").symlink_to(ROOT / "scripts")
     overlays = [*(ROOT / "profiles" / profile).glob("overlay.yaml"), own]
     command = [sys.executable, "-m", "snakemake", "--profile", ROOT / "profiles" / profile]
     command += ["--directory", folder, "--configfile", *overlays, *arguments]
@@ -296,9 +295,8 @@ def heed_ctrl_c() -> None:
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
-    catalog = artifacts_in(tmp_path).catalog["train"]
+    catalog = artifacts_in(tmp_path).data.catalog["train"]
     command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", catalog]
     driver = subprocess.Popen(
         command,
