@@ -34,6 +34,11 @@ class Artifact:
         return self.wildcards["digest"]
 
     @property
+    def digests(self) -> list[str]:
+        """The digests that its paths hold, its own among them."""
+        return [value for name, value in self.wildcards.items() if name.endswith("digest")]
+
+    @property
     def recipe_file(self) -> Path:
         """Where the recipe lies: beside the first file; once for all parts and shards of a folder."""
         first = Path(next(iter(self.files.values())))

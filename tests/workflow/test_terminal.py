@@ -88,7 +88,8 @@ def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
 def test_names_are_shortened_to_ranges():
     assert listing.ranges(["M03", "M01", "M02", "M05"]) == "M01-M03, M05"
     assert listing.ranges(["ensemble-14", "ensemble-2", "ensemble-1"]) == "ensemble-1, ensemble-2, ensemble-14"
-    epochs = [("M01", "0001"), ("M01", "0002"), ("M02", "0001"), ("M02", "0002"), ("M04", "0003")]
+    assert listing.ranges(["007", "M2", "M1", "lite0", "lite1", "lite0-b"]) == "007, M1-M2, lite0, lite1, lite0-b"
+    epochs = [("M01", "1"), ("M01", "2"), ("M02", "1"), ("M02", "2"), ("M04", "3")]
     assert listing.names(epochs) == "M01-M02 1-2; M04 3"
     assert listing.names([()]) == ""
 
