@@ -9,7 +9,7 @@
 # 5. Keys that are null by now are dropped. The rest is checked against config.schema.yaml, whose defaults fill in the
 #    keys that are not given.
 # 6. Of the models and ensembles, those stay that the key `only` leaves.
-# A workflow that uses this one as a module gives what follows from steps 1 to 4, by `config:` (docs/usage.md).
+# A workflow that uses this one as a module gives what follows from steps 1 to 4, by `config:` (docs/module.md).
 
 from snakemake.utils import min_version
 

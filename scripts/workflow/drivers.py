@@ -21,7 +21,7 @@ import cli
 from workflow.artifact import Artifact
 
 POLL_SECONDS = 10.0
-# Worth waiting for; what else a dead driver left in the queue is made again.
+# Jobs of these rules that a dead driver left in the queue are waited for; its other jobs are cancelled and made again.
 COSTLY_RULES = ("train_epochs", "predict_images")
 TEMPORARY = re.compile(r"\.\d+\.")  # what cli.written_whole writes before it is whole
 
@@ -50,7 +50,12 @@ def check_targets(settings) -> None:
 
 
 def check_triggers(settings) -> None:
-    """The same of a workflow that uses this one: Snakemake's other triggers would train models anew for a changed path.
+    """Refuse triggers by which Snakemake would train models anew because a path or a number of GPUs has changed.
+
+    A workflow that uses this one as a module has triggers of its own; here profiles/default sets them.
+
+    Args:
+        settings: Snakemake's of a DAG.
 
     Raises:
         cli.UserError: names the way out.
@@ -64,7 +69,7 @@ def check_triggers(settings) -> None:
 
 
 def become(workflow, results: Path, planned: Collection[Artifact]) -> int:
-    """Be the only driver of a folder of results; plan anew where others made some of what was planned.
+    """Be the only driver of a folder of results; start this process anew where others made some of what was planned.
 
     Args:
         workflow: Snakemake's.

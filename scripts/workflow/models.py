@@ -77,7 +77,7 @@ class Models:
         self.epochs[model] = epochs
 
     def _start(self, start: dict) -> tuple[dict, str | list[str]]:
-        """What identifies the weights that a model starts from, and their file where a rule makes it.
+        """The recipe of the weights that a model starts from, and their file where a rule makes it.
 
         A public checkpoint is no input: the recipe names it, so that a run can be planned before the file is there, and
         a model outlives it.

@@ -44,7 +44,7 @@ def test_a_run_makes_everything_under_free_names(finished):
 
 
 def test_a_finished_run_of_free_names_plans_nothing(finished):
-    assert [["Nothing to be done: all files are there and up to date."]] == planned(finished)
+    assert planned(finished) == [["Nothing to be done: all files are there and up to date."]]
 
 
 def test_each_name_leads_to_its_own_jobs(tmp_path):
