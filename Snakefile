@@ -1,17 +1,33 @@
 # Shelfmark: from a product catalog's dump to a submission, by an ensemble of CNNs.
 # Each rule file is a chapter; rules/common.smk holds paths, wildcards and look-ups.
+#
+# How the configuration comes together (scripts/workflow/overlays.py and configuration.py):
+# 1. config.yaml, beside this file.
+# 2. On top of it, the configfile that each profile names: --profile profiles/demo brings profiles/demo/overlay.yaml.
+# 3. On top of these, the files of --configfile, in the order of the command line.
+# 4. On top of these, the values of --config.
+# 5. Keys that are null by now are dropped. The rest is checked against config.schema.yaml, whose defaults fill in the
+#    keys that are not given.
+# 6. Of the models and ensembles, those stay that the key `only` leaves.
+# A workflow that uses this one as a module gives what follows from steps 1 to 4, by `config:` (docs/module.md).
 
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+import os
 import sys
+from pathlib import Path
 
-sys.path.insert(0, f"{workflow.basedir}/scripts")
+BASE = Path(os.path.abspath(workflow.current_basedir.get_path_or_uri(secret_free=True)))
+sys.path.insert(0, str(BASE / "scripts"))
 
-from workflow import published, terminal
+from workflow import terminal
 
-published.keep_current(workflow)
 terminal.take_over(workflow)
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+configfile: str(BASE / "config.yaml")
 
 
 include: "rules/common.smk"
@@ -29,34 +45,11 @@ include: "rules/ensemble.smk"
 include: "rules/report.smk"
 
 
-onstart:
-    check_rejects()
-    check_pretrained_weights()
-    check_gpus()
-    check_image()
-    take_over_results()
-
-
-onsuccess:
-    terminal.finish(workflow)
-
-
-# Seconds of work each: nothing for a queue.
-localrules:
-    all,
-    label_categories,
-    convert_weights,
-    tabulate_models,
-    tabulate_evaluations,
-    draw_learning_curves,
-    draw_evaluations,
-    summarize_run,
-    draw_times,
-    draw_plan,
+published.keep_current(workflow, made, take_over)
 
 
 rule all:
-    default_target: True
+    default_target: not IS_MODULE
     input:
         target("all"),
 
@@ -69,3 +62,7 @@ for part in artifacts.target_names(config)[1:]:
             part
         input:
             target(part),
+
+
+onsuccess:
+    terminal.finish(workflow)

@@ -8,14 +8,15 @@ rule generate_catalog:
         logs("generate_catalog/{digest}"),
     benchmark:
         benchmarks("generate_catalog/{digest}")
-    conda:
-        "../envs/data.yaml"
     params:
         size=config.get("generate_catalog"),
+    conda:
+        "../envs/data.yaml"
     message:
         "Draw a catalog of products"
     shell:
-        "python scripts/generate_catalog.py --train-products {params.size[train_products]}"
+        f"python {SCRIPTS}/generate_catalog.py"
+        " --train-products {params.size[train_products]}"
         " --test-products {params.size[test_products]} --seed {params.size[seed]}"
         " --output-folder $(dirname {output.train:q}) 2> {log:q}"
 
@@ -29,19 +30,20 @@ rule index_catalog:
         logs("index_catalog/{catalog}-{digest}"),
     benchmark:
         benchmarks("index_catalog/{catalog}-{digest}")
+    params:
+        on_bad_product=config["on_bad_product"],
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     threads: 2
     resources:
         runtime=index_minutes,
         mem_mb=index_memory,
-    params:
-        on_bad_product=config["on_bad_product"],
+    conda:
+        "../envs/data.yaml"
     message:
         "Index the pictures of {input.catalog}"
     shell:
-        "python scripts/index_catalog.py {input.catalog:q} --on-bad-product {params.on_bad_product}"
+        f"python {SCRIPTS}/index_catalog.py"
+        " {input.catalog:q} --on-bad-product {params.on_bad_product}"
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 
@@ -55,15 +57,17 @@ rule label_categories:
         logs("label_categories/{digest}"),
     benchmark:
         benchmarks("label_categories/{digest}")
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     params:
         names=option("--names", "names"),
+    priority: BEFORE_TRAINING
+    localrule: True
+    conda:
+        "../envs/data.yaml"
     message:
         "Number the categories"
     shell:
-        "python scripts/label_categories.py {params.names} --index {input.index:q}"
+        f"python {SCRIPTS}/label_categories.py"
+        " {params.names} --index {input.index:q}"
         " --output {output.classes:q} 2> {log:q}"
 
 
@@ -77,19 +81,20 @@ rule split_catalog:
         logs("split_catalog/{seed}-{digest}"),
     benchmark:
         benchmarks("split_catalog/{seed}-{digest}")
+    params:
+        valid_fraction=config["valid_fraction"],
+        grouping=options.grouping(config),
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     resources:
         runtime=split_minutes,
         mem_mb=train_index_memory,
-    params:
-        valid_fraction=config["valid_fraction"],
-        grouping=f"--group-field {shlex.quote(config['group_field'])}" if "group_field" in config else "",
+    conda:
+        "../envs/data.yaml"
     message:
         "Split the training products with seed {wildcards.seed}"
     shell:
-        "python scripts/split_catalog.py --catalog {input.catalog:q} --index {input.index:q}"
+        f"python {SCRIPTS}/split_catalog.py"
+        " --catalog {input.catalog:q} --index {input.index:q}"
         " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
         " --output-folder $(dirname {output.train:q}) 2> {log:q}"
 
@@ -105,18 +110,19 @@ rule pack_records:
         logs("pack_records/{dataset}-{part}-{digest}"),
     benchmark:
         benchmarks("pack_records/{dataset}-{part}-{digest}")
+    params:
+        filters=lambda wildcards: options.filters(artifact_of(wildcards)),
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     resources:
         runtime=pack_minutes,
         mem_mb=train_index_memory,
-    params:
-        filters=record_filters,
+    conda:
+        "../envs/data.yaml"
     message:
         "Pack the records of dataset {wildcards.dataset}, part {wildcards.part}"
     shell:
-        "python scripts/pack_records.py --split {input.split:q} --index {input.index:q}"
+        f"python {SCRIPTS}/pack_records.py"
+        " --split {input.split:q} --index {input.index:q}"
         " --classes {input.classes:q} {params.filters} --output {output.records:q} 2> {log:q}"
 
 
@@ -130,15 +136,16 @@ rule list_images:
         logs("list_images/{images}-{digest}"),
     benchmark:
         benchmarks("list_images/{images}-{digest}")
-    priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
-    resources:
-        mem_mb=both_indexes_memory,
     params:
         picture_md5=lambda wildcards: artifact_of(wildcards).recipe["picture_md5"],
+    priority: BEFORE_TRAINING
+    resources:
+        mem_mb=both_indexes_memory,
+    conda:
+        "../envs/data.yaml"
     message:
         "List the pictures of {wildcards.images} that need a forward pass"
     shell:
-        "python scripts/list_images.py --index {input.index:q} --known {input.known:q}"
+        f"python {SCRIPTS}/list_images.py"
+        " --index {input.index:q} --known {input.known:q}"
         " --picture-md5 {params.picture_md5} --output {output.images:q} 2> {log:q}"

@@ -10,19 +10,20 @@ rule average_models:
         logs("average_models/{ensemble}-{digest}-{shard}"),
     benchmark:
         benchmarks("average_models/{ensemble}-{digest}-{shard}")
+    params:
+        mean=lambda wildcards: options.mean(config, wildcards.ensemble),
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     threads: 2
     resources:
         runtime=average_minutes,
         mem_mb=average_memory,
-    params:
-        mean=lambda wildcards: ensemble_options(wildcards.ensemble),
+    conda:
+        "../envs/data.yaml"
     message:
         "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
     shell:
-        "python scripts/average_models.py {params.mean}"
+        f"python {SCRIPTS}/average_models.py"
+        " {params.mean}"
         " --threads {threads} --output {output.probabilities:q} {input.members:q} 2> {log:q}"
 
 
@@ -41,22 +42,22 @@ rule write_submission:
         logs("write_submission/{ensemble}-{digest}"),
     benchmark:
         benchmarks("write_submission/{ensemble}-{digest}")
+    params:
+        labels=options.labels(config),
+        sample=option("--sample-submission", "sample"),
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     resources:
         runtime=submission_minutes,
         mem_mb=submission_memory,
-    params:
-        picture_md5=config["postprocessing"]["picture_md5"],
-        product_md5="on" if config["postprocessing"]["product_md5"] else "off",
-        sample=option("--sample-submission", "sample"),
+    conda:
+        "../envs/data.yaml"
     message:
         "Write the submission of {wildcards.ensemble}"
     shell:
-        "python scripts/write_submission.py --index {input.index:q} --rejects {input.rejects:q}"
+        f"python {SCRIPTS}/write_submission.py"
+        " --index {input.index:q} --rejects {input.rejects:q}"
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
-        " --picture-md5 {params.picture_md5} --product-md5 {params.product_md5} {params.sample}"
+        " {params.labels} {params.sample}"
         " --probabilities {input.probabilities:q} --output {output.submission:q} 2> {log:q}"
 
 
@@ -73,21 +74,21 @@ rule evaluate_predictions:
         logs("evaluate_predictions/{evaluated}-{digest}"),
     benchmark:
         benchmarks("evaluate_predictions/{evaluated}-{digest}")
+    params:
+        splits=lambda wildcards: options.splits(made(), wildcards.evaluated),
+        members=lambda wildcards: options.members(made(), wildcards.evaluated),
+        mean=lambda wildcards: options.mean(config, wildcards.evaluated),
+        labels=options.labels(config),
     priority: BEFORE_TRAINING
-    conda:
-        "../envs/data.yaml"
     resources:
         runtime=evaluation_minutes,
         mem_mb=evaluation_memory,
-    params:
-        splits=split_options,
-        members=member_options,
-        mean=lambda wildcards: ensemble_options(wildcards.evaluated),
-        picture_md5=config["postprocessing"]["picture_md5"],
-        product_md5="on" if config["postprocessing"]["product_md5"] else "off",
+    conda:
+        "../envs/data.yaml"
     message:
         "Measure {wildcards.evaluated} on products that no member trained on"
     shell:
-        "python scripts/evaluate_predictions.py {params.splits} {params.members} --classes {input.classes:q}"
-        " {params.mean} --picture-md5 {params.picture_md5}"
-        " --product-md5 {params.product_md5} --output {output.evaluation:q} --products {output.products:q} 2> {log:q}"
+        f"python {SCRIPTS}/evaluate_predictions.py"
+        " {params.splits} {params.members} --classes {input.classes:q}"
+        " {params.mean} {params.labels}"
+        " --output {output.evaluation:q} --products {output.products:q} 2> {log:q}"

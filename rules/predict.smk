@@ -12,26 +12,26 @@ rule predict_images:
         logs("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}"),
     benchmark:
         benchmarks("predict_images/{images}-{images_digest}-{model}-{digest}-{shard}")
+    params:
+        network=lambda wildcards: options.network(config, wildcards.model),
+        shards=config["prediction"]["shards"],
+        batch_size=config["prediction"]["batch_size"],
+        gpus=config["prediction"]["gpus"],
     priority: BEFORE_TRAINING
-    conda:
-        mxnet_env([config["prediction"]["gpus"]])
     threads: config["prediction"]["threads"]
     resources:
         gpu=config["prediction"]["gpus"],
         nodes=1,
         runtime=prediction_minutes,
         mem_mb=prediction_memory,
-    params:
-        network=lambda wildcards: json.dumps(recipes.network_spec(config, wildcards.model)),
-        image=lambda wildcards: json.dumps(recipes.image(config, wildcards.model)),
-        shards=config["prediction"]["shards"],
-        batch_size=config["prediction"]["batch_size"],
-        gpus=config["prediction"]["gpus"],
+    conda:
+        mxnet_env([config["prediction"]["gpus"]])
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:
-        "python scripts/predict_images.py --catalog {input.catalog:q} --images {input.images:q}"
+        f"python {SCRIPTS}/predict_images.py"
+        " --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
-        " --network {params.network:q} --image {params.image:q} --params {input.params:q}"
+        " {params.network} --params {input.params:q}"
         " --batch-size {params.batch_size} --decoders {threads} --gpus {params.gpus}"
         " --output {output.probabilities:q} 2> {log:q}"

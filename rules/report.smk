@@ -23,16 +23,18 @@ rule summarize_run:
         logs("summarize_run/{digest}"),
     benchmark:
         benchmarks("summarize_run/{digest}")
-    conda:
-        "../envs/report.yaml"
     params:
         catalog=Path(config["catalog"]).name,
         configured=json.dumps(recipes.configured(config)),
         benchmarks=results("benchmarks"),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
     message:
         "Write what the run reached"
     shell:
-        "python scripts/summarize_run.py --catalog {params.catalog:q} --train-index {input.train:q}"
+        f"python {SCRIPTS}/summarize_run.py"
+        " --catalog {params.catalog:q} --train-index {input.train:q}"
         " --test-index {input.test:q} --classes {input.classes:q} --configured {params.configured:q}"
         " --last-epochs {input.last_epochs:q} --evaluations {input.evaluations:q} --products {input.products:q}"
         " --benchmarks {params.benchmarks:q} --output {output.summary:q} 2> {log:q}"
@@ -48,12 +50,14 @@ rule tabulate_evaluations:
         logs("tabulate_evaluations/{digest}"),
     benchmark:
         benchmarks("tabulate_evaluations/{digest}")
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
         "Tabulate the evaluations"
     shell:
-        "python scripts/tabulate_evaluations.py --csv {output.csv:q} --text {output.text:q}"
+        f"python {SCRIPTS}/tabulate_evaluations.py"
+        " --csv {output.csv:q} --text {output.text:q}"
         " --evaluations {input.evaluations:q} --products {input.products:q} 2> {log:q}"
 
 
@@ -75,18 +79,21 @@ rule tabulate_models:
         logs("tabulate_models/{digest}"),
     benchmark:
         benchmarks("tabulate_models/{digest}")
+    params:
+        configured=json.dumps(recipes.configured(config)),
+    localrule: True
     conda:
         "../envs/report.yaml"
-    params:
-        published=artifacts.PUBLISHED_FIGURES,
-        configured=json.dumps(recipes.configured(config)),
     message:
         "Tabulate models and ensembles"
     shell:
-        "python scripts/tabulate_models.py --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
+        f"python {SCRIPTS}/tabulate_models.py"
+        " --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
         " --evaluations {input.evaluations:q} --products {input.products:q} --index {input.index:q}"
-        " --classes {input.classes:q} --published-models scripts/{params.published[published_models]:q}"
-        " --published-ensembles scripts/{params.published[published_ensembles]:q} --output {output.table:q} 2> {log:q}"
+        " --classes {input.classes:q} --output {output.table:q}"
+        f" --published-models {SCRIPTS}/{tables.PUBLISHED_MODELS}"
+        f" --published-ensembles {SCRIPTS}/{tables.PUBLISHED_ENSEMBLES}"
+        " 2> {log:q}"
 
 
 rule draw_learning_curves:
@@ -104,12 +111,14 @@ rule draw_learning_curves:
         logs("draw_learning_curves/{digest}"),
     benchmark:
         benchmarks("draw_learning_curves/{digest}")
+    localrule: True
     conda:
         "../envs/report.yaml"
     message:
         "Draw the learning curves"
     shell:
-        "python scripts/draw_learning_curves.py --figure {output.figure:q} --table {output.table:q}"
+        f"python {SCRIPTS}/draw_learning_curves.py"
+        " --figure {output.figure:q} --table {output.table:q}"
         " {input.last_epochs:q} 2> {log:q}"
 
 
@@ -140,14 +149,16 @@ rule draw_evaluations:
         logs("draw_evaluations/{digest}"),
     benchmark:
         benchmarks("draw_evaluations/{digest}")
-    conda:
-        "../envs/report.yaml"
     params:
         ensembles=list(ENSEMBLES),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
     message:
         "Draw what the ensembles reach"
     shell:
-        "python scripts/draw_evaluations.py --ensembles {params.ensembles} --evaluations {input.evaluations:q}"
+        f"python {SCRIPTS}/draw_evaluations.py"
+        " --ensembles {params.ensembles} --evaluations {input.evaluations:q}"
         " --products {input.products:q} --sizes {output.sizes:q} --levels {output.levels:q}"
         " --calibration {output.calibration:q} 2> {log:q}"
 
@@ -174,7 +185,8 @@ rule show_confusions:
     message:
         "Show what is confused most"
     shell:
-        "python scripts/show_confusions.py --evaluation {input.evaluation:q} --classes {input.classes:q}"
+        f"python {SCRIPTS}/show_confusions.py"
+        " --evaluation {input.evaluation:q} --classes {input.classes:q}"
         " --catalog {input.catalog:q} --index {input.index:q} --output {output.page:q} 2> {log:q}"
 
 
@@ -198,7 +210,8 @@ rule draw_categories:
     message:
         "Draw the distribution of categories"
     shell:
-        "python scripts/draw_categories.py --index {input.index:q} --classes {input.classes:q}"
+        f"python {SCRIPTS}/draw_categories.py"
+        " --index {input.index:q} --classes {input.classes:q}"
         " --output {output.figure:q} 2> {log:q}"
 
 
@@ -217,14 +230,15 @@ rule draw_times:
         logs("draw_times/{digest}"),
     benchmark:
         benchmarks("draw_times/{digest}")
-    conda:
-        "../envs/report.yaml"
     params:
         benchmarks=results("benchmarks"),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
     message:
         "Draw where the time went"
     shell:
-        "python scripts/draw_times.py --benchmarks {params.benchmarks:q} --output {output.figure:q} 2> {log:q}"
+        f"python {SCRIPTS}/draw_times.py" " --benchmarks {params.benchmarks:q} --output {output.figure:q} 2> {log:q}"
 
 
 rule draw_plan:
@@ -236,11 +250,13 @@ rule draw_plan:
         logs("draw_plan/{digest}"),
     benchmark:
         benchmarks("draw_plan/{digest}")
-    conda:
-        "../envs/report.yaml"
     params:
         configuration=json.dumps(recipes.planned_parts(config)),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
     message:
         "Draw the plan"
     shell:
-        "python scripts/draw_plan.py --configuration {params.configuration:q} --output {output.figure:q} 2> {log:q}"
+        f"python {SCRIPTS}/draw_plan.py"
+        " --configuration {params.configuration:q} --output {output.figure:q} 2> {log:q}"

@@ -6,7 +6,7 @@ SHUFFLING = 15e6  # bytes per second of a job that reads pictures in a random or
 
 
 def catalog_file(name):
-    return Path(made().catalog[name])
+    return Path(made().data.catalog[name])
 
 
 def catalog_bytes(name):

@@ -8,16 +8,18 @@ rule convert_weights:
         logs("convert_weights/{weights}-{digest}"),
     benchmark:
         benchmarks("convert_weights/{weights}-{digest}")
+    params:
+        weights=lambda wildcards: or_end(options.packaged_weights, wildcards.weights),
+        network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),
     priority: BEFORE_TRAINING
+    localrule: True
     conda:
         "../envs/data.yaml"
-    params:
-        weights=lambda wildcards: packaged_weights(wildcards.weights),
-        network=lambda wildcards: json.dumps(recipes.numbers(config["networks"][wildcards.weights])),
     message:
         "Convert the published weights of {wildcards.weights}"
     shell:
-        "python scripts/convert_weights.py {params.weights:q} --network {params.network:q}"
+        f"python {SCRIPTS}/convert_weights.py"
+        " {params.weights:q} --network {params.network:q}"
         " --output {output.params:q} 2> {log:q}"
 
 
@@ -37,28 +39,29 @@ rule train_epochs:
         logs("train_epochs/{model}-{epoch}-{digest}"),
     benchmark:
         benchmarks("train_epochs/{model}-{epoch}-{digest}")
-    priority: turn
+    params:
+        recipe=lambda wildcards: str(artifact_of(wildcards).recipe_file),
+        start=lambda wildcards, input: options.start(config, wildcards.model, int(wildcards.epoch), input.start),
+        states=option("--states", "states"),
+        metrics=option("--metrics-before", "metrics"),
+        superseded=lambda wildcards: options.superseded_states(made(), wildcards.model, int(wildcards.epoch)),
+        gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
+    priority: lambda wildcards: recipes.turn(MODELS, wildcards.model)
     group:
-        leg
-    conda:
-        mxnet_env(model["gpus"] for model in MODELS.values())
+        lambda wildcards: recipes.leg(config, wildcards.model, int(wildcards.epoch))
     threads: config["training"]["threads"]
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
         nodes=1,
         runtime=training_minutes,
         mem_mb=training_memory,
-    params:
-        recipe=recipe_file,
-        start=start_option,
-        states=option("--states", "states"),
-        metrics=option("--metrics-before", "metrics"),
-        superseded=superseded_states,
-        gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
+    conda:
+        mxnet_env(model["gpus"] for model in MODELS.values())
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
-        "python scripts/train_epochs.py --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
+        f"python {SCRIPTS}/train_epochs.py"
+        " --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.metrics} {params.superseded}"
         " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} 2> {log:q}"

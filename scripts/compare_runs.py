@@ -24,9 +24,10 @@ from figures.evaluations import labels_taken, on_common_products, read_evaluatio
 from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from postprocessing.proportions import paired_interval
-from workflow import given, recipes
-from workflow.artifacts import Artifact
+from workflow import given, image_sets, recipes
+from workflow.artifact import Artifact
 from workflow.given import Given
+from workflow.image_sets import TEST
 
 # The names of benchmark files, as the rules write them.
 BENCHMARKS = {
@@ -88,7 +89,7 @@ def difference_text(first: pd.Series, second: pd.Series) -> str:
 
 def compare(both: tuple[Given, Given], name: str) -> Row:
     """What both reach on the same products of a model or an ensemble that both have evaluated."""
-    first, second = (side.artifacts.evaluations[name] for side in both)
+    first, second = (side.artifacts.answers.evaluations[name] for side in both)
     right = read_both(name, [Path(each.files["products"]) for each in (first, second)])
     return Row(name, first.digest == second.digest, right, seconds(both, name))
 
@@ -123,10 +124,10 @@ def _read_products(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def seconds(both: tuple[Given, Given], name: str) -> tuple[float | None, float | None]:
     """What a model, or an ensemble's models, took in each; test pictures count where both have predicted them."""
-    tests = [benchmarks(side, _predictions(side, name, "test")) for side in both]
+    tests = [benchmarks(side, _predictions(side, name, of_test=True)) for side in both]
     has_tests = all(paths and all(map(Path.exists, paths)) for paths in tests)
     first, second = (
-        _sum(benchmarks(side, [*_epochs(side, name), *_predictions(side, name, "valid")]) + has_tests * test)
+        _sum(benchmarks(side, [*_epochs(side, name), *_predictions(side, name, of_test=False)]) + has_tests * test)
         for side, test in zip(both, tests, strict=True)
     )
     return first, second
@@ -138,18 +139,17 @@ def benchmarks(side: Given, jobs: Iterable[Artifact]) -> list[Path]:
 
 
 def _epochs(side: Given, name: str) -> list[Artifact]:
-    return [epoch for model in _models(side, name) for epoch in side.artifacts.epochs[model]]
+    return [epoch for model in _models(side, name) for epoch in side.artifacts.models.epochs[model]]
 
 
-def _predictions(side: Given, name: str, part: str) -> list[Artifact]:
-    """The predictions of the valid or the test pictures; none where a model does not predict them."""
-    predicted = side.artifacts.predictions
+def _predictions(side: Given, name: str, of_test: bool) -> list[Artifact]:
+    """The predictions of the test or the valid pictures; none where a model does not predict them."""
     return [
         shard
         for model in _models(side, name)
-        for images in recipes.predicted_sets(side.artifacts.config, model)
-        if images.startswith(part)
-        for shard in predicted[images, model]
+        for images in image_sets.predicted_by(side.artifacts.config, model)
+        if (images == TEST) == of_test
+        for shard in side.artifacts.answers.predictions[images, model]
     ]
 
 
@@ -170,7 +170,7 @@ def evaluated(side: Given) -> list[str]:
     Raises:
         cli.UserError: none is.
     """
-    found = side.artifacts.evaluations.items()
+    found = side.artifacts.answers.evaluations.items()
     names = [name for name, artifact in found if all(Path(path).exists() for path in artifact.files.values())]
     if not names:
         raise cli.UserError(f"{side.name}: nothing is evaluated yet in {side.results}; run it first: {side.command}")
@@ -189,7 +189,7 @@ def table(rows: list[Row]) -> list[str]:
 
 def left_out(both: tuple[Given, Given], found: tuple[list[str], list[str]]) -> list[str]:
     """Lines that tell which names have no row, and why."""
-    known = [side.artifacts.evaluations for side in both]
+    known = [side.artifacts.answers.evaluations for side in both]
     lines = []
     for letter, names, other in zip("AB", known, reversed(known), strict=True):
         lines += _line(f"Only in {letter}", [name for name in names if name not in other])
@@ -205,7 +205,7 @@ def _line(text: str, names: list[str]) -> list[str]:
 
 def labelled_text(both: tuple[Given, Given], name: str) -> str:
     """Which labels the products of each took, in words."""
-    paths = [[Path(side.artifacts.evaluations[name].files["evaluation"])] for side in both]
+    paths = [[Path(side.artifacts.answers.evaluations[name].files["evaluation"])] for side in both]
     first, second = (labels_taken(read_evaluations(path)[name]) for path in paths)
     return first if first == second else f"in A {first}, in B {second}"
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import cli
 from plan.drawing import size_text
 from workflow import drivers, given
-from workflow.artifacts import Artifact
+from workflow.artifact import Artifact
 from workflow.given import Given
 from workflow.outputs import DIGEST, OUTPUTS
 
@@ -54,10 +54,10 @@ class Known:
     def __init__(self, configurations: list[Given]):
         artifacts = [artifact for each in configurations for artifact in each.artifacts.everything()]
         self.patterns = patterns()
-        self.digests = {digest for artifact in artifacts for digest in _digests(artifact)}
+        self.digests = {digest for artifact in artifacts for digest in artifact.digests}
         self.of_rules: dict[str, set[frozenset[str]]] = {}
         for artifact in artifacts:
-            self.of_rules.setdefault(artifact.rule, set()).add(frozenset(_digests(artifact)))
+            self.of_rules.setdefault(artifact.rule, set()).add(frozenset(artifact.digests))
         # A catalog may be one that was drawn here before.
         self.catalogs = {Path(path).parent.resolve() for each in configurations for path in _catalog(each)}
 
@@ -79,13 +79,9 @@ class Known:
         return bool(held) and not any(digests <= held for digests in self.of_rules.get(path.parts[1], ()))
 
 
-def _digests(artifact: Artifact) -> list[str]:
-    return [value for name, value in artifact.wildcards.items() if name.endswith("digest")]
-
-
 def _catalog(configuration: Given) -> Iterable[str]:
     """The files of a catalog that no rule makes."""
-    return () if "generate_catalog" in configuration.artifacts.config else configuration.artifacts.catalog.values()
+    return () if "generate_catalog" in configuration.artifacts.config else configuration.artifacts.data.catalog.values()
 
 
 def left_over(results: Path, known: Known) -> Iterator[Path]:

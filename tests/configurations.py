@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workflow import given
-from workflow.artifacts import Artifact
+from workflow.artifact import Artifact
 from workflow.given import Given
 
 ROOT = Path(__file__).resolve().parents[1]

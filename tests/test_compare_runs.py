@@ -13,6 +13,7 @@ import cli
 import compare_runs
 import evaluate_predictions
 from workflow.given import Given
+from workflow.image_sets import TEST
 
 CHANGED = ["M10", "M11", "ensemble-1", "ensemble-2", "ensemble-4"]
 RIGHT, WRONG = 1000, 1001  # categories; RIGHT is that of every product
@@ -40,7 +41,7 @@ def lay_evaluation(side: Given, name: str, networks: np.ndarray, labelled: np.nd
     if len(products):
         reached["steps"] = evaluate_predictions.steps(products)
         reached |= evaluate_predictions.accuracy(products.product_md5 == products.category_id)
-    files = {key: Path(path) for key, path in side.artifacts.evaluations[name].files.items()}
+    files = {key: Path(path) for key, path in side.artifacts.answers.evaluations[name].files.items()}
     files["evaluation"].parent.mkdir(parents=True, exist_ok=True)
     files["evaluation"].write_text(json.dumps(reached))
     products.to_parquet(files["products"], index=False)
@@ -64,7 +65,7 @@ def both(tmp_path) -> tuple[Given, Given]:
     sides = write(tmp_path / "a.yaml"), write(tmp_path / "b.yaml", OTHER_RATE)
     number = np.arange(160)
     for side, right in zip(sides, (number < 100, (number < 60) | (number >= 140)), strict=True):
-        for name in side.artifacts.evaluations:
+        for name in side.artifacts.answers.evaluations:
             lay_evaluation(side, name, right if name in CHANGED else number < 80, number < 100)
     return sides
 
@@ -92,7 +93,7 @@ def test_the_interval_is_the_one_that_its_authors_program_gives(both):
 def test_rows_tell_shares_differences_and_what_is_the_same(both, tmp_path):
     rows, lines = compared(tmp_path)
     assert lines[:2] == [f"A: {tmp_path / 'a.yaml'}", f"B: {tmp_path / 'b.yaml'}"]
-    assert list(rows) == list(both[0].artifacts.evaluations)
+    assert list(rows) == list(both[0].artifacts.answers.evaluations)
     for name, row in rows.items():
         if name in CHANGED:
             shares = ["62.50", "50.00", "-12.50 (-21.6 to -3.1)", "62.50", "62.50", "+0.00 (-1.21 to 1.21)"]
@@ -119,7 +120,7 @@ def test_the_cost_is_that_of_the_configurations_own_jobs(both):
     lay_benchmarks(both[0], lambda rule: hours.get(rule, 10**6))
     lay_benchmarks(both[1], lambda rule: 2 * hours.get(rule, 10**6))
     # Epochs, and two shards of valid and of test pictures; of what both have, the benchmarks of B lie there.
-    costs = {name: compare_runs.compare(both, name).cells()[-2:] for name in both[0].artifacts.evaluations}
+    costs = {name: compare_runs.compare(both, name).cells()[-2:] for name in both[0].artifacts.answers.evaluations}
     assert costs["M01"] == ["8.0 h", "8.0 h"]
     assert costs["M10"] == ["6.0 h", "8.0 h"]  # one of three epochs, and the predictions, are A's own
     assert costs["M11"] == ["3.0 h", "6.0 h"]
@@ -130,7 +131,7 @@ def test_test_pictures_that_one_has_not_predicted_cost_neither_anything(both):
     lay_benchmarks(both[0], lambda rule: 3600)
     lay_benchmarks(both[1], lambda rule: 3600)
     assert compare_runs.seconds(both, "M10") == (7 * 3600, 7 * 3600)
-    _, benchmark = notes(both[1], both[1].artifacts.predictions["test", "M10"][1])
+    _, benchmark = notes(both[1], both[1].artifacts.answers.predictions[TEST, "M10"][1])
     benchmark.unlink()
     assert compare_runs.seconds(both, "M10") == (5 * 3600, 5 * 3600)
 
@@ -141,14 +142,14 @@ def test_test_pictures_that_one_has_not_predicted_cost_neither_anything(both):
 def test_the_cost_is_unknown_where_a_benchmark_is_missing(both, text):
     lay_benchmarks(both[0], lambda rule: 3600)
     lay_benchmarks(both[1], lambda rule: 3600)
-    _, benchmark = notes(both[1], both[1].artifacts.epochs["M10"][-1])
+    _, benchmark = notes(both[1], both[1].artifacts.models.epochs["M10"][-1])
     benchmark.unlink() if text is None else benchmark.write_text(text)
     assert compare_runs.seconds(both, "ensemble-2")[1] == 3600 * (3 + 2 + 4 * 2)
     assert compare_runs.seconds(both, "M10") == (7 * 3600, None)
 
 
 def test_names_without_a_row_are_told_below(both, tmp_path):
-    Path(both[1].artifacts.evaluations["M10"].files["products"]).unlink()
+    Path(both[1].artifacts.answers.evaluations["M10"].files["products"]).unlink()
     write(tmp_path / "b.yaml", OTHER_RATE, ("ensemble-1: {models: [M10]}", "ensemble-1: null\n  mine: {models: [M10]}"))
     rows, lines = compared(tmp_path)
     assert {"M10", "ensemble-1", "mine"}.isdisjoint(rows)
@@ -156,7 +157,7 @@ def test_names_without_a_row_are_told_below(both, tmp_path):
 
 
 def test_a_product_of_two_categories_is_an_error(both):
-    path = Path(both[1].artifacts.evaluations["M10"].files["products"])
+    path = Path(both[1].artifacts.answers.evaluations["M10"].files["products"])
     products = pd.read_parquet(path)
     products.loc[7, "category_id"] = 5
     products.to_parquet(path, index=False)
@@ -165,14 +166,14 @@ def test_a_product_of_two_categories_is_an_error(both):
 
 
 def test_a_damaged_table_of_products_is_named(both):
-    path = Path(both[1].artifacts.evaluations["M10"].files["products"])
+    path = Path(both[1].artifacts.answers.evaluations["M10"].files["products"])
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(cli.UserError, match=rf"{path}: no table of products: .*; delete it and run again"):
         compare_runs.compare(both, "M10")
 
 
 def test_what_has_not_run_is_told_in_one_line(both, tmp_path):
-    for artifact in both[1].artifacts.evaluations.values():
+    for artifact in both[1].artifacts.answers.evaluations.values():
         Path(artifact.files["products"]).unlink(missing_ok=True)
     done = run("compare_runs.py", tmp_path / "a.yaml", tmp_path / "b.yaml")
     command = f"snakemake --cores all --configfile {tmp_path / 'b.yaml'}"

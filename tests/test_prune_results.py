@@ -76,12 +76,12 @@ def test_files_that_no_rule_writes_are_not_listed(both):
 
 def test_a_drawn_catalog_that_a_configuration_names_as_its_catalog_stays(first, tmp_path):
     lay(files_of(first))
-    catalog = Path(first.artifacts.catalog["train"]).parent
+    catalog = Path(first.artifacts.data.catalog["train"]).parent
     drawn = next(line for line in OVERLAY.splitlines() if line.startswith("generate_catalog"))
     second = write(tmp_path / "second.yaml", (drawn, f"catalog: {catalog}"))
-    assert first.artifacts.index["train"].digest != second.artifacts.index["train"].digest
+    assert first.artifacts.data.index["train"].digest != second.artifacts.data.index["train"].digest
     assert not {path for path in listed(second) if path.parent == catalog}
-    assert listed(second) > set(map(Path, first.artifacts.index["train"].files.values()))
+    assert listed(second) > set(map(Path, first.artifacts.data.index["train"].files.values()))
 
 
 def test_without_delete_files_are_told_by_folder_and_stay(both, tmp_path):

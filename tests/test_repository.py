@@ -6,11 +6,13 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 from snakemake.cli import parse_args
 
 import check_system
+from workflow.outputs import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,6 +55,22 @@ def test_the_citation_is_of_the_changelogs_latest_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert (citation["version"], str(citation["date-released"])) == released[0]
     assert citation["license"] == "MIT"
+
+
+RULES = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+
+
+def test_every_rule_has_outputs_and_all_outputs_have_a_rule():
+    assert set(re.findall(r"^rule (\w+):$", RULES, re.MULTILINE)) == set(OUTPUTS)
+
+
+@pytest.mark.parametrize("rule", OUTPUTS)
+def test_a_rule_its_program_its_test_and_its_logs_have_one_name(rule):
+    [text] = re.findall(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"python (\S+)\"", text) == [f"{{SCRIPTS}}/{rule}.py"]
+    assert (ROOT / "scripts" / f"{rule}.py").exists()
+    assert list((ROOT / "tests").rglob(f"test_{rule}.py"))
+    assert re.findall(r'(logs|benchmarks)\("(\w+)/', text) == [("logs", rule), ("benchmarks", rule)]
 
 
 def test_the_repository_has_what_the_workflow_catalog_looks_for():

@@ -17,7 +17,7 @@ COLUMNS = [
 def latest_epochs(models: Path) -> list[Path]:
     """The metrics of the epoch that each model of a folder finished last."""
     latest = {}
-    for path in sorted(models.glob("M*/????-*.json"), key=lambda path: path.stat().st_mtime):
+    for path in sorted(models.glob("*/????-*.json"), key=lambda path: path.stat().st_mtime):
         if not path.name.endswith(".recipe.json"):
             latest[path.parent] = path
     return sorted(latest.values())

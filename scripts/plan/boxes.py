@@ -1,9 +1,10 @@
 """The boxes of a plan and which of Snakemake's jobs belong to which box."""
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workflow import recipes
+from workflow import image_sets, recipes
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -74,7 +75,7 @@ def build(config: dict) -> dict[str, Box]:
     )
     boxes += [_model_box(config, model) for model in models]
     for model in models:
-        sets = recipes.predicted_sets(config, model)
+        sets = [images.name for images in image_sets.predicted_by(config, model)]
         sources = [f"model-{model}", *(f"images-{images}" for images in sets)]
         boxes.append(Box(f"prediction-{model}", PREDICTION, f"{model} predicts", ", ".join(sets), sources))
     for name, ensemble in config["ensembles"].items():
@@ -100,11 +101,18 @@ def _model_box(config: dict, name: str) -> Box:
 
 
 def _names(models: list[str]) -> str:
-    """M06-M14 for consecutive names, else a list."""
-    numbers = sorted(int(model[1:]) for model in models)
-    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"M{numbers[0]:02d} to M{numbers[-1]:02d}"
-    return ", ".join(sorted(models))
+    """M06 to M14 for names of one stem that are numbered without a gap, else a list."""
+    names = sorted(models, key=_stem_and_number)
+    stems, numbers = zip(*map(_stem_and_number, names), strict=True)
+    if len(names) > 2 and len(set(stems)) == 1 and numbers == tuple(range(numbers[0], numbers[0] + len(names))):
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)
+
+
+def _stem_and_number(name: str) -> tuple[str, int]:
+    """A name without the digits at its end, and these as a number; -1 where there are none."""
+    stem = name.rstrip(string.digits)
+    return stem, int(name[len(stem) :] or -1)
 
 
 def box_key(rule: str, wildcards: dict[str, str]) -> str:

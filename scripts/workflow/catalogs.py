@@ -11,7 +11,8 @@ import json
 from pathlib import Path
 
 import cli
-from workflow.artifacts import Artifacts, Catalog
+from workflow.artifacts import Artifacts
+from workflow.data import Catalog
 
 NOTED = 1 << 28  # bytes; a smaller file is read in a moment
 BLOCK = 1 << 22  # bytes read at once
@@ -59,10 +60,10 @@ def digest(path: Path, noted: Path) -> str:
     """SHA-256 of a file, read only where its path, size or modification time is not noted yet."""
     known = json.loads(noted.read_text()) if noted.exists() else {}
     status = path.stat()
-    stamp = [status.st_size, status.st_mtime_ns]
+    size_and_time = [status.st_size, status.st_mtime_ns]
     entry = known.get(str(path.absolute()), {})
-    if entry.get("stamp") != stamp:
-        entry = {"stamp": stamp, "sha256": sha256(path)}
+    if entry.get("size_and_time") != size_and_time:
+        entry = {"size_and_time": size_and_time, "sha256": sha256(path)}
         if noted.parent.exists() or status.st_size >= NOTED:  # else a dry run leaves nothing
             with contextlib.suppress(cli.UserError, OSError), cli.written_whole(noted) as (temporary,):
                 temporary.write_text(json.dumps(known | {str(path.absolute()): entry}, indent=1))

@@ -2,7 +2,9 @@
 
 import difflib
 import os
+import re
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -12,7 +14,9 @@ from jsonschema.exceptions import ValidationError, best_match
 import cli
 import networks
 from networks.shapes import TooSmallError
-from workflow import artifacts, recipes, values
+from workflow import data, recipes, values
+from workflow.models import PACKAGED_WEIGHTS
+from workflow.outputs import OUTPUTS
 
 KINDS = {
     "integer": "an integer",
@@ -41,7 +45,7 @@ def complete(config: dict, schema_path: Path) -> dict:
     check_training(config)
     config["results"] = os.path.normpath(config["results"])
     if "generate_catalog" in config:
-        config["catalog"] = artifacts.drawn_folder(config)
+        config["catalog"] = data.drawn_folder(config)
     config = selected(config)
     check_sizes(config)
     return config
@@ -73,6 +77,9 @@ def _told(fault: ValidationError, schema: dict) -> tuple[str, str]:
             missing = next(key for key in fault.validator_value if key not in value)
             path.append(missing)
             text = f"missing ({fault.schema['properties'][missing]['description'].rstrip('.')})"
+        case "pattern":
+            path.append(value)
+            text = "a name has letters, digits, _ and -, and begins with a letter or a digit"
         case "type":
             text = f"{reprlib.repr(value)} is not {KINDS[fault.validator_value]}"
         case _:
@@ -153,13 +160,19 @@ def check_names(config: dict) -> None:
     """Check the names by which parts of a complete configuration refer to one another.
 
     Raises:
-        cli.UserError: the first name that leads nowhere, with the path of its key.
+        cli.UserError: the first name that leads nowhere or stands for two things, with the path of its key.
     """
     for name, model in config["models"].items():
+        if f"train_{name}" in OUTPUTS:
+            raise cli.UserError(
+                f"config: models.{name}: its target train_{name} has the name of a rule; choose another"
+            )
         _check_reference(model["network"], config["networks"], f"models.{name}.network", "networks")
         _check_reference(model["dataset"], config["datasets"], f"models.{name}.dataset", "datasets")
         if source := model["start"].get("model"):
             _check_reference(source, config["models"], f"models.{name}.start.model", "models")
+        if (weights := model["start"].get("pretrained")) in PACKAGED_WEIGHTS:
+            _check_reference(weights, config["networks"], f"models.{name}.start.pretrained", "networks")
     for name in config["models"]:
         _check_transfers_end(config["models"], name)
     for name, ensemble in config["ensembles"].items():
@@ -170,6 +183,11 @@ def check_names(config: dict) -> None:
             raise cli.UserError(f"config: ensembles.{name}.weights: give one weight per model")
         if name in config["models"]:
             raise cli.UserError(f"config: ensembles.{name}: a model has this name; choose another")
+
+
+def any_of(names: Iterable[str]) -> str:
+    """The pattern of a wildcard that stands for one of some names."""
+    return "|".join(map(re.escape, names))
 
 
 def _check_reference(name: str, known: dict, key: str, section: str) -> None:
@@ -192,7 +210,8 @@ def selected(config: dict) -> dict:
     Where none of these ensembles has all the models, an ensemble `only` of all of them is added.
 
     Raises:
-        cli.UserError: a name in `only` leads nowhere, or a model starts from one that is not named.
+        cli.UserError: a name in `only` leads nowhere, a model starts from one that is not named, or something else has
+            the name of the ensemble.
     """
     if "only" not in config:
         return config
@@ -208,5 +227,11 @@ def selected(config: dict) -> dict:
     models = {name: model for name, model in config["models"].items() if name in only}
     ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(only)}
     if not any(len(ensemble["models"]) == len(only) for ensemble in ensembles.values()):
+        for section in ("models", "ensembles"):
+            if "only" in config[section]:
+                raise cli.UserError(
+                    f"config: {section}.only: the ensemble of all models that the key only names is called so;"
+                    " choose another name"
+                )
         ensembles["only"] = {"models": list(models), "mean": "arithmetic"}
     return config | {"models": models, "ensembles": ensembles}

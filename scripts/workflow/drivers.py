@@ -1,7 +1,7 @@
 """One driver per folder of results, and no job twice.
 
-A driver is the Snakemake process that submits jobs. Where it dies, its jobs stay in the queue; the next driver
-has to know of them before it plans. The kernel releases a dead process's lock, so nobody has to unlock.
+A driver is the Snakemake process that submits jobs. When it dies, its jobs stay in the queue, and the next driver has
+to know of them before it plans. A driver's lock ends with its process, so that nobody has to unlock anything.
 """
 
 import contextlib
@@ -13,13 +13,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 import cli
+from workflow.artifact import Artifact
 
 POLL_SECONDS = 10.0
-# Worth waiting for; what else a dead driver left in the queue is made again.
+# Jobs of these rules that a dead driver left in the queue are waited for; its other jobs are cancelled and made again.
 COSTLY_RULES = ("train_epochs", "predict_images")
 TEMPORARY = re.compile(r"\.\d+\.")  # what cli.written_whole writes before it is whole
 
@@ -45,6 +47,49 @@ def check_targets(settings) -> None:
         )
     if "train_epochs" in settings.until:
         raise cli.UserError("--until train_epochs: name the target instead: -- train")
+
+
+def check_triggers(settings) -> None:
+    """Refuse triggers by which Snakemake would train models anew because a path or a number of GPUs has changed.
+
+    A workflow that uses this one as a module has triggers of its own; here profiles/default sets them.
+
+    Args:
+        settings: Snakemake's of a DAG.
+
+    Raises:
+        cli.UserError: names the way out.
+    """
+    triggers = sorted(map(str, settings.rerun_triggers))
+    if triggers != ["mtime"]:
+        raise cli.UserError(
+            f"--rerun-triggers {' '.join(triggers)}: a file of Shelfmark that is there is current; run with"
+            " --rerun-triggers mtime, or copy Shelfmark's profiles/default beside your Snakefile"
+        )
+
+
+def become(workflow, results: Path, planned: Collection[Artifact]) -> int:
+    """Be the only driver of a folder of results; start this process anew where others made some of what was planned.
+
+    Args:
+        workflow: Snakemake's.
+        planned: what this run makes.
+
+    Returns:
+        the descriptor of a lock that the jobs of this driver have to hold, too.
+
+    Raises:
+        cli.UserError: names the process that already is the driver.
+    """
+    claim(results)
+    jobs_lock, has_waited = wait_for_orphans(results)
+    if planned and not workflow.local_exec:
+        has_waited |= take_over_jobs(results, workflow.scheduler._executor.run_uuid)
+    if has_waited or any(all(map(os.path.exists, artifact.files.values())) for artifact in planned):
+        os.chdir(workflow.rundir)  # which the arguments are relative to
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    tidy(results)
+    return jobs_lock
 
 
 def _open(path: Path) -> int:

@@ -40,9 +40,7 @@ def table(jobs: Iterable[Job], width: int) -> str:
     rows = [("rule", "jobs", "why", "for")]
     for rule in dict.fromkeys(job.rule for job in jobs):
         members = [job for job in jobs if job.rule == rule]
-        rows.append(
-            (rule, str(len(members)), reasons(members), names(tuple(job.wildcards.values()) for job in members))
-        )
+        rows.append((rule, str(len(members)), reasons(members), names(map(_values, members))))
     first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
     indent = first + second + third + 6
     lines = []
@@ -58,6 +56,11 @@ def reasons(jobs: list[Job]) -> str:
     found = Counter(first_reason([job]) for job in jobs).most_common()
     told = ", ".join(f"{reason} ({count})" for reason, count in found[:2])
     return found[0][0] if len(found) == 1 else told + ", ..." * (len(found) > 2)
+
+
+def _values(job: Job) -> tuple[str, ...]:
+    """A job's wildcards, with epochs and shards as numbers."""
+    return tuple(str(int(value)) if name in ("epoch", "shard") else value for name, value in job.wildcards.items())
 
 
 def names(rows: Iterable[tuple[str, ...]]) -> str:
@@ -80,14 +83,10 @@ def ranges(values: Iterable[str]) -> str:
             runs[-1].append(value)
         else:
             runs.append([value])
-    return ", ".join("-".join(map(_short, dict.fromkeys((run[0], run[-1])))) for run in runs)
+    return ", ".join("-".join(dict.fromkeys((run[0], run[-1]))) for run in runs)
 
 
 def _parts(value: str) -> tuple[str, int]:
     """A value's text and the number at its end (-1: none)."""
     match = NUMBERED.match(value)
     return (match[1], int(match[2])) if match else (value, -1)
-
-
-def _short(value: str) -> str:
-    return str(int(value)) if value.isdecimal() else value

@@ -20,7 +20,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 import cli
-from workflow import configuration
+from workflow import catalogs, configuration
 
 
 def in_order(arguments: list[str], configfiles: list[Path]) -> list[Path]:
@@ -85,15 +85,32 @@ def _sections(text: str) -> object:
     return text
 
 
-def put_on_top(workflow, config: dict) -> dict:
+def of_workflow(workflow, config: dict, root: Path) -> dict:
+    """The complete configuration of a workflow; the files of its catalog are there where a run needs them.
+
+    Args:
+        workflow: Snakemake's.
+        config: what its Snakefile has read; of a module that is given one, the whole configuration.
+        root: the checkout with config.yaml.
+
+    Raises:
+        cli.UserError: a file cannot be read, the first fault of the configuration, or a file that no rule makes.
+    """
+    checked = configuration.complete(put_on_top(workflow, config, root), root / "config.schema.yaml")
+    if workflow.check_envvars:  # which is not so where the rules are only read: snakemake --lint
+        catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
+    return checked
+
+
+def put_on_top(workflow, config: dict, root: Path) -> dict:
     """The configuration of a workflow with all that its command line puts on top; its jobs get the same files."""
-    if workflow.modifier.skip_configfile:  # imported by another workflow, which gives the whole configuration
-        return config
+    if workflow.modifier.skip_configfile:
+        return copy.deepcopy(config)
     settings = workflow.config_settings
     if workflow.is_main_process:
         with contextlib.chdir(workflow.rundir):  # paths are relative to it, not to --directory
             settings.configfiles = in_order(sys.argv[1:], settings.configfiles)
         workflow.configfiles += [path for path in settings.configfiles if path not in workflow.configfiles]
     # Snakemake has put the keys of the command line before those of config.yaml; the order stands in tables.
-    below = load_configfile(Path(workflow.basedir, "config.yaml"))
+    below = load_configfile(root / "config.yaml")
     return merged(below, settings.configfiles, settings.config_args)

@@ -9,7 +9,7 @@ import filecmp
 import functools
 import logging
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
@@ -17,7 +17,8 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 import cli
-from workflow.artifacts import Artifact, Artifacts
+from workflow.artifact import Artifact, write_recipe
+from workflow.artifacts import Artifacts
 
 # What the folders hold; files of other kinds in them are their owner's.
 KINDS = {
@@ -62,30 +63,50 @@ def withdraw(results: Path, artifacts: Artifacts) -> None:
             (results / folder).rmdir()
 
 
-def keep_current(workflow) -> None:
-    """Have stable names belong to this run from its first job on, or at once where there is nothing to do."""
-    if workflow.is_main_process and workflow.modifier.is_main_snakefile():
-        logger.addHandler(Publisher(workflow))
+def prepare(results: Path, artifacts: Artifacts, planned: Iterable[Artifact]) -> None:
+    """Take away what stands under stable names for another configuration, and write recipes of what is to be made."""
+    withdraw(results, artifacts)
+    publish(artifacts.everything())
+    for artifact in planned:
+        write_recipe(artifact)
+
+
+def keep_current(workflow, made: Callable[[], Artifacts], take_over: Callable[[], None]) -> None:
+    """Have stable names belong to this run from its first job on, or at once where there is nothing to do.
+
+    Args:
+        workflow: Snakemake's; perhaps of another Snakefile, which uses this one as a module.
+        made: gives everything that the configuration leads to.
+        take_over: what is to be done before the first job, and where there is none.
+    """
+    if workflow.is_main_process:
+        logger.addHandler(Publisher(workflow, made, take_over))
 
 
 class Publisher(logging.Handler):
-    """Puts in place what a job has made, as soon as it has ended."""
+    """Takes the results over before the first job, and puts in place what a job has made as soon as it has ended.
 
-    def __init__(self, workflow):
+    Snakemake has hooks for the start of a run, but none where there is nothing to do, none in a module, and none for
+    the end of a job.
+    """
+
+    def __init__(self, workflow, made: Callable[[], Artifacts], take_over: Callable[[], None]):
         super().__init__()
         self.workflow = workflow
+        self.made = made
+        self.take_over = take_over
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.workflow.dryrun:
             return
-        if record.msg == NOTHING_TO_BE_DONE_MSG:  # then Snakemake has no onstart
-            self.workflow.globals["take_over_results"]()
-        if getattr(record, "event", None) != LogEvent.JOB_FINISHED:
+        event = getattr(record, "event", None)
+        if event == LogEvent.RUN_INFO or record.msg == NOTHING_TO_BE_DONE_MSG:
+            self.take_over()
+        if event != LogEvent.JOB_FINISHED:
             return
         try:
-            job = self._jobs[record.job_id]
-            if job.output:
-                publish([self.workflow.globals["artifact_of"](job.wildcards_dict)])
+            if artifact := self.made().get(self._jobs[record.job_id].wildcards_dict):
+                publish([artifact])
         except Exception:  # a fault of this handler must not end a run of days
             self.handleError(record)
 

@@ -6,18 +6,16 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workflow.artifacts import Artifact
-from workflow.outputs import DIGEST
+from workflow.artifact import Artifact
 
 NEW, GONE, STATES = "not made yet", "deleted, or not finished", "its optimizer states were not kept"
 FOLLOWS = "what it is made from changes"
 # Keys that hold digests of other recipes; there the change is told.
 CHAINED = re.compile(
-    r"(before|members|averages|model|models\.\w+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
+    r"(before|members|averages|model|models\.[\w-]+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{16,}")
 LONGEST = 24  # characters of a value that is shown
-DIGEST_IN_PATH = re.compile(rf"(?<=[-/]){DIGEST}(?=[./]|$)")
 
 
 def reasons(missing: Iterable[Artifact]) -> Iterator[tuple[Artifact, str]]:
@@ -42,7 +40,9 @@ def _reason(artifact: Artifact, lying: dict[str, list[Path]]) -> str:
 
 def _alike(artifact: Artifact, lying: dict[str, list[Path]]) -> list[Path]:
     """The recipes of files that lie on disk and have the artifact's name but for digests."""
-    pattern = DIGEST_IN_PATH.sub("?" * 10, glob.escape(str(artifact.recipe_file)))
+    pattern = glob.escape(str(artifact.recipe_file))
+    for digest in artifact.digests:
+        pattern = pattern.replace(digest, "?" * len(digest))
     if pattern not in lying:
         found = sorted(glob.glob(pattern))  # noqa: PTH207 - a Path takes no absolute pattern
         lying[pattern] = [path for path in map(Path, found) if _has_files(path)]

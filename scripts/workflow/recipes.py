@@ -99,16 +99,24 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
     }
 
 
+def turn(models: dict, name: str) -> int:
+    """The priority of a model's training: models come in the order of the configuration, one whole before the next."""
+    return len(models) - list(models).index(name)
+
+
+def leg(config: dict, model: str, epoch: int) -> str:
+    """The cluster job that an epoch belongs to, together with its neighbours (training.epochs_per_job)."""
+    return f"{model}-{(epoch - 1) // config['training']['epochs_per_job']}"
+
+
 def trained_datasets(config: dict) -> list[str]:
     """The datasets that models learn from, by name."""
     return sorted({model["dataset"] for model in config["models"].values()})
 
 
-def predicted_sets(config: dict, model_name: str) -> list[str]:
-    """The image sets that a model predicts: its split's valid part, and the test pictures where an ensemble has it."""
-    seed = seed_of(config, model_name)
-    is_member = any(model_name in ensemble["models"] for ensemble in config["ensembles"].values())
-    return [f"valid-{seed}", *(["test"] if is_member else [])]
+def split_seeds(config: dict) -> list[int]:
+    """The seeds of the splits that datasets are packed from."""
+    return sorted({config["datasets"][dataset]["seed"] for dataset in trained_datasets(config)})
 
 
 def seed_of(config: dict, model: str) -> int:

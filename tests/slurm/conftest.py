@@ -71,7 +71,7 @@ class Workplace:
 
     def epoch(self, model: str, number: int) -> str:
         """The weights of an epoch."""
-        return self.made.epochs[model][number - 1].files["params"]
+        return self.made.models.epochs[model][number - 1].files["params"]
 
     def _run(self, *arguments: str, **options) -> subprocess.Popen:
         environment = {

@@ -8,6 +8,8 @@ import subprocess
 import cluster as slurm
 import pytest
 
+from workflow.image_sets import TEST
+
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 RESULTS = ("models/*/*.params", "probabilities/*/*/*.npy", "submission/*", "evaluation/*.json")
@@ -133,7 +135,7 @@ def test_after_its_driver_is_killed_a_run_goes_on_and_does_nothing_twice(cluster
 
 def test_a_second_driver_of_the_results_is_refused_and_the_first_goes_on(cluster, untrained):
     """With a job that runs and one that SLURM has not started yet."""
-    place, images = untrained, untrained.made.images["test"].files["images"]
+    place, images = untrained, untrained.made.data.images[TEST].files["images"]
     (place.folder / images).unlink()
     place.hold("train_epochs-M01-1")
     with cluster.closed("cpu"):
@@ -184,7 +186,7 @@ def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, workpla
     """Of a job that has its own line, and of a group that SLURM ended in the midst of its batches."""
     place = workplace("failing")
     place.local("--", "records")
-    epoch, index = place.made.epochs["M10"][0], place.made.index["train"]
+    epoch, index = place.made.models.epochs["M10"][0], place.made.data.index["train"]
     place.hold("train_epochs-M10-1")
     driver = place.driver("--retries", "0", "--", epoch.files["params"])
     subprocess.run(

@@ -174,7 +174,6 @@ def test_a_checkpoint_that_is_there_or_not_asked_for_is_not_missing(catalog):
 
 
 def test_the_linter_needs_no_catalog_and_a_dry_run_names_it(tmp_path):
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
     lint, dry_run = (
         subprocess.run([*program, option], cwd=ROOT, capture_output=True, text=True, check=False)

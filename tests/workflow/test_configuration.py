@@ -12,6 +12,7 @@ import networks
 from workflow import configuration, values
 
 SCHEMA_PATH = Path(__file__).resolve().parents[2] / "config.schema.yaml"
+LITE = {"pretrained": "efficientnet-lite0"}
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 
 
@@ -54,6 +55,16 @@ def test_the_published_configuration_is_right(config):
             r"networks\.dpn-98\.image\.resize: 160 pixels are fewer than the 180",
         ),
         (lambda c: c.update(only=["M05", "M77"]), "config: only: M77 is not in models: M01, M02"),
+        (
+            lambda c: c["models"].update({"_x": c["models"]["M01"]}),
+            r"config: models\._x: a name has letters, digits, _ and",
+        ),
+        (
+            lambda c: c["networks"].update({"a b": c["networks"]["dpn-92"]}),
+            r"config: networks\.a b: a name has letters",
+        ),
+        (lambda c: c["datasets"].update({"é": {"seed": 1}}), r"config: datasets\.é: a name has letters"),
+        (lambda c: c["ensembles"].update({"a/b": {"models": ["M01"]}}), r"config: ensembles\.a/b: a name has letters"),
         (lambda c: c.update(only=["M11"]), r"config: only: M11 starts from M10; name M10 too, or set models\.M11\."),
     ],
 )
@@ -77,12 +88,29 @@ def test_a_fault_names_its_key(config, change, message):
         (lambda c: c["ensembles"]["ensemble-2"]["models"].append("M77"), "ensembles.ensemble-2.models: M77"),
         (lambda c: c["ensembles"]["ensemble-2"].update(weights=[1.0]), "one weight per model"),
         (lambda c: c["ensembles"].update(M05={"models": ["M05"]}), r"ensembles\.M05: a model has this name"),
+        (
+            lambda c: c["models"].update(epochs=c["models"]["M05"]),
+            r"models\.epochs: its target train_epochs has the name",
+        ),
+        (
+            lambda c: c["networks"].pop("efficientnet-lite0") and c["models"]["M05"]["start"].update(LITE),
+            r"models\.M05\.start\.pretrained: efficientnet-lite0 is not in networks",
+        ),
     ],
 )
 def test_a_name_that_leads_nowhere_is_found(config, change, message):
     change(config)
     with pytest.raises(cli.UserError, match=message):
         configuration.check_names(config)
+
+
+@pytest.mark.parametrize("section", ["models", "ensembles"])
+def test_nothing_else_has_the_name_of_the_ensemble_of_selected_models(config, section):
+    config[section]["only"] = config["models"]["M01"] if section == "models" else {"models": ["M01"]}
+    configuration.complete(copy.deepcopy(config), SCHEMA_PATH)
+    configuration.complete(config | {"only": ["M05", "M07"]}, SCHEMA_PATH)  # ensemble-2 has them
+    with pytest.raises(cli.UserError, match=rf"config: {section}\.only: the ensemble of all models that the key only"):
+        configuration.complete(config | {"only": ["M02", "M03"]}, SCHEMA_PATH)
 
 
 def test_pictures_that_are_too_small_for_a_network_are_found(config):

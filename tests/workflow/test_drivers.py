@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import DAGSettings
 
 import cli
@@ -115,6 +116,14 @@ def test_a_lock_can_be_opened_by_all_who_may_write_into_its_folder(tmp_path):
 def test_what_contradicts_paths_that_say_what_is_in_them_is_refused(option, words):
     with pytest.raises(cli.UserError, match=words):
         drivers.check_targets(DAGSettings(**{option: {"train_epochs"}}))
+
+
+def test_a_workflow_that_uses_this_one_has_to_leave_times_as_the_only_trigger():
+    drivers.check_triggers(DAGSettings(rerun_triggers={RerunTrigger.MTIME}))
+    with pytest.raises(
+        cli.UserError, match="--rerun-triggers code input mtime params software-env: a file of Shelfmark"
+    ):
+        drivers.check_triggers(DAGSettings())
 
 
 def test_running_epochs_and_predictions_are_kept_and_the_rest_cancelled():

@@ -112,7 +112,8 @@ def test_every_rule_has_an_environment_with_what_its_program_imports(rule):
     text = rules()[rule]
     names = environments_of(text)
     assert names <= set(ENVIRONMENTS)
-    programs = re.findall(r"python scripts/(\w+\.py)", text)
+    programs = re.findall(r"python {SCRIPTS}/(\w+\.py)", text)
+    assert programs
     for name in names:
         for program in programs:
             assert imported(program) <= packages(name), (program, name)

@@ -97,7 +97,6 @@ def folder(tmp_path) -> Path:
         (tmp_path / f"{name}.bson").write_bytes(bson.encode(product))
     write_overlay(tmp_path, *TWO_MODELS["demo"])
     (tmp_path / "run").mkdir()
-    (tmp_path / "run/scripts").symlink_to(ROOT / "scripts")
     return tmp_path
 
 

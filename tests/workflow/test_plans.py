@@ -17,7 +17,8 @@ import pytest
 import yaml
 from tiny_workflow import OVERLAY, ROOT, artifacts_in
 
-from workflow import artifacts, outputs
+from workflow import outputs
+from workflow.artifact import Artifact
 
 CHECKOUT = ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs", "profiles")
 
@@ -59,7 +60,7 @@ class Checkout:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _job(artifact: artifacts.Artifact) -> str:
+def _job(artifact: Artifact) -> str:
     return " ".join([artifact.rule, *outputs.without_digests(artifact.wildcards.items()).values()])
 
 
@@ -156,7 +157,7 @@ def test_nothing_is_planned_with_conda_after_a_run_without_or_with_other_pins(ch
 def test_a_file_is_a_target_wherever_the_results_lie(checkout):
     absolute = checkout.change({"results": str(checkout.results)})
     made = artifacts_in(checkout.folder, OVERLAY, absolute)
-    target = made.epochs["M11"][-1].files["params"]
+    target = made.models.epochs["M11"][-1].files["params"]
     checkout.delete("models/M11/*")
     table = checkout.dry_run(str(absolute), "--", target)
     assert ["train_epochs", "2", "not made yet  M11 1-2"] in [line.split(maxsplit=2) for line in table.splitlines()]

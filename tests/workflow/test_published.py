@@ -7,7 +7,8 @@ import yaml
 from tiny_workflow import OVERLAY, ROOT
 
 from workflow import catalogs, overlays, published
-from workflow.artifacts import Artifact, Artifacts
+from workflow.artifact import Artifact
+from workflow.artifacts import Artifacts
 
 GEOMETRIC = {"ensembles": {"ensemble-1": {"mean": "geometric"}, "ensemble-2": None}}
 
@@ -42,9 +43,9 @@ def shown(results: Path) -> dict[str, str]:
 
 def test_what_is_made_stands_under_its_stable_name(results):
     made = of_settings(results, {})
-    finish(made.submissions["ensemble-1"])
+    finish(made.answers.submissions["ensemble-1"])
     published.publish(made.everything())
-    [path] = made.submissions["ensemble-1"].files.values()
+    [path] = made.answers.submissions["ensemble-1"].files.values()
     assert shown(results) == {"submission/ensemble-1.csv.gz": path}
 
 

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from tiny_workflow import OVERLAY, ROOT
 
-from workflow import artifacts, catalogs, outputs, overlays, reasons, recipes, sources
-from workflow.artifacts import Artifact, Artifacts
+from workflow import catalogs, outputs, overlays, reasons, recipes, sources
+from workflow.artifact import Artifact, write_recipe
+from workflow.artifacts import Artifacts
 
 EPOCHS = {"M01": 3, "M09": 3, "M10": 3, "M11": 2}
 SEED = {"M01": 12648430, "M09": 1, "M10": 12648430, "M11": 12648430}
@@ -33,7 +34,7 @@ class Results:
         self.changes = changes
         made = self.artifacts({})
         for artifact in made.everything():
-            artifacts.write_recipe(artifact)
+            write_recipe(artifact)
             for path in artifact.files.values():
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 Path(path).touch()
@@ -41,7 +42,7 @@ class Results:
 
     @staticmethod
     def remove_superseded_states(made: Artifacts) -> None:
-        for model, epochs in made.epochs.items():
+        for model, epochs in made.models.epochs.items():
             for number, epoch in enumerate(epochs, 1):
                 settings, keep = made.config["models"][model], made.config["training"]["keep_states"]
                 if not recipes.keeps_states(settings, number, keep):

@@ -88,7 +88,8 @@ def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
 def test_names_are_shortened_to_ranges():
     assert listing.ranges(["M03", "M01", "M02", "M05"]) == "M01-M03, M05"
     assert listing.ranges(["ensemble-14", "ensemble-2", "ensemble-1"]) == "ensemble-1, ensemble-2, ensemble-14"
-    epochs = [("M01", "0001"), ("M01", "0002"), ("M02", "0001"), ("M02", "0002"), ("M04", "0003")]
+    assert listing.ranges(["007", "M2", "M1", "lite0", "lite1", "lite0-b"]) == "007, M1-M2, lite0, lite1, lite0-b"
+    epochs = [("M01", "1"), ("M01", "2"), ("M02", "1"), ("M02", "2"), ("M04", "3")]
     assert listing.names(epochs) == "M01-M02 1-2; M04 3"
     assert listing.names([()]) == ""
 
@@ -258,7 +259,6 @@ def with_profile(profile: str, folder: Path, catalog: Path, *arguments: str) -> 
     """Run with a profile as it is shipped, on a catalog that no rule draws."""
     own = folder / "own.yaml"
     own.write_text(yaml.safe_dump({"generate_catalog": None, "catalog": str(catalog), "results": "results"}))
-    (folder / "scripts").symlink_to(ROOT / "scripts")
     overlays = [*(ROOT / "profiles" / profile).glob("overlay.yaml"), own]
     command = [sys.executable, "-m", "snakemake", "--profile", ROOT / "profiles" / profile]
     command += ["--directory", folder, "--configfile", *overlays, *arguments]
@@ -296,9 +296,8 @@ def heed_ctrl_c() -> None:
 
 
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
-    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
-    catalog = artifacts_in(tmp_path).catalog["train"]
+    catalog = artifacts_in(tmp_path).data.catalog["train"]
     command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", catalog]
     driver = subprocess.Popen(
         command,

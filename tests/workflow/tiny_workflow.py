@@ -32,8 +32,5 @@ def start_snakemake(folder: Path, **options) -> subprocess.Popen:
 
 
 def _command(folder: Path, overlay: Path, *arguments: str) -> list[str | Path]:
-    scripts = folder / "scripts"
-    if not scripts.exists():
-        scripts.symlink_to(ROOT / "scripts")
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
     return [*program, "--configfile", overlay, "--cores", "2", *arguments]

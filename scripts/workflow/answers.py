@@ -1,0 +1,138 @@
+"""What models answer: predictions, averages of ensembles, submissions, evaluations."""
+
+from workflow import image_sets, recipes, sources
+from workflow.artifact import Artifact, Shelf, digest_of
+from workflow.data import Data
+from workflow.image_sets import TEST, ImageSet
+from workflow.models import Models
+
+
+class Answers:
+    """The artifacts of predictions and of what follows from them.
+
+    Args:
+        config: the complete configuration.
+        data: with the image sets.
+        models: with the last epochs.
+        shelf: takes the artifacts.
+
+    Attributes:
+        predictions: the shards in order, by image set and model; `averages` by ensemble.
+        submissions: by ensemble; `evaluations` by model or ensemble.
+    """
+
+    def __init__(self, config: dict, data: Data, models: Models, shelf: Shelf):
+        self._config = config
+        self._data = data
+        self._models = models
+        self._shelf = shelf
+        self.predictions = {
+            (images, model): self._predictions(images, model)
+            for model in config["models"]
+            for images in image_sets.predicted_by(config, model)
+        }
+        self.averages = {ensemble: self._averages(ensemble) for ensemble in config["ensembles"]}
+        self.submissions = {ensemble: self._submission(ensemble) for ensemble in config["ensembles"]}
+        self.evaluations = {name: self._evaluation(name) for name in [*config["models"], *config["ensembles"]]}
+
+    def probabilities(self, images: ImageSet, model: str) -> list[str]:
+        """The files of a model's probabilities on an image set."""
+        return [shard.files["probabilities"] for shard in self.predictions[images, model]]
+
+    def _predictions(self, images: ImageSet, model: str) -> list[Artifact]:
+        """The shards of a model's probabilities on an image set."""
+        listed, last = self._data.images[images], self._models.epochs[model][-1]
+        shards = self._config["prediction"]["shards"]
+        recipe = {
+            "shards": shards,
+            "revision": sources.revision("predict_images.py"),
+            "model": last.digest,
+            "images": listed.recipe,
+        }
+        made_from = {
+            "catalog": images.sources(self._data).catalog,
+            "images": listed.files["images"],
+            "params": last.files["params"],
+        }
+        digest = digest_of("predict_images", recipe)
+        return [
+            self._shelf.add(
+                "predict_images",
+                recipe,
+                made_from,
+                {"images": images.name, "model": model, "shard": f"{shard:04d}"},
+                digest=digest,
+                images_digest=listed.digest,
+            )
+            for shard in range(shards)
+        ]
+
+    def _averages(self, name: str) -> list[Artifact]:
+        ensemble = self._config["ensembles"][name]
+        members = [self.predictions[TEST, model] for model in ensemble["models"]]
+        recipe = {
+            "models": ensemble["models"],
+            "mean": ensemble["mean"],
+            "weights": ensemble.get("weights"),
+            "code": sources.fingerprint("average_models.py"),
+            "members": [member[0].digest for member in members],
+        }
+        digest = digest_of("average_models", recipe)
+        return [
+            self._shelf.add(
+                "average_models",
+                recipe,
+                {"members": [member[shard].files["probabilities"] for member in members]},
+                {"ensemble": name, "shard": f"{shard:04d}"},
+                digest=digest,
+            )
+            for shard in range(self._config["prediction"]["shards"])
+        ]
+
+    def _submission(self, ensemble: str) -> Artifact:
+        data, averages, images = self._data, self.averages[ensemble], self._data.images[TEST]
+        recipe = {
+            **self._config["postprocessing"],
+            "sample": data.sample_digest,
+            "code": sources.fingerprint("write_submission.py"),
+            "classes": data.order,
+            "images": images.recipe,
+            "averages": averages[0].digest,
+        }
+        made_from = {
+            "index": data.index["test"].files["index"],
+            "rejects": data.index["test"].files["rejects"],
+            "images": images.files["images"],
+            "known": data.index["train"].files["index"],
+            "classes": data.classes.files["classes"],
+            "sample": data.sample,
+            "probabilities": [average.files["probabilities"] for average in averages],
+        }
+        return self._shelf.add("write_submission", recipe, made_from, {"ensemble": ensemble})
+
+    def _evaluation(self, name: str) -> Artifact:
+        """What a model, or an ensemble, reaches on products that no member trained on."""
+        ensemble = recipes.as_ensemble(self._config, name)
+        seeds = recipes.evaluated_seeds(self._config, name)
+        splits = [self._data.splits[seed] for seed in seeds]
+        images = [self._data.images[ImageSet(seed)] for seed in seeds]
+        members = [(image_sets.valid_of(self._config, model), model) for model in ensemble["models"]]
+        recipe = {
+            "models": ensemble["models"],
+            "mean": ensemble["mean"],
+            "weights": ensemble.get("weights"),
+            **self._config["postprocessing"],
+            "code": sources.fingerprint("evaluate_predictions.py"),
+            "classes": self._data.classes.recipe,
+            "seeds": seeds,
+            "images": {str(seed): each.recipe for seed, each in zip(seeds, images, strict=True)},
+            "members": [self.predictions[member][0].digest for member in members],
+        }
+        made_from = {
+            "valid": [split.files["valid_index"] for split in splits],
+            "train": [split.files["train_index"] for split in splits],
+            "images": [each.files["images"] for each in images],
+            "probabilities": [path for member in members for path in self.probabilities(*member)],
+            "classes": self._data.classes.files["classes"],
+        }
+        return self._shelf.add("evaluate_predictions", recipe, made_from, {"evaluated": name})

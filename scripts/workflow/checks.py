@@ -1,0 +1,53 @@
+"""What must hold before a run's first job: faults that a job would meet in hours end the run at once."""
+
+from pathlib import Path
+
+import cli
+from workflow import catalogs, options
+from workflow.artifact import Artifact
+from workflow.artifacts import Artifacts
+from workflow.models import PACKAGED_WEIGHTS
+
+
+def check_image(image: Path) -> None:
+    """Refuse to run jobs in a container image that nobody has built.
+
+    Raises:
+        cli.UserError: names the image.
+    """
+    if not image.exists():
+        raise cli.UserError(f"{image}: no such file; build it as docs/cluster.md says, or run without --sdm apptainer")
+
+
+def check_rejects(made: Artifacts, planned: set[Artifact]) -> None:
+    """Refuse an index that stays and lacks products which now may not be left out.
+
+    Raises:
+        cli.UserError: names the first of these products.
+    """
+    if made.config["on_bad_product"] == "stop":
+        for index in made.data.index.values():
+            if index not in planned:
+                catalogs.check_rejects(Path(index.files["rejects"]))
+
+
+def check_pretrained_weights(made: Artifacts, planned: set[Artifact]) -> None:
+    """Refuse to train models whose public checkpoints are missing.
+
+    Raises:
+        cli.UserError: lists what to get.
+    """
+    if found := missing_checkpoints(made, planned):
+        raise cli.UserError(catalogs.list_missing_checkpoints(found))
+
+
+def missing_checkpoints(made: Artifacts, planned: set[Artifact]) -> dict[Path, list[str]]:
+    """The public checkpoints that planned jobs would start from and that are not there: file to models."""
+    found: dict[Path, list[str]] = {}
+    for name, model in made.config["models"].items():
+        start = model["start"].get("pretrained")
+        if start in (None, *PACKAGED_WEIGHTS) or made.models.epochs[name][0] not in planned:
+            continue
+        if not (weights := options.pretrained_weights(made.config, name)).exists():
+            found.setdefault(weights, []).append(name)
+    return found

@@ -1,0 +1,137 @@
+"""What is made of the catalog before a model comes in: indexes, classes, splits, records, lists of pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow import image_sets, recipes, sources
+from workflow.artifact import Artifact, Shelf, digest_of
+from workflow.image_sets import ImageSet
+from workflow.outputs import OUTPUTS
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A catalog that no rule makes: what its files hold.
+
+    `digests` are SHA-256 of train.bson and test.bson, of category_names.csv without its byte order mark and of
+    sample_submission.csv, where there are any; `order` is that of the category ids in category_names.csv.
+    """
+
+    folder: str
+    digests: dict[str, str]
+    order: str | None
+
+
+class Data:
+    """The artifacts of data.
+
+    Args:
+        config: the complete configuration.
+        catalog: what the catalog holds; None where it is drawn.
+        shelf: takes the artifacts.
+
+    Attributes:
+        catalog: the catalog's files by name: train, test and, where there is one, names.
+        sample: sample_submission.csv in a list, which is empty without it; `sample_digest` is its SHA-256.
+        order: the recipe of the order of the class ids.
+        index: artifacts by the name of the catalog's file; `splits` by seed, `records` by dataset and part, `images`
+            by image set.
+    """
+
+    def __init__(self, config: dict, catalog: Catalog | None, shelf: Shelf):
+        self._config = config
+        self._shelf = shelf
+        self._add_catalog(catalog)
+        self.splits = {seed: self._split(seed) for seed in recipes.split_seeds(config)}
+        self.records = {dataset: self._records(dataset) for dataset in recipes.trained_datasets(config)}
+        self.images = {images: self._images(images) for images in image_sets.all_of(config)}
+
+    def _add_catalog(self, catalog: Catalog | None) -> None:
+        if catalog is None:
+            drawn = _drawn(self._config)
+            files = self._shelf.add("generate_catalog", drawn, {}).files
+            held, order, names, self.sample, sample = {"train": drawn, "test": drawn}, None, None, [], None
+            self.catalog = {name: files[name] for name in ("train", "test", "names")}
+        else:
+            held, order = catalog.digests, catalog.order
+            names, sample = held.get("names"), held.get("sample")
+            self.catalog = {name: f"{catalog.folder}/{name}.bson" for name in ("train", "test")}
+            self.catalog |= {"names": f"{catalog.folder}/category_names.csv"} if names else {}
+            self.sample = [f"{catalog.folder}/sample_submission.csv"] if sample else []
+        self.sample_digest = sample
+        self.index = {name: self._index(name, held[name]) for name in ("train", "test")}
+        revision = sources.revision("label_categories.py")
+        # Class ids depend on the order of the names alone; without a table of names, on the products.
+        self.order = {"order": order, "revision": revision} if order else self._from_index(revision)
+        self.classes = self._shelf.add(
+            "label_categories",
+            {"names": names, **self._from_index(revision)},
+            {"names": self.catalog.get("names", []), "index": self.index["train"].files["index"]},
+        )
+
+    def _from_index(self, revision: int) -> dict:
+        return {"revision": revision, "index": self.index["train"].recipe}
+
+    def _index(self, name: str, held: object) -> Artifact:
+        recipe = {"revision": sources.revision("index_catalog.py"), "catalog": held}
+        return self._shelf.add("index_catalog", recipe, {"catalog": self.catalog[name]}, {"catalog": name})
+
+    def _split(self, seed: int) -> Artifact:
+        recipe = {
+            "valid_fraction": self._config["valid_fraction"],
+            "seed": seed,
+            "revision": sources.revision("split_catalog.py"),
+            "index": self.index["train"].recipe,
+        }
+        if "group_field" in self._config:
+            recipe["group_field"] = self._config["group_field"]
+        made_from = {"catalog": self.catalog["train"], "index": self.index["train"].files["index"]}
+        return self._shelf.add("split_catalog", recipe, made_from, {"seed": str(seed)})
+
+    def _records(self, name: str) -> dict[str, Artifact]:
+        """The train and valid part of a dataset."""
+        dataset = self._config["datasets"][name]
+        split = self.splits[dataset["seed"]]
+        recipe = {
+            "first_copies_only": dataset["first_copies_only"],
+            "drop_conflicts": dataset["drop_conflicts"],
+            "revision": sources.revision("pack_records.py"),
+            "classes": self.order,
+            "split": split.recipe,
+        }
+        return {
+            part: self._shelf.add(
+                "pack_records",
+                recipe,
+                {
+                    "split": split.files[part],
+                    "index": split.files[f"{part}_index"],
+                    "classes": self.classes.files["classes"],
+                },
+                {"dataset": name, "part": part},
+            )
+            for part in ("train", "valid")
+        }
+
+    def _images(self, images: ImageSet) -> Artifact:
+        """The pictures of an image set that need a forward pass; unique and majority need the same."""
+        found = images.sources(self)
+        is_known_left_out = images.leaves_known_out(self._config["postprocessing"]["picture_md5"])
+        recipe = {
+            "picture_md5": "unique" if is_known_left_out else "off",
+            "revision": sources.revision("list_images.py"),
+            **found.recipe,
+        }
+        made_from = {"index": found.index, "known": found.known}
+        return self._shelf.add("list_images", recipe, made_from, {"images": images.name})
+
+
+def _drawn(config: dict) -> dict:
+    """The recipe of a catalog that is drawn."""
+    return {**config["generate_catalog"], "revision": sources.revision("generate_catalog.py")}
+
+
+def drawn_folder(config: dict) -> str:
+    """The folder of a catalog that is drawn."""
+    digest = digest_of("generate_catalog", _drawn(config))
+    return str(Path(config["results"], OUTPUTS["generate_catalog"]["train"].format(digest=digest)).parent)

@@ -1,0 +1,69 @@
+"""Image sets: the pictures that models predict, and where each set comes from."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from workflow import recipes
+
+if TYPE_CHECKING:
+    from workflow.data import Data
+
+
+class Sources(NamedTuple):
+    """What an image set is taken from.
+
+    `catalog` is the file with the pictures, `index` its index; `known` is the index of the products whose labels its
+    pictures may take, which are never those of the image set itself. `recipe` has the recipes of both indexes.
+    """
+
+    catalog: str
+    index: str
+    known: str
+    recipe: dict
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The pictures of the test products, or of the valid products of a split, which has a seed."""
+
+    seed: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in paths and on the terminal."""
+        return "test" if self.seed is None else f"valid-{self.seed}"
+
+    def leaves_known_out(self, picture_md5: str) -> bool:
+        """Whether known pictures need no forward pass.
+
+        Of valid products all pictures are predicted, so that the effect of known pictures is measured.
+        """
+        return self.seed is None and picture_md5 != "off"
+
+    def sources(self, data: "Data") -> Sources:
+        if self.seed is None:
+            index, known = data.index["test"], data.index["train"]
+            recipe = {"index": index.recipe, "known": known.recipe}
+            return Sources(data.catalog["test"], index.files["index"], known.files["index"], recipe)
+        split = data.splits[self.seed]
+        return Sources(
+            split.files["valid"], split.files["valid_index"], split.files["train_index"], {"split": split.recipe}
+        )
+
+
+TEST = ImageSet()
+
+
+def valid_of(config: dict, model: str) -> ImageSet:
+    """The pictures that a model is measured on: of the products that its split keeps for validation."""
+    return ImageSet(recipes.seed_of(config, model))
+
+
+def predicted_by(config: dict, model: str) -> list[ImageSet]:
+    """The image sets that a model predicts: the one it is measured on, and the test pictures for an ensemble."""
+    is_member = any(model in ensemble["models"] for ensemble in config["ensembles"].values())
+    return [valid_of(config, model), *([TEST] if is_member else [])]
+
+
+def all_of(config: dict) -> list[ImageSet]:
+    return [TEST, *map(ImageSet, recipes.split_seeds(config))]

@@ -1,0 +1,111 @@
+"""What the commands of jobs say beside their files: text for the shell, from the configuration and the artifacts."""
+
+import importlib.util
+import json
+import shlex
+from pathlib import Path
+
+import cli
+from workflow import image_sets, recipes
+from workflow.artifact import Artifact
+from workflow.artifacts import Artifacts
+from workflow.models import PACKAGED_WEIGHTS
+
+
+def file(name: str, path: str) -> str:
+    """The option for an input file that may be absent, which is an empty text then."""
+    return shlex.join([name, str(path)]) if path else ""
+
+
+def grouping(config: dict) -> str:
+    return shlex.join(["--group-field", config["group_field"]]) if "group_field" in config else ""
+
+
+def filters(records: Artifact) -> str:
+    """Which pictures become records; conflicts are dropped from what models learn, never from what measures them."""
+    recipe, part = records.recipe, records.wildcards["part"]
+    words = ["--first-copies-only"] * recipe["first_copies_only"]
+    words += ["--drop-conflicts"] * (recipe["drop_conflicts"] and part == "train")
+    return " ".join(words)
+
+
+def network(config: dict, model: str) -> str:
+    """What a model's network is built from, and how pictures go into it."""
+    parts = (recipes.network_spec(config, model), recipes.image(config, model))
+    network, image = map(json.dumps, parts)
+    return shlex.join(["--network", network, "--image", image])
+
+
+def start(config: dict, model: str, epoch: int, path: str) -> str:
+    """The weights that an epoch starts from: a file that a rule makes, else a public checkpoint."""
+    if not path and epoch == 1 and "pretrained" in config["models"][model]["start"]:
+        return file("--start", str(pretrained_weights(config, model)))
+    return file("--start", path)
+
+
+def pretrained_weights(config: dict, model: str) -> Path:
+    """The file of the public checkpoint that a model starts from."""
+    return Path(config["pretrained"], f"{config['models'][model]['start']['pretrained']}-0000.params")
+
+
+def packaged_weights(name: str) -> Path:
+    """The weight file that a Python package brings.
+
+    Raises:
+        cli.UserError: the package is not installed.
+    """
+    package = importlib.util.find_spec(PACKAGED_WEIGHTS[name])
+    if package is None:
+        raise cli.UserError(f"{PACKAGED_WEIGHTS[name]}: no such package, which brings {name}; install requirements.txt")
+    [weights] = Path(package.submodule_search_locations[0], "models").glob("*.pth")
+    return weights
+
+
+def superseded_states(made: Artifacts, model: str, epoch: int) -> str:
+    """The optimizer states that no job needs any more once an epoch has ended."""
+    config = made.config
+    epochs = recipes.superseded_epochs(config["models"][model], epoch, config["training"])
+    files = [made.models.epochs[model][each - 1].files["states"] for each in epochs]
+    return shlex.join(["--superseded-states", *files]) if files else ""
+
+
+def mean(config: dict, name: str) -> str:
+    """How the members of an ensemble, or a model alone, are averaged."""
+    ensemble = recipes.as_ensemble(config, name)
+    weights = f" --weights {' '.join(map(str, ensemble['weights']))}" if "weights" in ensemble else ""
+    return f"--mean {ensemble['mean']}{weights}"
+
+
+def labels(config: dict) -> str:
+    """Which labels are taken from known products."""
+    settings = config["postprocessing"]
+    return f"--picture-md5 {settings['picture_md5']} --product-md5 {'on' if settings['product_md5'] else 'off'}"
+
+
+def splits(made: Artifacts, name: str) -> str:
+    """The splits that the members of an evaluation trained on."""
+    words = []
+    for seed in recipes.evaluated_seeds(made.config, name):
+        split, images = made.data.splits[seed].files, made.data.images[image_sets.ImageSet(seed)].files
+        words += ["--split", str(seed), split["valid_index"], split["train_index"], images["images"]]
+    return shlex.join(words)
+
+
+def members(made: Artifacts, name: str) -> str:
+    """The probabilities that an evaluation is made of, each with the seed of its split."""
+    words = []
+    for model in recipes.as_ensemble(made.config, name)["models"]:
+        images = image_sets.valid_of(made.config, model)
+        words += ["--member", str(images.seed), *made.answers.probabilities(images, model)]
+    return shlex.join(words)
+
+
+def scripts_folder(root: Path) -> str:
+    """The folder of the programs as commands name it, so that a printed command can be copied and run.
+
+    It is named from the working directory, where that is the checkout, for the shell and for a format string.
+    """
+    here, folder = Path("scripts"), root / "scripts"
+    if here.exists() and here.samefile(folder):
+        return str(here)
+    return shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")

@@ -1,0 +1,69 @@
+"""What people look at: tables and figures of the whole run."""
+
+from workflow import recipes, sources
+from workflow.answers import Answers
+from workflow.artifact import Artifact, Shelf
+from workflow.data import Data
+from workflow.models import Models
+
+# Beside the programs.
+PUBLISHED_MODELS, PUBLISHED_ENSEMBLES = "published/models.csv", "published/ensembles.csv"
+
+
+def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Shelf) -> dict[str, Artifact]:
+    """Tables and figures, by rule."""
+    evaluated = {name: each.digest for name, each in answers.evaluations.items()}
+    trained = {model: epochs[-1].digest for model, epochs in models.epochs.items()}
+    submitted = {name: each.digest for name, each in answers.submissions.items()}
+    evaluations = {
+        "evaluations": [each.files["evaluation"] for each in answers.evaluations.values()],
+        "products": [each.files["products"] for each in answers.evaluations.values()],
+    }
+    submissions = {"submissions": [each.files["submission"] for each in answers.submissions.values()]}
+    last_epochs = {"last_epochs": [epochs[-1].files["metrics"] for epochs in models.epochs.values()]}
+    index = {"index": data.index["train"].files["index"]}
+    classes = {"classes": data.classes.files["classes"]}
+    both = {name: data.index[name].files["index"] for name in ("train", "test")}
+    largest = answers.evaluations[recipes.largest_ensemble(config)]
+    configured, planned = recipes.configured(config), recipes.planned_parts(config)
+    names = list(evaluated)  # a recipe's digest does not hold the order of keys, and rows follow it
+    evaluations_drawn = {"names": names, "evaluations": evaluated}
+    recipes_and_sources = {
+        "tabulate_evaluations": (evaluations_drawn, evaluations),
+        "summarize_run": (
+            {
+                "configured": configured,
+                "index": {name: data.index[name].recipe for name in both},
+                "models": trained,
+                **evaluations_drawn,
+                "submissions": submitted,
+            },
+            both | classes | last_epochs | evaluations | submissions,
+        ),
+        "tabulate_models": (
+            {
+                "configured": configured,
+                "published": [sources.content(path) for path in (PUBLISHED_MODELS, PUBLISHED_ENSEMBLES)],
+                "index": data.index["train"].recipe,
+                "models": trained,
+                **evaluations_drawn,
+            },
+            last_epochs | evaluations | index | classes,
+        ),
+        "draw_learning_curves": ({"models": trained}, last_epochs),
+        "draw_evaluations": ({"ensembles": list(config["ensembles"]), **evaluations_drawn}, evaluations),
+        "show_confusions": (
+            {"classes": data.classes.recipe, "evaluation": largest.digest},
+            {"evaluation": largest.files["evaluation"], "catalog": data.catalog["train"]} | index | classes,
+        ),
+        "draw_categories": ({"classes": data.classes.recipe}, index | classes),
+        "draw_times": (
+            {**evaluations_drawn, "submissions": submitted},
+            submissions | {"evaluations": evaluations["evaluations"]},
+        ),
+        "draw_plan": ({"names": names, "configured": planned}, {}),
+    }
+    return {
+        rule: shelf.add(rule, recipe | {"code": sources.fingerprint(f"{rule}.py")}, made_from)
+        for rule, (recipe, made_from) in recipes_and_sources.items()
+    }

@@ -1,0 +1,51 @@
+"""workflow.checks: what ends a run before its first job."""
+
+from pathlib import Path
+
+import pytest
+from tiny_workflow import ROOT
+
+import cli
+from workflow import catalogs, checks, overlays
+from workflow.artifacts import Artifacts
+
+
+@pytest.fixture
+def made(tmp_path) -> Artifacts:
+    """The published models on a drawn catalog, with no public checkpoint at hand."""
+    drawn = "{train_products: 9, test_products: 9, seed: 1}"
+    entries = [f"results={tmp_path}/results", f"pretrained={tmp_path}", f"generate_catalog={drawn}"]
+    return catalogs.artifacts_of(overlays.read(ROOT, [], entries))
+
+
+def test_an_image_that_nobody_built_is_named(tmp_path):
+    image = tmp_path / "shelfmark.sif"
+    with pytest.raises(cli.UserError, match=r"shelfmark\.sif: no such file; build it as docs/cluster\.md says"):
+        checks.check_image(image)
+    image.touch()
+    checks.check_image(image)
+
+
+def test_checkpoints_are_missing_where_a_planned_model_starts_from_one(made, tmp_path):
+    first = {model: epochs[0] for model, epochs in made.models.epochs.items()}
+    assert checks.missing_checkpoints(made, {first["M11"], made.models.epochs["M02"][1]}) == {}
+    asked = {first["M02"], first["M03"], first["M05"]}
+    found = checks.missing_checkpoints(made, asked)
+    assert found == {tmp_path / "dpn92-5k-0000.params": ["M02", "M03"], tmp_path / "dpn98-0000.params": ["M05"]}
+    with pytest.raises(cli.UserError, match="2 public checkpoints are missing"):
+        checks.check_pretrained_weights(made, asked)
+    for path in found:
+        path.touch()
+    checks.check_pretrained_weights(made, asked)
+
+
+def test_products_that_were_left_out_of_an_index_that_stays_end_a_run(made):
+    index = made.data.index["test"]
+    rejects = Path(index.files["rejects"])
+    rejects.parent.mkdir(parents=True)
+    rejects.write_text("product_id,reason\n7,no picture\n")
+    with pytest.raises(cli.UserError, match="1 bad product was left out, first product_id 7; reason no picture"):
+        checks.check_rejects(made, set())
+    checks.check_rejects(made, {index})
+    made.config["on_bad_product"] = "skip"
+    checks.check_rejects(made, set())

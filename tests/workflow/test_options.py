@@ -1,0 +1,106 @@
+"""workflow.options: what commands say beside their files."""
+
+import shlex
+import sys
+
+import pytest
+from tiny_workflow import ROOT, artifacts_in
+
+import cli
+from workflow import options
+from workflow.image_sets import TEST, ImageSet, valid_of
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return artifacts_in(tmp_path_factory.mktemp("options"))
+
+
+def test_a_file_that_is_absent_has_no_option():
+    assert options.file("--start", "") == ""
+    assert options.file("--start", "a b.params") == "--start 'a b.params'"
+
+
+def test_products_are_split_by_a_field_where_one_is_given(config):
+    assert options.grouping(config) == ""
+    assert options.grouping(config | {"group_field": "shop's"}) == shlex.join(["--group-field", "shop's"])
+
+
+def test_conflicts_are_dropped_from_the_train_part_alone(made):
+    records = made.data.records["C"]
+    for part, words in (("train", "--first-copies-only --drop-conflicts"), ("valid", "--first-copies-only")):
+        records[part].recipe["drop_conflicts"] = True
+        assert options.filters(records[part]) == words
+        records[part].recipe["drop_conflicts"] = False
+    assert options.filters(made.data.records["A"]["train"]) == ""
+
+
+def test_pictures_get_the_size_of_the_models_network(config):
+    assert options.image(config, "M05") == "--image-size 180 --resize 180"
+    config["networks"][config["models"]["M05"]["network"]]["image"] = {"size": 160, "resize": 172}
+    assert options.image(config, "M05") == "--image-size 160 --resize 172"
+
+
+def test_the_first_epoch_starts_from_a_public_checkpoint_unless_a_rule_makes_its_start(config):
+    assert options.start(config, "M01", 1, "") == "--start pretrained/imagenet1k-resnext-101-0000.params"
+    assert options.start(config, "M01", 1, "converted.params") == "--start converted.params"
+    assert options.start(config, "M01", 2, "") == ""
+    assert options.start(config, "M11", 1, "") == ""  # M10's last epoch is deleted, and M11 is finished
+
+
+def test_packaged_weights_are_found_or_their_package_is_named(monkeypatch):
+    assert options.packaged_weights("efficientnet-lite0").suffix == ".pth"
+    monkeypatch.setitem(options.PACKAGED_WEIGHTS, "efficientnet-lite0", "no_such_package")
+    with pytest.raises(cli.UserError, match="no_such_package: no such package, which brings efficientnet-lite0"):
+        options.packaged_weights("efficientnet-lite0")
+
+
+def test_an_epoch_removes_the_states_that_no_job_needs_any_more(made):
+    epochs = made.models.epochs["M09"]
+    assert options.superseded_states(made, "M09", 2) == ""
+    assert options.superseded_states(made, "M09", 3) == f"--superseded-states {epochs[0].files['states']}"
+
+
+def test_an_ensemble_is_averaged_as_configured_and_a_model_alone(config):
+    config["ensembles"]["ensemble-2"] |= {"mean": "geometric", "weights": [1.0, 2.5]}
+    assert options.mean(config, "ensemble-2") == "--mean geometric --weights 1.0 2.5"
+    assert options.mean(config, "M05") == "--mean arithmetic"
+
+
+def test_labels_are_told_to_submissions_and_evaluations(config):
+    assert options.labels(config) == "--picture-md5 unique --product-md5 on"
+    config["postprocessing"] = {"picture_md5": "off", "product_md5": False}
+    assert options.labels(config) == "--picture-md5 off --product-md5 off"
+
+
+def test_an_evaluation_names_each_split_once_and_each_member_with_its_own(made):
+    words = shlex.split(options.splits(made, "ensemble-4"))
+    assert words[::5] == ["--split", "--split"]
+    assert words[1::5] == ["1", "12648430"]
+    split = made.data.splits[1].files
+    assert words[2:5] == [split["valid_index"], split["train_index"], made.data.images[ImageSet(1)].files["images"]]
+    members = options.members(made, "ensemble-4").split("--member ")[1:]
+    assert [shlex.split(member) for member in members] == [
+        [seed, *made.answers.probabilities(valid_of(made.config, model), model)]
+        for seed, model in (("12648430", "M01"), ("1", "M09"), ("12648430", "M10"), ("12648430", "M11"))
+    ]
+
+
+def test_test_pictures_are_those_of_no_split(made):
+    assert (TEST.name, ImageSet(7).name) == ("test", "valid-7")
+    assert list(made.data.images) == [TEST, ImageSet(1), ImageSet(12648430)]
+
+
+def test_programs_are_named_from_the_checkout_and_by_their_whole_path_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert options.scripts_folder(ROOT) == "scripts"
+    monkeypatch.chdir(tmp_path)
+    assert options.scripts_folder(ROOT) == str(ROOT / "scripts")
+    (tmp_path / "scripts").mkdir()  # of another workflow
+    assert options.scripts_folder(ROOT) == str(ROOT / "scripts")
+
+
+def test_a_path_with_blanks_and_braces_reaches_the_shell_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = options.scripts_folder(tmp_path / "my {work}").format()
+    assert shlex.split(f"{sys.executable} {named}/cli.py")[1] == str(tmp_path / "my {work}/scripts/cli.py")
