@@ -86,8 +86,7 @@ class QueueDecoders:
     @staticmethod
     def _decode(catalog: Path, rows: pd.DataFrame, blocks: list[range], queue: multiprocessing.Queue) -> None:
         cv2.setNumThreads(1)
-        own = rows.iloc[np.concatenate(blocks)]
-        pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
+        pictures = iter_pictures(catalog, rows.iloc[np.concatenate(blocks)])
         for block in blocks:
             pixels = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
             for planes, picture in zip(pixels, pictures, strict=False):
@@ -128,8 +127,7 @@ class Bench:
         }
 
     def bare(self) -> float:
-        places = (self.rows[name].array for name in ("doc_offset", "doc_size", "image"))
-        pictures = list(iter_pictures(self.catalog, *places))
+        pictures = list(iter_pictures(self.catalog, self.rows))
         barrier = multiprocessing.Barrier(self.decoders + 1)
         processes = [
             multiprocessing.Process(target=decode_bare, args=(pictures[number :: self.decoders], barrier))

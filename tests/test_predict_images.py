@@ -340,9 +340,10 @@ def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_pat
 
 def test_a_catalog_that_changed_since_is_one_line(case, tmp_path):
     other = tmp_path / "test.bson"
-    offset = int(case.rows.doc_offset.iloc[-1])
-    other.write_bytes(case.catalog.read_bytes()[:offset].ljust(case.catalog.stat().st_size, b"\0"))
-    with pytest.raises(cli.UserError, match=rf"^{other}: byte {offset}: no picture .*index it again"):
+    last = next(case.rows[-1:].itertuples())
+    other.write_bytes(case.catalog.read_bytes()[: last.image_offset - 1].ljust(case.catalog.stat().st_size, b"\0"))
+    message = rf"^{other}: byte {last.image_offset}: product {last.product_id}: no picture .*index it again"
+    with pytest.raises(cli.UserError, match=message):
         run_here(case, tmp_path / "out/0000.npy", catalog=other)
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -59,7 +59,7 @@ class Decoders:
     """Decoder processes for rows of an image list; a context manager that leaves no process behind.
 
     Args:
-        rows: of the index: doc_offset, doc_size and image of each picture.
+        rows: of the index, as iter_pictures takes them.
         size: side of the decoded pictures, pixels.
         resize: their shorter edge before they are cropped, pixels.
         count: processes.
@@ -217,8 +217,7 @@ def _run_decoder(
     socket = context.socket(zmq.PUSH)
     socket.reconnect_ivl = RECONNECT
     socket.connect(address)
-    own = rows.iloc[np.concatenate(blocks)]
-    pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
+    pictures = iter_pictures(catalog, rows.iloc[np.concatenate(blocks)])
     try:
         for block in blocks:
             free.acquire()
