@@ -133,6 +133,7 @@ CHANGES = {
     "a product before it is gone": lambda before, last: [*before[1:], last, before[0]],
     "all bytes moved by one": lambda before, last: [b"\0", *before, last],
     "the catalog is cut off before it": lambda before, last: before,
+    "the catalog is cut off inside it": lambda before, last: [b"".join(map(bson.encode, [*before, last]))[:-100]],
     "the picture has another subtype": lambda before, last: [
         *before, {**last, "imgs": [last["imgs"][0], {"picture": bson.Binary(jpeg(3), 128)}]}
     ],

@@ -19,6 +19,7 @@ import tiny_catalogs
 import build_network
 import cli
 import predict_images
+from catalog.layout import BEFORE_PICTURE
 from mxnet_for_numpy2 import mx
 from prediction import decoders as decoding
 from prediction.decoders import BATCHES, BLOCK, Decoders, decode
@@ -341,7 +342,8 @@ def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_pat
 def test_a_catalog_that_changed_since_is_one_line(case, tmp_path):
     other = tmp_path / "test.bson"
     last = next(case.rows[-1:].itertuples())
-    other.write_bytes(case.catalog.read_bytes()[: last.image_offset - 1].ljust(case.catalog.stat().st_size, b"\0"))
+    before = last.image_offset - BEFORE_PICTURE
+    other.write_bytes(case.catalog.read_bytes()[:before].ljust(case.catalog.stat().st_size, b"\0"))
     message = rf"^{other}: byte {last.image_offset}: product {last.product_id}: no picture .*index it again"
     with pytest.raises(cli.UserError, match=message):
         run_here(case, tmp_path / "out/0000.npy", catalog=other)

@@ -39,25 +39,30 @@ def iter_pictures(catalog: Path, rows: pd.DataFrame) -> Iterator[bytes]:
 
 
 def _read_pictures(catalog: Path, descriptor: int, rows: pd.DataFrame) -> Iterator[bytes]:
-    picture_sizes = rows.image_size.to_numpy(np.int64)
-    offsets, sizes = rows.image_offset.to_numpy() - BEFORE_PICTURE, picture_sizes + BEFORE_PICTURE
-    ends = np.cumsum(sizes)
-    raw = memoryview(bytearray(int(ends[-1])))  # zeros remain where the file ends early
-    in_file = np.argsort(offsets, kind="stable")
-    reads = [column[in_file].tolist() for column in (offsets, sizes, ends)]
-    for offset, size, _ in zip(*reads, strict=True):
-        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
-    for offset, size, end in zip(*reads, strict=True):
-        os.preadv(descriptor, [raw[end - size : end]], offset)
-    for number, (size, end) in enumerate(zip(picture_sizes.tolist(), ends.tolist(), strict=True)):
-        start = end - size
-        if raw[start - BEFORE_PICTURE : start] != before_picture(size):
-            row = next(rows[number:].itertuples())
-            raise cli.UserError(
-                f"{catalog}: byte {row.image_offset}: product {row.product_id}: no picture of {size} bytes there; the"
-                " catalog changed after it was indexed, index it again"
-            )
-        yield bytes(raw[start:end])
+    starts, picture_sizes = rows.image_offset.to_numpy() - BEFORE_PICTURE, rows.image_size.to_numpy(np.int64)
+    sizes = picture_sizes + BEFORE_PICTURE
+    ends = np.cumsum(sizes)  # of what is read for each row, in memory
+    raw = memoryview(bytearray(int(ends[-1])))
+    in_file = np.argsort(starts, kind="stable")
+    columns = [column[in_file].tolist() for column in (starts, sizes, ends)]
+    for start, size, _ in zip(*columns, strict=True):
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+    for row, start, size, end in zip(in_file.tolist(), *columns, strict=True):
+        element = raw[end - size : end]
+        is_whole = os.preadv(descriptor, [element], start) == size
+        if not is_whole or element[:BEFORE_PICTURE] != before_picture(size - BEFORE_PICTURE):
+            raise _moved(catalog, rows[row:])
+    for size, end in zip(picture_sizes.tolist(), ends.tolist(), strict=True):
+        yield bytes(raw[end - size : end])
+
+
+def _moved(catalog: Path, rows: pd.DataFrame) -> cli.UserError:
+    """That the first of the rows has no picture where the index says."""
+    row = next(rows.itertuples())
+    return cli.UserError(
+        f"{catalog}: byte {row.image_offset}: product {row.product_id}: no picture of {row.image_size} bytes there; the"
+        " catalog changed after it was indexed, index it again"
+    )
 
 
 class DecodeCheck:
