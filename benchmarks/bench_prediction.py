@@ -30,12 +30,14 @@ from measuring import GB, machine
 import index_catalog
 import predict_images
 from catalog.pictures import iter_pictures
+from loading import pixels
+from loading.decoders import BATCHES, BLOCK, Decoders, picture_blocks
 from mxnet_for_numpy2 import mx
-from prediction.decoders import BATCHES, BLOCK, Decoders, decode, picture_blocks
 from prediction.network import Network
 from training import checkpoints
 
 SIZE = 180
+CROP = pixels.Crop(SIZE, SIZE)
 STRIDE = 60
 CLASSES = 24
 BOUND_BARE, BOUND_PUBLISHED = 0.7, 6
@@ -88,10 +90,10 @@ class QueueDecoders:
         cv2.setNumThreads(1)
         pictures = iter_pictures(catalog, rows.iloc[np.concatenate(blocks)])
         for block in blocks:
-            pixels = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
-            for planes, picture in zip(pixels, pictures, strict=False):
-                cv2.split(decode(picture, SIZE, SIZE), list(planes))
-            queue.put((np.ones(len(block), bool), pixels))
+            planes = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
+            read = itertools.islice(pictures, len(block))
+            flags = [pixels.fill(*each, CROP) for each in zip(planes, read, strict=True)]
+            queue.put((np.array(flags), planes))
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         size = len(self._batch)
@@ -99,8 +101,8 @@ class QueueDecoders:
         for _, blocks in itertools.groupby(self._blocks, key=lambda block: block.start // size):
             decoded = []
             for block in blocks:
-                flags, pixels = next(queues).get()
-                self._batch[block.start % size :][: len(block)] = pixels
+                flags, planes = next(queues).get()
+                self._batch[block.start % size :][: len(block)] = planes
                 decoded.append(flags)
             yield self._batch, np.concatenate(decoded)
 
@@ -143,8 +145,15 @@ class Bench:
 
     def ours(self, casts_all: bool) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            arguments = (SIZE, SIZE, self.batch_size, self.decoders, Path(folder))
-            return self._predict(Decoders(self.catalog, self.rows, *arguments), casts_all)
+            decoders = Decoders(
+                lambda positions: iter_pictures(self.catalog, self.rows.iloc[positions]),
+                len(self.rows),
+                CROP,
+                self.batch_size,
+                self.decoders,
+                Path(folder),
+            )
+            return self._predict(decoders, casts_all)
 
     def queue(self) -> float:
         return self._predict(QueueDecoders(self.catalog, self.rows, self.batch_size, self.decoders), casts_all=False)

@@ -26,7 +26,9 @@ import pandas as pd
 
 import cli
 from catalog.index import read_index
-from prediction.decoders import Decoders
+from catalog.pictures import iter_pictures
+from loading.decoders import Decoders
+from loading.pixels import Crop
 
 if TYPE_CHECKING:
     from prediction.network import Network
@@ -64,7 +66,12 @@ def main() -> None:
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
         Decoders(
-            args.catalog, rows, args.image_size, args.resize, args.batch_size, args.decoders, Path(folder)
+            lambda positions: iter_pictures(args.catalog, rows.iloc[positions]),
+            len(rows),
+            Crop(args.image_size, args.resize),
+            args.batch_size,
+            args.decoders,
+            Path(folder),
         ) as decoders,
     ):
         network = load_network(args)

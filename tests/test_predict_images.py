@@ -1,16 +1,13 @@
 """predict_images.py: the same probabilities however the work is divided, and a prompt end when something dies."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,9 +17,9 @@ import build_network
 import cli
 import predict_images
 from catalog.layout import BEFORE_PICTURE
+from loading.decoders import BLOCK
+from loading.pixels import Crop, cropped, decoded
 from mxnet_for_numpy2 import mx
-from prediction import decoders as decoding
-from prediction.decoders import BATCHES, BLOCK, Decoders, decode
 from prediction.network import Network
 
 PROGRAM = Path(predict_images.__file__)
@@ -33,26 +30,15 @@ UNDECODABLE = {4, 11, 12, BLOCK, PICTURES - 1}  # rows
 PATIENCE = 20  # seconds within which a program that cannot go on has to end
 
 
-def draw(rng: np.random.Generator, height: int, width: int) -> bytes:
-    picture = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-
-
-def with_huge_sides(jpeg: bytes) -> bytes:
-    """The JPEG with sides in its header that OpenCV refuses by an exception."""
-    sides = jpeg.index(b"\xff\xc0") + 5
-    return jpeg[:sides] + b"\xff\xfe\xff\xfe" + jpeg[sides + 4 :]
-
-
 class Case:
     """A catalog of pictures of all shapes, some of which do not decode, and a model."""
 
     def __init__(self, folder: Path) -> None:
         rng = np.random.default_rng(5)
         shapes = [(180, 180), (180, 180), (SIZE, SIZE), (90, 200), (200, 77), (31, 45)]
-        self.pictures = [draw(rng, *shapes[number % len(shapes)]) for number in range(PICTURES)]
+        self.pictures = [tiny_catalogs.draw(rng, *shapes[number % len(shapes)]) for number in range(PICTURES)]
         self.pictures[4], self.pictures[11] = b"\xff\xd8 no picture", b""
-        self.pictures[12] = with_huge_sides(self.pictures[12])
+        self.pictures[12] = tiny_catalogs.with_huge_sides(self.pictures[12])
         self.pictures[BLOCK] = self.pictures[PICTURES - 1] = b"none"
         products, left = [], self.pictures
         while left:
@@ -89,11 +75,12 @@ class Case:
         """Probabilities by plain numpy."""
         rows = []
         for picture in self.pictures:
-            pixels = decode(picture, SIZE, SIZE)
+            pixels = decoded(picture)
             if pixels is None:
                 rows.append(np.full(CLASSES, np.nan))
                 continue
-            values = (pixels.astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
+            seen = cropped(pixels, Crop(SIZE, SIZE))
+            values = (seen.astype(np.float32) - IMAGE["mean"]) * IMAGE["scale"]
             rows.append(np.mean([self.softmax(values), self.softmax(values[:, ::-1])], axis=0))
         return np.array(rows)
 
@@ -135,24 +122,6 @@ def test_the_number_of_decoders_does_not_change_a_byte(case, whole, tmp_path, de
     output = tmp_path / "0000.npy"
     run_here(case, output, decoders=decoders)
     assert output.read_bytes() == whole.read_bytes()
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 9])
-@pytest.mark.parametrize(("batch_size", "block"), [(1, BLOCK), (5, BLOCK), (8, 2), (64, BLOCK), (1000, BLOCK)])
-def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
-    case, tmp_path, monkeypatch, batch_size, block, count
-):
-    monkeypatch.setattr(decoding, "BLOCK", block)
-    pixels, decoded = [], []
-    with Decoders(case.catalog, case.rows, SIZE, SIZE, batch_size, count, tmp_path) as decoders:
-        for batch, is_decoded in decoders.batches():
-            time.sleep(0.01)  # decoders that do not wait for this batch would write into it now
-            pixels += list(batch[: len(is_decoded)].copy())
-            decoded += is_decoded.tolist()
-    assert set(np.flatnonzero(~np.array(decoded))) == UNDECODABLE
-    assert len(pixels) == PICTURES
-    for row in np.flatnonzero(decoded):
-        np.testing.assert_array_equal(pixels[row].transpose(1, 2, 0), decode(case.pictures[row], SIZE, SIZE))
 
 
 def test_a_shard_that_is_run_again_alone_equals_its_part(case, whole, tmp_path):
@@ -203,29 +172,6 @@ def test_an_undecodable_picture_is_a_row_of_nan_and_listed(case, whole):
     faulty = case.rows.iloc[sorted(UNDECODABLE)][columns].astype(np.int64)
     pd.testing.assert_frame_equal(listed[columns], faulty.reset_index(drop=True))
     assert set(listed.reason) == {"the picture does not decode"}
-
-
-def test_decoders_do_not_run_ahead_of_the_devices(case, tmp_path, monkeypatch):
-    made = multiprocessing.Value("q", 0)
-
-    def count(picture: bytes, size: int, resize: int) -> np.ndarray:
-        with made.get_lock():
-            made.value += 1
-        return np.zeros((size, size, 3), np.uint8)
-
-    monkeypatch.setattr(decoding, "decode", count)
-    rows = case.rows.iloc[np.zeros(20 * BLOCK, int)]
-    batch_size = 2 * BLOCK
-    with Decoders(case.catalog, rows, SIZE, SIZE, batch_size, 2, tmp_path) as decoders:
-        batches = decoders.batches()
-        next(batches)
-        seen = -1
-        while seen < made.value:
-            seen = made.value
-            time.sleep(0.3)
-        assert seen == BATCHES * batch_size
-        assert len(list(batches)) == 9
-    assert made.value == len(rows)
 
 
 def children(pid: int) -> list[int]:
@@ -287,23 +233,6 @@ def test_a_terminated_program_leaves_nothing(case, tmp_path):
     assert_nothing_is_left(tmp_path, decoders)
 
 
-def test_a_signal_waits_while_decoders_start_whichever_thread_gets_it():
-    handled, over = [], threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: handled.append("in time"))
-    thread = threading.Thread(target=over.wait)
-    thread.start()
-    try:
-        with decoding._signals_put_off():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-            assert handled == []
-        assert handled == ["in time"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        over.set()
-        thread.join()
-
-
 def test_decoders_do_not_outlive_a_killed_program(case, tmp_path):
     program, decoders = start(case, tmp_path)
     program.kill()
@@ -324,19 +253,6 @@ def test_a_program_that_is_terminated_at_any_time_leaves_nothing(case, tmp_path,
     assert list((tmp_path / "t").iterdir()) == []
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == ({"0000.npy", "0000.undecodable.csv"} if program.returncode == 0 else set())
-
-
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_path, victim):
-    many = case.rows.iloc[np.zeros(100 * BLOCK, int)]
-    with Decoders(case.catalog, many, SIZE, SIZE, BLOCK, 2, tmp_path) as decoders:
-        batches = decoders.batches()
-        next(batches)
-        os.kill(decoders._processes[victim].pid, signal.SIGKILL)
-        decoders._processes[victim].join()
-        with pytest.raises(cli.UserError, match=f"decoder {victim + 1} of 2 ended with exit code -9"):
-            next(batches)
-    assert multiprocessing.active_children() == []
 
 
 def test_a_catalog_that_changed_since_is_one_line(case, tmp_path):
@@ -379,22 +295,3 @@ def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
     with pytest.raises(cli.UserError, match=r"^a device failed: CUDA: out of memory; nothing was written$"):
         run_here(case, tmp_path / "out/0000.npy")
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_temporary_directory_too_deep_for_a_socket_is_one_line(case, tmp_path):
-    with pytest.raises(cli.UserError, match="TMPDIR"):
-        Decoders(case.catalog, case.rows, SIZE, SIZE, BLOCK, 2, tmp_path / ("x" * 120))
-
-
-@pytest.mark.parametrize("resize", [64, 81])
-@pytest.mark.parametrize(("height", "width"), [(180, 180), (64, 64), (100, 171), (171, 100), (40, 50), (65, 64)])
-def test_pictures_are_decoded_as_training_decodes_them(tmp_path, height, width, resize):
-    picture, size = draw(np.random.default_rng(height), height, width), 64
-    records = mx.recordio.MXIndexedRecordIO(str(tmp_path / "x.idx"), str(tmp_path / "x.rec"), "w")
-    records.write_idx(0, mx.recordio.pack(mx.recordio.IRHeader(0, 0, 0, 0), picture))
-    records.close()
-    batches = mx.io.ImageRecordIter(
-        path_imgrec=str(tmp_path / "x.rec"), data_shape=(3, size, size), resize=resize, batch_size=1, verbose=False
-    )
-    (trained,) = batches.next().data[0].asnumpy()
-    np.testing.assert_array_equal(decode(picture, size, resize), trained.transpose(1, 2, 0))

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 import cli
 from catalog.layout import BEFORE_PICTURE, before_picture
+from loading.pixels import decoded
 
 ROWS_AT_A_TIME = 256
 JPEG_START = b"\xff\xd8"
@@ -89,19 +89,12 @@ class DecodeCheck:
                 return "the JPEG is cut off"
             if not picture.startswith(FORMAT_STARTS):
                 return "the picture is no JPEG, PNG, BMP or TIFF"
-            if not _decodes(picture):
+            if decoded(picture) is None:
                 return "the picture does not decode"
         if is_whole:
             self._good_headers.add(header)
             self._latest_header = header
         return None
-
-
-def _decodes(picture: bytes) -> bool:
-    try:
-        return cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) is not None
-    except cv2.error:  # a header with sides beyond OpenCV's limits
-        return False
 
 
 def _scan_start(picture: bytes) -> int:

@@ -1,1 +1,1 @@
-"""Prediction: decoder processes push batches of pictures to the process that owns the devices."""
+"""Prediction: a trained network as a function from pictures to probabilities."""
