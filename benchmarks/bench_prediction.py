@@ -32,10 +32,12 @@ import predict_images
 from catalog.pictures import iter_pictures
 from engines.mxnet.library import mx
 from engines.mxnet.predictor import Predictor
-from prediction.decoders import BATCHES, BLOCK, Decoders, decode, picture_blocks
+from loading import pixels
+from loading.decoders import BATCHES, BLOCK, Decoders, picture_blocks
 from training import checkpoints
 
 SIZE = 180
+CROP = pixels.Crop(SIZE, SIZE)
 STRIDE = 60
 CLASSES = 24
 BOUND_BARE, BOUND_PUBLISHED = 0.7, 6
@@ -85,13 +87,12 @@ class QueueDecoders:
     @staticmethod
     def _decode(catalog: Path, rows: pd.DataFrame, blocks: list[range], queue: multiprocessing.Queue) -> None:
         cv2.setNumThreads(1)
-        own = rows.iloc[np.concatenate(blocks)]
-        pictures = iter_pictures(catalog, own.doc_offset.array, own.doc_size.array, own.image.array)
+        pictures = iter_pictures(catalog, rows.iloc[np.concatenate(blocks)])
         for block in blocks:
-            pixels = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
-            for planes, picture in zip(pixels, pictures, strict=False):
-                cv2.split(decode(picture, SIZE, SIZE), list(planes))
-            queue.put((np.ones(len(block), bool), pixels))
+            planes = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
+            read = itertools.islice(pictures, len(block))
+            flags = [pixels.fill(*each, CROP) for each in zip(planes, read, strict=True)]
+            queue.put((np.array(flags), planes))
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         size = len(self._batch)
@@ -99,8 +100,8 @@ class QueueDecoders:
         for _, blocks in itertools.groupby(self._blocks, key=lambda block: block.start // size):
             decoded = []
             for block in blocks:
-                flags, pixels = next(queues).get()
-                self._batch[block.start % size :][: len(block)] = pixels
+                flags, planes = next(queues).get()
+                self._batch[block.start % size :][: len(block)] = planes
                 decoded.append(flags)
             yield self._batch, np.concatenate(decoded)
 
@@ -125,8 +126,7 @@ class Bench:
         self.predictors = {casts_all: trivial_predictor(casts_all, batch_size) for casts_all in (False, True)}
 
     def bare(self) -> float:
-        places = (self.rows[name].array for name in ("doc_offset", "doc_size", "image"))
-        pictures = list(iter_pictures(self.catalog, *places))
+        pictures = list(iter_pictures(self.catalog, self.rows))
         barrier = multiprocessing.Barrier(self.decoders + 1)
         processes = [
             multiprocessing.Process(target=decode_bare, args=(pictures[number :: self.decoders], barrier))
@@ -142,8 +142,15 @@ class Bench:
 
     def ours(self, casts_all: bool) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
-            arguments = (SIZE, SIZE, self.batch_size, self.decoders, Path(folder))
-            return self._predict(Decoders(self.catalog, self.rows, *arguments), casts_all)
+            decoders = Decoders(
+                lambda positions: iter_pictures(self.catalog, self.rows.iloc[positions]),
+                len(self.rows),
+                CROP,
+                self.batch_size,
+                self.decoders,
+                Path(folder),
+            )
+            return self._predict(decoders, casts_all)
 
     def queue(self) -> float:
         return self._predict(QueueDecoders(self.catalog, self.rows, self.batch_size, self.decoders), casts_all=False)

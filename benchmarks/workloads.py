@@ -72,6 +72,7 @@ def synthetic_index(path: Path, rows: int) -> None:
             "image": image,
             "doc_offset": product * 12_000,
             "doc_size": np.full(rows, 12_000),
+            "image_offset": product * 12_000 + 100,
             "image_size": sizes,
             "md5_hi": picture * np.uint64(0x9E3779B97F4A7C15),
             "md5_lo": picture * np.uint64(0xC2B2AE3D27D4EB4F),

@@ -1,10 +1,10 @@
-"""Index a catalog: a row per picture with its product, category, place and MD5, in one pass over the bytes.
+"""Index a catalog: a row per picture with its product, category, offset, size and MD5, in one pass over the bytes.
 
-In: a .bson file of products. Out: the index (.parquet, columns in catalog/index.py) and a table of the products
+In: a .bson file of products. Out: the index (.parquet, columns in catalog/layout.py) and a table of the products
 that were left out (offset, product_id, image, reason), empty unless --on-bad-product skip found faults.
 
-REVISION goes into every recipe and the settings of predictions: raise it when other pictures, or another order of
-them, are indexed.
+REVISION goes into every recipe and the settings of predictions: raise it when the index has other columns, other
+pictures, or another order of them.
 
 Example:
     python scripts/index_catalog.py catalog/train.bson --on-bad-product stop --processes 2 \
@@ -25,39 +25,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cli
-from catalog.documents import (
-    NO_CATEGORY,
-    describe_fault,
-    document_sizes,
-    open_catalog,
-    read_documents,
-)
+from catalog.documents import describe_fault, document_sizes, open_catalog, read_documents
+from catalog.layout import NO_CATEGORY, ROW
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REVISION = 1
+REVISION = 2
 REJECT_COLUMNS = ("offset", "product_id", "image", "reason")
 WHOLE_PRODUCT = -1  # as the image of a reject
 BLOCK = 32 << 20  # bytes of documents that a process indexes at a time
-ROWS = np.dtype(
-    [
-        ("product_id", "<i8"),
-        ("category_id", "<i8"),
-        ("image", "<i4"),
-        ("doc_offset", "<i8"),
-        ("doc_size", "<i4"),
-        ("image_size", "<i4"),
-        ("md5_hi", "<u8"),
-        ("md5_lo", "<u8"),
-    ]
-)
 
 Reject = tuple[int, int | None, int, str]  # REJECT_COLUMNS
 
 
 def index_documents(path: Path, documents: np.ndarray) -> tuple[np.ndarray, list[Reject]]:
-    """Index the documents at the given offsets and sizes; returns rows (ROWS) and rejects."""
+    """Index the documents at the given offsets and sizes (bytes); returns rows (ROW) and rejects."""
     catalog = open_catalog(path)
     offsets, sizes = documents["offset"], documents["size"]
     pictures, faults = read_documents(catalog, offsets, sizes)
@@ -69,19 +52,18 @@ def index_documents(path: Path, documents: np.ndarray) -> tuple[np.ndarray, list
                 for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
             ]
         )
-    rows = np.empty(len(pictures), ROWS)
+    rows = np.empty(len(pictures), ROW)
     for name in ("product_id", "category_id", "image"):
         rows[name] = pictures[name]
     rows["doc_offset"], rows["doc_size"] = offsets[pictures["document"]], sizes[pictures["document"]]
-    rows["image_size"] = pictures["size"]
-    halves = np.frombuffer(digests, ">u8").reshape(-1, 2)
-    rows["md5_hi"], rows["md5_lo"] = halves.T
-    rejects = [(int(offsets[place]), fault.product_id, WHOLE_PRODUCT, str(fault)) for place, fault in faults]
+    rows["image_offset"], rows["image_size"] = pictures["start"], pictures["size"]
+    rows["md5_hi"], rows["md5_lo"] = np.frombuffer(digests, ">u8").reshape(-1, 2).T
+    rejects = [(int(offsets[position]), fault.product_id, WHOLE_PRODUCT, str(fault)) for position, fault in faults]
     return rows, rejects
 
 
 def blocks(documents: np.ndarray) -> list[np.ndarray]:
-    """Consecutive documents in groups of about BLOCK bytes."""
+    """Cut the documents into groups of consecutive ones, each of about BLOCK bytes."""
     cuts = np.flatnonzero(np.diff(documents["offset"] // BLOCK)) + 1
     return np.split(documents, cuts)
 
@@ -89,7 +71,7 @@ def blocks(documents: np.ndarray) -> list[np.ndarray]:
 def index_in_processes(path: Path, groups: list[np.ndarray], count: int) -> Iterator[tuple[bytes, list[Reject]]]:
     """Index groups of documents in processes; yields what index_documents returns of each, in order.
 
-    Processes are forked and answer in plain bytes over pipes.
+    Each process is forked, and sends rows as raw bytes and rejects as JSON through a pipe of its own.
 
     Raises:
         cli.UserError: a process died.
@@ -127,11 +109,11 @@ def _index_groups(path: Path, groups: list[np.ndarray], sender: Connection) -> N
 
 
 def table(rows: bytes | bytearray) -> "pd.DataFrame":
-    """The index as a frame, from rows (ROWS)."""
-    import pandas as pd  # noqa: PLC0415 - half a second, spent while the processes index
+    """The index as a frame, from the bytes of rows (ROW)."""
+    import pandas as pd  # noqa: PLC0415 - takes half a second: the processes are forked before
 
-    columns = np.frombuffer(rows, ROWS)
-    return pd.DataFrame({name: columns[name].copy() for name in ROWS.names})
+    columns = np.frombuffer(rows, ROW)
+    return pd.DataFrame({name: columns[name].copy() for name in ROW.names})
 
 
 def faults_between_products(index: "pd.DataFrame") -> list[Reject]:
@@ -146,8 +128,8 @@ def faults_between_products(index: "pd.DataFrame") -> list[Reject]:
         (is_repeated, "an earlier product has this _id"),
         (is_without, "category_id is missing, unlike in other products"),
     ):
-        places, product_ids = (documents[name].to_numpy()[is_faulty] for name in ("doc_offset", "product_id"))
-        faults += [(*row, WHOLE_PRODUCT, reason) for row in zip(places.tolist(), product_ids.tolist(), strict=True)]
+        offsets, product_ids = (documents[name].to_numpy()[is_faulty] for name in ("doc_offset", "product_id"))
+        faults += [(*row, WHOLE_PRODUCT, reason) for row in zip(offsets.tolist(), product_ids.tolist(), strict=True)]
     return faults
 
 
@@ -183,7 +165,7 @@ def index_catalog(path: Path, on_bad_product: str, processes: int) -> tuple["pd.
 
 
 def stop_at_fault(path: Path, rejects: list[Reject], on_bad_product: str) -> None:
-    """Raise the first fault where faults are to end the job."""
+    """Raise the fault that comes first in the catalog, if faults end the job."""
     if rejects and on_bad_product == "stop":
         offset, product_id, _, reason = min(rejects, key=lambda reject: reject[0])
         raise cli.UserError(describe_fault(path, offset, product_id, reason))
@@ -193,7 +175,7 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     index, rejects = index_catalog(args.catalog, args.on_bad_product, args.processes)
-    from catalog.index import write_index  # noqa: PLC0415 - brings pandas
+    from catalog.index import write_index  # noqa: PLC0415 - imports pandas, see table()
 
     with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
         write_index(index, output)

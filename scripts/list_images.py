@@ -3,10 +3,10 @@
 A picture whose copies among the known products have exactly one category is not listed unless --picture-md5 is off:
 its label is known. The modes unique and majority list the same pictures.
 
-REVISION goes into the settings of predictions: raise it when other pictures are listed.
+REVISION goes into the settings of predictions: raise it when other pictures or other columns are listed.
 
 In: the index of the image set and of the known products. Out: a .parquet with md5_hi, md5_lo, product_id, image,
-doc_offset, doc_size of each listed picture's first copy.
+doc_offset, doc_size, image_offset, image_size of each listed picture's first copy.
 
 Example:
     python scripts/list_images.py --index index/test.parquet --known index/train.parquet --picture-md5 unique \
@@ -23,9 +23,9 @@ import cli
 from catalog.index import read_index
 from catalog.joins import MD5, first_copies, known_pictures
 
-REVISION = 1
+REVISION = 2
 
-COLUMNS = [*MD5, "product_id", "image", "doc_offset", "doc_size"]
+COLUMNS = [*MD5, "product_id", "image", "doc_offset", "doc_size", "image_offset", "image_size"]
 
 
 def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: str) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Pack the pictures of a split's part into RecordIO, byte for byte as the published converter does.
 
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
-them into (recipes, 6.3). Pictures that do not decode stop the job or are left out and listed, as MXNet ends a training
-on them. The part is read in windows of the written order, so memory stays below the budget whatever the part's size.
+them into (recipes, 6.3). Pictures that do not decode are left out and listed, as MXNet ends a training on them. The
+part is read in windows of the written order, so memory stays below the budget whatever the part's size.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -29,7 +29,6 @@ import pandas as pd
 
 import cli
 from catalog.classes import class_ids, read_classes
-from catalog.documents import describe_fault
 from catalog.index import read_index
 from catalog.joins import MD5, first_copies, known_pictures
 from catalog.pictures import DecodeCheck, iter_pictures
@@ -45,6 +44,7 @@ LARGEST_RECORD = (1 << 29) - 1  # bytes
 DEFAULT_MEMORY = 2 << 30  # bytes
 BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
 WRITE_BUFFER = 1 << 20  # bytes
+COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", *MD5]  # of the index
 
 Fault = tuple[int, str]  # of a record: number, reason
 
@@ -78,7 +78,7 @@ def record(label: int, number: int, picture: bytes) -> bytes:
 
 def _parts(content: bytes) -> bytes:
     """The content cut at each magic number that lies where a reader would take it for a record's start."""
-    cuts = [place for place in range(0, len(content) - 3, 4) if content[place : place + 4] == MAGIC]
+    cuts = [offset for offset in range(0, len(content) - 3, 4) if content[offset : offset + 4] == MAGIC]
     if not cuts:
         return RECORD.pack(MAGIC, WHOLE | len(content)) + content
     pieces = []
@@ -105,13 +105,12 @@ def write_window(
         size (int64, bytes) of each record, and number and reason of each picture that must not become one.
     """
     records, faults = [b""] * len(rows), []
-    in_file = rows.assign(place=np.arange(len(rows))).sort_values("doc_offset", kind="stable")
-    pictures = iter_pictures(split, *(in_file[name].to_numpy() for name in ("doc_offset", "doc_size", "image")))
-    columns = (in_file[name].tolist() for name in ("place", "label", "number"))
-    for place, label, number, picture in zip(*columns, pictures, strict=True):
+    in_file = rows.assign(position=np.arange(len(rows))).sort_values("image_offset", kind="stable")
+    columns = (in_file[name].tolist() for name in ("position", "label", "number"))
+    for position, label, number, picture in zip(*columns, iter_pictures(split, in_file), strict=True):
         if reason := check.fault(picture):
             faults.append((number, reason))
-        records[place] = record(label, number, picture)
+        records[position] = record(label, number, picture)
     records_file.writelines(records)
     return np.array([len(whole) for whole in records], np.int64), faults
 
@@ -147,7 +146,7 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     classes = read_classes(args.classes)
-    index = read_index(args.index)
+    index = read_index(args.index, COLUMNS)
     index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
     index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
     if (index.label < 0).any():
@@ -162,10 +161,6 @@ def main() -> None:
         while faults := write_records(index, args.split, args.memory, records_path, offsets_path):
             numbers, reasons = zip(*sorted(faults), strict=True)
             rows = index.iloc[list(numbers)]
-            if args.on_bad_product == "stop":
-                first = next(rows.itertuples())
-                reason = f"picture {first.image}: {reasons[0]}"
-                raise cli.UserError(describe_fault(args.split, first.doc_offset, first.product_id, reason))
             rejected += [
                 f"product {product}, picture {image}: {reason}"
                 for product, image, reason in zip(rows.product_id, rows.image, reasons, strict=True)
@@ -210,7 +205,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
-    parser.add_argument("--on-bad-product", choices=("stop", "skip"), default="skip", help="for bad pictures")
     parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="budget, such as 500M or 2G")
     parser.add_argument("--output", type=Path, required=True, help="the .rec")
     return parser.parse_args()

@@ -28,7 +28,9 @@ import pandas as pd
 import cli
 import engines
 from catalog.index import read_index
-from prediction.decoders import Decoders
+from catalog.pictures import iter_pictures
+from loading.decoders import Decoders
+from loading.pixels import Crop
 from workflow import recipes
 
 REVISION = 1
@@ -64,10 +66,9 @@ def main() -> None:
         cli.written_whole(args.output, undecodable_path) as (output, undecodable),
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
         Decoders(
-            args.catalog,
-            rows,
-            args.image["size"],
-            recipes.resize(args.image),
+            lambda positions: iter_pictures(args.catalog, rows.iloc[positions]),
+            len(rows),
+            Crop(args.image["size"], recipes.resize(args.image)),
             args.batch_size,
             args.decoders,
             Path(folder),

@@ -40,10 +40,8 @@ def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
 
 def captioned_pictures(catalog: Path, rows: pd.DataFrame) -> dict[int, str]:
     """Markup of the pictures of rows of the index, by product id."""
-    content = iter_pictures(catalog, *(rows[name].to_numpy() for name in ("doc_offset", "doc_size", "image")))
-    return {
-        product_id: picture(jpeg, str(product_id)) for product_id, jpeg in zip(rows.product_id, content, strict=True)
-    }
+    pictures = zip(rows.product_id, iter_pictures(catalog, rows), strict=True)
+    return {product_id: picture(jpeg, str(product_id)) for product_id, jpeg in pictures}
 
 
 def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures: dict[int, str]) -> tuple[str, ...]:
@@ -80,7 +78,7 @@ def main() -> None:
     classes = read_classes(args.classes)
     levels = classes[["level1", "level2", "level3"]].agg(" / ".join, axis=1)
     names = dict(zip(classes.category_id, levels, strict=True))
-    index = read_index(args.index, ["product_id", "category_id", "image", "doc_offset", "doc_size"])
+    index = read_index(args.index, ["product_id", "category_id", "image_offset", "image_size"])
     examples = example_rows(index, pairs)
     pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))
     by_category = examples.set_index("category_id").product_id

@@ -8,7 +8,8 @@ the catalog's order.
 In: train.bson and its index. Out: {train,valid}.bson and {train,valid}.parquet (an index of that part) in the
 output folder.
 
-REVISION goes into every recipe: raise it when other products, or another order of them, are kept.
+REVISION goes into every recipe: raise it when the parts hold other products, another order of them, or an index with
+other columns.
 
 Example:
     python scripts/split_catalog.py --catalog catalog/train.bson --index index/train.parquet --seed 12648430 \
@@ -29,7 +30,7 @@ import cli
 from catalog.documents import open_catalog
 from catalog.index import read_index, write_index
 
-REVISION = 1
+REVISION = 2
 PARTS = ("train", "valid")
 
 
@@ -105,10 +106,11 @@ def copy_runs(source: Path, target: Path, byte_runs: list[tuple[int, int]], bar)
 
 
 def part_index(rows: pd.DataFrame) -> pd.DataFrame:
-    """The index of a part: its rows, with the documents' places in the part's file."""
-    first = rows.doc_offset.diff().fillna(1).ne(0).to_numpy()
-    ends = np.cumsum(np.where(first, rows.doc_size, 0), dtype=np.int64)
-    return rows.assign(doc_offset=ends - rows.doc_size)
+    """The index of a part: its rows, with the offsets that documents and pictures have in the part's file."""
+    is_first_of_document = rows.doc_offset.diff().fillna(1).ne(0).to_numpy()
+    document_ends = np.cumsum(np.where(is_first_of_document, rows.doc_size, 0), dtype=np.int64)
+    doc_offset = document_ends - rows.doc_size
+    return rows.assign(doc_offset=doc_offset, image_offset=rows.image_offset + doc_offset - rows.doc_offset)
 
 
 def main() -> None:
@@ -146,8 +148,8 @@ def main() -> None:
             (index[is_valid], valid, valid_rows),
         ):
             kept = rows.drop_duplicates("doc_offset")
-            places = runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-            copy_runs(args.catalog, bson_path, places, bar)
+            byte_runs = runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
+            copy_runs(args.catalog, bson_path, byte_runs, bar)
             write_index(part_index(rows), index_path)
     seconds = time.monotonic() - start
     cli.summary(

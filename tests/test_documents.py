@@ -66,8 +66,7 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
             for fields in documents
             for number, image in enumerate(fields["imgs"])
         ]
-        places = (index[column].to_numpy() for column in ("doc_offset", "doc_size", "image"))
-        pictures = list(iter_pictures(path, *places))
+        pictures = list(iter_pictures(path, index))
         assert list(zip(index.product_id, index.category_id, index.image, pictures, strict=True)) == expected
         kept = index.drop_duplicates("doc_offset")
         picked = split_catalog.valid_products(kept.product_id.tolist(), 3, 0.5)
@@ -88,8 +87,8 @@ def check_part(folder: Path, source: Path, documents: list[dict], rows) -> None:
     if rows.empty:
         return
     kept = rows.drop_duplicates("doc_offset")
-    places = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-    split_catalog.copy_runs(source, folder / "part.bson", places, Silent())
+    byte_runs = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
+    split_catalog.copy_runs(source, folder / "part.bson", byte_runs, Silent())
     members = set(kept.product_id)
     expected = b"".join(bson.encode(fields) for fields in documents if fields["_id"] in members)
     assert (folder / "part.bson").read_bytes() == expected

@@ -16,7 +16,8 @@ from tiny_catalogs import error_of, files_below, indexed, jpeg, product, product
 
 import cli
 import index_catalog
-from catalog.index import SCHEMA, read_index
+from catalog.index import read_index
+from catalog.layout import ROW
 
 GROCERY = Path(__file__).resolve().parents[2] / "shared" / "data" / "grocery"
 
@@ -26,11 +27,15 @@ def plain_index(path: Path) -> list[tuple]:
     raw, rows, offset = path.read_bytes(), [], 0
     for fields in bson.decode_all(raw):
         (size,) = struct.unpack_from("<i", raw, offset)
+        searched = raw.index(b"imgs\0", offset)
         for number, image in enumerate(fields["imgs"]):
-            digest = hashlib.md5(image["picture"]).hexdigest()
+            picture = image["picture"]
+            element = b"\x05picture\0" + struct.pack("<i", len(picture)) + b"\0" + picture
+            searched = raw.index(element, searched) + len(element)
+            digest = hashlib.md5(picture).hexdigest()
             halves = int(digest[:16], 16), int(digest[16:], 16)
-            category_id = fields.get("category_id", -1)
-            rows.append((fields["_id"], category_id, number, offset, size, len(image["picture"]), *halves))
+            document = fields["_id"], fields.get("category_id", -1), number, offset, size
+            rows.append((*document, searched - len(picture), len(picture), *halves))
         offset += size
     return rows
 
@@ -45,7 +50,7 @@ def test_rows_are_those_of_a_plain_reader_however_many_processes(tmp_path, monke
     path = write(tmp_path / "train.bson", products(60))
     index, rejects = index_catalog.index_catalog(path, "stop", processes)
     assert rows_of(index) == plain_index(path)
-    assert list(index.columns) == SCHEMA.names
+    assert list(index.columns) == list(ROW.names)
     assert rejects == []
 
 

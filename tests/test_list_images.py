@@ -48,7 +48,8 @@ def test_listed_pictures_are_those_of_a_plain_reader(catalogs, tmp_path, mode):
     expected = plain_list(catalogs / "test.bson", catalogs / "known.bson", mode)
     assert list(zip(images.product_id, images.image, strict=True)) == expected
     index = pd.read_parquet(catalogs / "test.parquet")
-    assert list(images.columns) == ["md5_hi", "md5_lo", "product_id", "image", "doc_offset", "doc_size"]
+    offsets = ["doc_offset", "doc_size", "image_offset", "image_size"]
+    assert list(images.columns) == ["md5_hi", "md5_lo", "product_id", "image", *offsets]
     assert len(images.merge(index, on=list(images.columns))) == len(images)
 
 

@@ -154,14 +154,6 @@ def test_bad_pictures_reach_no_record_and_are_listed(tmp_path):
     assert all(f"left out: {line}" in done.stderr for line in expected)
 
 
-def test_a_bad_picture_stops_the_job_where_asked(tmp_path):
-    part = make_part(tmp_path, [product(1, [jpeg(1)]), product(2, [jpeg(2), b"none"]), product(3, [b""])])
-    line = error_of(pack(part, tmp_path / "records" / "a.rec", "--on-bad-product", "stop"))
-    offset = len(bson.encode(product(1, [jpeg(1)])))
-    assert f"{part}: byte {offset}: product 2: picture 1: the picture is no JPEG" in line
-    assert files_below(tmp_path / "records") == set()
-
-
 def test_a_part_of_bad_pictures_only_is_named_and_nothing_written(tmp_path):
     part = make_part(tmp_path, [product(1, [b"none"]), product(2, [jpeg(2)[:-2]])])
     assert "no picture is left to pack" in error_of(pack(part, tmp_path / "records" / "a.rec"))

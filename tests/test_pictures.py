@@ -1,4 +1,4 @@
-"""catalog/pictures.py: pictures by their place, and a check that neither MXNet nor a cut-off JPEG gets past."""
+"""catalog/pictures.py: pictures by their offset, and a check that neither MXNet nor a cut-off JPEG gets past."""
 
 import bson
 import cv2
@@ -96,7 +96,7 @@ def test_whatever_a_damaged_picture_passes_with_mxnet_decodes_too(check):
 
 def test_pictures_alike_are_decoded_once(monkeypatch):
     decoded = []
-    monkeypatch.setattr(pictures, "_decodes", lambda picture: decoded.append(picture) or True)
+    monkeypatch.setattr(pictures, "decoded", lambda picture: decoded.append(picture) or PIXELS)
     check = DecodeCheck()
     assert not any(check.fault(jpeg(3 * number)) for number in range(20))
     assert len(decoded) == 1
@@ -112,19 +112,48 @@ def test_pictures_come_in_the_order_asked_for(tmp_path, monkeypatch, rows_at_a_t
         for number, image in enumerate(document["imgs"])
     }
     rows = indexed(path).sample(frac=2, replace=True, random_state=1)
-    found = iter_pictures(path, rows.doc_offset.to_numpy(), rows.doc_size.to_numpy(), rows.image.to_numpy())
-    for key, picture in zip(zip(rows.product_id, rows.image, strict=True), found, strict=True):
+    for key, picture in zip(zip(rows.product_id, rows.image, strict=True), iter_pictures(path, rows), strict=True):
         assert picture == expected[key]
 
 
 def test_no_rows_are_no_pictures(tmp_path):
-    none = np.empty(0, np.int64)
-    assert list(iter_pictures(write(tmp_path / "a.bson", products(1)), none, none, none)) == []
+    path = write(tmp_path / "a.bson", products(1))
+    assert list(iter_pictures(path, indexed(path)[:0])) == []
 
 
-@pytest.mark.parametrize(("offset", "image"), [(1, 0), (0, 4), (10**9, 0)])
-def test_a_place_without_picture_is_named(tmp_path, offset, image):
-    path = write(tmp_path / "a.bson", [product(1, [jpeg(1)])])
-    places = (np.array([number]) for number in (offset, path.stat().st_size, image))
-    with pytest.raises(cli.UserError, match=rf"a\.bson: byte {offset}: no picture {image} .* index it again"):
-        list(iter_pictures(path, *places))
+def resized(fields: dict, by: int) -> dict:
+    """The product with another size of its last picture."""
+    *others, last = (image["picture"] for image in fields["imgs"])
+    return product(fields["_id"], [*others, last[:by] if by < 0 else last + bytes(by)])
+
+
+CHANGES = {
+    "the picture is smaller": lambda before, last: [*before, resized(last, -1)],
+    "the picture is larger": lambda before, last: [*before, resized(last, 1)],
+    "a product before it is gone": lambda before, last: [*before[1:], last, before[0]],
+    "all bytes moved by one": lambda before, last: [b"\0", *before, last],
+    "the catalog is cut off before it": lambda before, last: before,
+    "the catalog is cut off inside it": lambda before, last: [b"".join(map(bson.encode, [*before, last]))[:-100]],
+    "the picture has another subtype": lambda before, last: [
+        *before, {**last, "imgs": [last["imgs"][0], {"picture": bson.Binary(jpeg(3), 128)}]}
+    ],
+    "the field has another name": lambda before, last: [
+        *before, {**last, "imgs": [last["imgs"][0], {"pictura": jpeg(3)}]}
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_picture_that_is_not_where_it_was_indexed_is_named(tmp_path, change):
+    before, last = [product(8, [jpeg(1)]), product(9, [jpeg(1)])], product(7, [jpeg(2), jpeg(3)])
+    path = write(tmp_path / "a.bson", [*before, last])
+    row = indexed(path)[-1:]
+    assert list(iter_pictures(path, row)) == [jpeg(3)]
+    write(path, CHANGES[change](before, last))
+    offset, size = row.image_offset.item(), row.image_size.item()
+    with pytest.raises(cli.UserError) as error:
+        list(iter_pictures(path, row))
+    assert str(error.value) == (
+        f"{path}: byte {offset}: product 7: no picture of {size} bytes there; the catalog changed after it was"
+        " indexed, index it again"
+    )

@@ -1,17 +1,14 @@
 """predict_images.py: the same probabilities however the work is divided, and a prompt end when something dies."""
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +17,10 @@ import tiny_catalogs
 
 import cli
 import predict_images
+from catalog.layout import BEFORE_PICTURE
 from engines.mxnet.library import mx
-from engines.mxnet.predictor import Predictor, prediction_symbol
-from prediction import decoders as decoding
-from prediction.decoders import BATCHES, BLOCK, Decoders, decode
+from loading.decoders import BLOCK
+from loading.pixels import Crop, cropped, decoded
 from training import checkpoints
 
 PROGRAM = Path(predict_images.__file__)
@@ -35,40 +32,15 @@ UNDECODABLE = {4, 11, 12, BLOCK, PICTURES - 1}  # rows
 PATIENCE = 20  # seconds within which a program that cannot go on has to end
 
 
-def draw(rng: np.random.Generator, height: int, width: int) -> bytes:
-    picture = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-
-
-def with_huge_sides(jpeg: bytes) -> bytes:
-    """The JPEG with sides in its header that OpenCV refuses by an exception."""
-    sides = jpeg.index(b"\xff\xc0") + 5
-    return jpeg[:sides] + b"\xff\xfe\xff\xfe" + jpeg[sides + 4 :]
-
-
-def in_float32(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array.astype(np.float32) for name, array in arrays.items()}
-
-
-def normalized(pixels: np.ndarray) -> np.ndarray:
-    """What a network sees of (height, width, 3) uint8: (3, height, width)."""
-    return ((pixels.astype(np.float64) - IMAGE["mean"]) * IMAGE["scale"]).transpose(2, 0, 1)
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
 class Case:
     """A catalog of pictures of all shapes, some of which do not decode, and a model."""
 
     def __init__(self, folder: Path) -> None:
         rng = np.random.default_rng(5)
         shapes = [(180, 180), (180, 180), (SIZE, SIZE), (90, 200), (200, 77), (31, 45)]
-        self.pictures = [draw(rng, *shapes[number % len(shapes)]) for number in range(PICTURES)]
+        self.pictures = [tiny_catalogs.draw(rng, *shapes[number % len(shapes)]) for number in range(PICTURES)]
         self.pictures[4], self.pictures[11] = b"\xff\xd8 no picture", b""
-        self.pictures[12] = with_huge_sides(self.pictures[12])
+        self.pictures[12] = tiny_catalogs.with_huge_sides(self.pictures[12])
         self.pictures[BLOCK] = self.pictures[PICTURES - 1] = b"none"
         products, left = [], self.pictures
         while left:
@@ -81,7 +53,8 @@ class Case:
         self.images = self.catalog.with_suffix(".parquet")
         self.params = folder / "0001.params"
         kinds = reference_networks.random_arrays(NETWORK, SIZE, CLASSES, rng)
-        checkpoints.save(self.params, *map(in_float32, kinds))
+        in_float32 = [{name: array.astype(np.float32) for name, array in arrays.items()} for arrays in kinds]
+        checkpoints.save(self.params, *in_float32)
         self.arrays = kinds[0] | kinds[1]
 
     def arguments(self, output: Path, **changed: object) -> list[str]:
@@ -103,12 +76,14 @@ class Case:
         """Probabilities by plain numpy."""
         rows = []
         for picture in self.pictures:
-            pixels = decode(picture, SIZE, SIZE)
+            pixels = decoded(picture)
             if pixels is None:
                 rows.append(np.full(CLASSES, np.nan))
                 continue
-            both = np.stack([normalized(pixels), normalized(pixels[:, ::-1])])
-            rows.append(softmax(reference_networks.scores(NETWORK, self.arrays, both)).mean(axis=0))
+            values = (cropped(pixels, Crop(SIZE, SIZE)) - np.array(IMAGE["mean"])) * IMAGE["scale"]
+            both = np.stack([values, values[:, ::-1]]).transpose(0, 3, 1, 2)
+            powers = np.exp(reference_networks.scores(NETWORK, self.arrays, both))
+            rows.append((powers / powers.sum(axis=1, keepdims=True)).mean(axis=0))
         return np.array(rows)
 
 
@@ -147,24 +122,6 @@ def test_the_number_of_decoders_does_not_change_a_byte(case, whole, tmp_path, de
     assert output.read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 9])
-@pytest.mark.parametrize(("batch_size", "block"), [(1, BLOCK), (5, BLOCK), (8, 2), (64, BLOCK), (1000, BLOCK)])
-def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
-    case, tmp_path, monkeypatch, batch_size, block, count
-):
-    monkeypatch.setattr(decoding, "BLOCK", block)
-    pixels, decoded = [], []
-    with Decoders(case.catalog, case.rows, SIZE, SIZE, batch_size, count, tmp_path) as decoders:
-        for batch, is_decoded in decoders.batches():
-            time.sleep(0.01)  # decoders that do not wait for this batch would write into it now
-            pixels += list(batch[: len(is_decoded)].copy())
-            decoded += is_decoded.tolist()
-    assert set(np.flatnonzero(~np.array(decoded))) == UNDECODABLE
-    assert len(pixels) == PICTURES
-    for row in np.flatnonzero(decoded):
-        np.testing.assert_array_equal(pixels[row].transpose(1, 2, 0), decode(case.pictures[row], SIZE, SIZE))
-
-
 def test_a_shard_that_is_run_again_alone_equals_its_part(case, whole, tmp_path):
     shards = [run_here(case, tmp_path / f"{shard}.npy", shard=shard, shards=3) for shard in range(3)]
     assert [len(shard) for shard in shards] == [PICTURES * n // 3 - PICTURES * (n - 1) // 3 for n in (1, 2, 3)]
@@ -177,44 +134,6 @@ def test_a_shard_that_is_run_again_alone_equals_its_part(case, whole, tmp_path):
 def test_the_batch_size_changes_rounding_at_most(case, whole, tmp_path):
     probabilities = run_here(case, tmp_path / "0000.npy", batch_size=2 * PICTURES)
     np.testing.assert_allclose(probabilities, np.load(whole), rtol=1e-3, atol=1e-6)
-
-
-class Linear:
-    """A network whose probabilities are told at once: a matrix times the pixels."""
-
-    def __init__(self) -> None:
-        self.weights = np.random.default_rng(6).normal(0, 0.002, (CLASSES, 3 * SIZE * SIZE)).astype(np.float32)
-
-    def predictor(self, *contexts: mx.Context) -> Predictor:
-        scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.Variable("data")), num_hidden=CLASSES, name="fc")
-        arrays = {"fc_weight": self.weights, "fc_bias": np.zeros(CLASSES, np.float32)}
-        weights = checkpoints.Transfer(arrays, {}, len(arrays))
-        return Predictor(prediction_symbol(scores, IMAGE), weights, SIZE, 6, [*contexts])
-
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        values = [normalized(picture.transpose(1, 2, 0)) for picture in pixels]
-        both = [[value.ravel(), value[:, :, ::-1].ravel()] for value in values]
-        return np.array([softmax(np.array(pair) @ self.weights.T).mean(axis=0) for pair in both])
-
-
-# Any context but cpu(0) is treated as a GPU, so that CPUs show what GPUs do.
-@pytest.mark.parametrize("devices", [[0], [1], [1, 2], [1, 2, 3, 4], range(1, 10)])
-def test_a_batch_is_shared_by_all_devices(devices):
-    network = Linear()
-    predictor = network.predictor(*map(mx.cpu, devices))
-    for seed in range(4):
-        pixels = np.random.default_rng(seed).integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
-        expected = network.probabilities(pixels)
-        np.testing.assert_allclose(predictor.probabilities(pixels), expected, rtol=1e-4)
-
-
-def test_batches_in_different_memory_do_not_disturb_each_other():
-    network = Linear().predictor(mx.cpu())
-    first, second = np.random.default_rng(1).integers(0, 256, (2, 6, 3, SIZE, SIZE), np.uint8)
-    expected = [network.probabilities(batch.copy()) for batch in (first, second)]
-    for _ in range(2):  # the mirror of the mirror has the same mean
-        np.testing.assert_array_equal(network.probabilities(first), expected[0])
-        np.testing.assert_array_equal(network.probabilities(second), expected[1])
 
 
 def test_a_shard_without_pictures_is_an_array_without_rows(case, tmp_path):
@@ -231,29 +150,6 @@ def test_an_undecodable_picture_is_a_row_of_nan_and_listed(case, whole):
     faulty = case.rows.iloc[sorted(UNDECODABLE)][columns].astype(np.int64)
     pd.testing.assert_frame_equal(listed[columns], faulty.reset_index(drop=True))
     assert set(listed.reason) == {"the picture does not decode"}
-
-
-def test_decoders_do_not_run_ahead_of_the_devices(case, tmp_path, monkeypatch):
-    made = multiprocessing.Value("q", 0)
-
-    def count(picture: bytes, size: int, resize: int) -> np.ndarray:
-        with made.get_lock():
-            made.value += 1
-        return np.zeros((size, size, 3), np.uint8)
-
-    monkeypatch.setattr(decoding, "decode", count)
-    rows = case.rows.iloc[np.zeros(20 * BLOCK, int)]
-    batch_size = 2 * BLOCK
-    with Decoders(case.catalog, rows, SIZE, SIZE, batch_size, 2, tmp_path) as decoders:
-        batches = decoders.batches()
-        next(batches)
-        seen = -1
-        while seen < made.value:
-            seen = made.value
-            time.sleep(0.3)
-        assert seen == BATCHES * batch_size
-        assert len(list(batches)) == 9
-    assert made.value == len(rows)
 
 
 def children(pid: int) -> list[int]:
@@ -315,23 +211,6 @@ def test_a_terminated_program_leaves_nothing(case, tmp_path):
     assert_nothing_is_left(tmp_path, decoders)
 
 
-def test_a_signal_waits_while_decoders_start_whichever_thread_gets_it():
-    handled, over = [], threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: handled.append("in time"))
-    thread = threading.Thread(target=over.wait)
-    thread.start()
-    try:
-        with decoding._signals_put_off():
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-            assert handled == []
-        assert handled == ["in time"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        over.set()
-        thread.join()
-
-
 def test_decoders_do_not_outlive_a_killed_program(case, tmp_path):
     program, decoders = start(case, tmp_path)
     program.kill()
@@ -354,24 +233,13 @@ def test_a_program_that_is_terminated_at_any_time_leaves_nothing(case, tmp_path,
     assert written == ({"0000.npy", "0000.undecodable.csv"} if program.returncode == 0 else set())
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_decoder_that_dies_halfway_is_noticed_while_others_go_on(case, tmp_path, victim):
-    many = case.rows.iloc[np.zeros(100 * BLOCK, int)]
-    with Decoders(case.catalog, many, SIZE, SIZE, BLOCK, 2, tmp_path) as decoders:
-        batches = decoders.batches()
-        next(batches)
-        os.kill(decoders._processes[victim].pid, signal.SIGKILL)
-        decoders._processes[victim].join()
-        with pytest.raises(cli.UserError, match=f"decoder {victim + 1} of 2 ended with exit code -9"):
-            next(batches)
-    assert multiprocessing.active_children() == []
-
-
 def test_a_catalog_that_changed_since_is_one_line(case, tmp_path):
     other = tmp_path / "test.bson"
-    offset = int(case.rows.doc_offset.iloc[-1])
-    other.write_bytes(case.catalog.read_bytes()[:offset].ljust(case.catalog.stat().st_size, b"\0"))
-    with pytest.raises(cli.UserError, match=rf"^{other}: byte {offset}: no picture .*index it again"):
+    last = next(case.rows[-1:].itertuples())
+    before = last.image_offset - BEFORE_PICTURE
+    other.write_bytes(case.catalog.read_bytes()[:before].ljust(case.catalog.stat().st_size, b"\0"))
+    message = rf"^{other}: byte {last.image_offset}: product {last.product_id}: no picture .*index it again"
+    with pytest.raises(cli.UserError, match=message):
         run_here(case, tmp_path / "out/0000.npy", catalog=other)
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -408,22 +276,3 @@ def test_a_failing_device_is_one_line(case, tmp_path, monkeypatch):
     with pytest.raises(cli.UserError, match=r"^CUDA: out of memory; lower batch_size .*$"):
         run_here(case, tmp_path / "out/0000.npy")
     assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_a_temporary_directory_too_deep_for_a_socket_is_one_line(case, tmp_path):
-    with pytest.raises(cli.UserError, match="TMPDIR"):
-        Decoders(case.catalog, case.rows, SIZE, SIZE, BLOCK, 2, tmp_path / ("x" * 120))
-
-
-@pytest.mark.parametrize("resize", [64, 81])
-@pytest.mark.parametrize(("height", "width"), [(180, 180), (64, 64), (100, 171), (171, 100), (40, 50), (65, 64)])
-def test_pictures_are_decoded_as_training_decodes_them(tmp_path, height, width, resize):
-    picture, size = draw(np.random.default_rng(height), height, width), 64
-    records = mx.recordio.MXIndexedRecordIO(str(tmp_path / "x.idx"), str(tmp_path / "x.rec"), "w")
-    records.write_idx(0, mx.recordio.pack(mx.recordio.IRHeader(0, 0, 0, 0), picture))
-    records.close()
-    batches = mx.io.ImageRecordIter(
-        path_imgrec=str(tmp_path / "x.rec"), data_shape=(3, size, size), resize=resize, batch_size=1, verbose=False
-    )
-    (trained,) = batches.next().data[0].asnumpy()
-    np.testing.assert_array_equal(decode(picture, size, resize), trained.transpose(1, 2, 0))

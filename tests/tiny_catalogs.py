@@ -25,6 +25,18 @@ def jpeg(number: int) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80 + number % 3])[1].tobytes()
 
 
+def draw(rng: np.random.Generator, height: int, width: int) -> bytes:
+    """A picture of that size as a JPEG."""
+    picture = cv2.resize(rng.integers(0, 256, (9, 9, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+
+
+def with_huge_sides(jpeg: bytes) -> bytes:
+    """The JPEG with sides in its header that OpenCV refuses by an exception."""
+    sides = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:sides] + b"\xff\xfe\xff\xfe" + jpeg[sides + 4 :]
+
+
 def product(number: int, pictures: list[bytes], category_id: int | None = 10) -> dict:
     """The fields of a product's document."""
     category = {} if category_id is None else {"category_id": category_id}

@@ -5,7 +5,6 @@ A document is {_id, category_id (train only), imgs: [{picture: binary}, ...]}; o
 
 import mmap
 import re
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,26 +12,25 @@ import bson
 import numpy as np
 
 import cli
+from catalog.layout import LENGTH, NO_CATEGORY, PICTURE_FIELD, PLAIN_BINARY, before_picture
 
 SMALLEST_DOCUMENT = 5  # bytes: a length and the closing zero
-LENGTH = struct.Struct("<i")
-NO_CATEGORY = -1
 MANY_PICTURES = 10  # documents with more are read one by one
 
 PICTURES = np.dtype(
     [
-        ("document", np.int64),  # its place among the documents asked for
-        ("image", np.int64),  # 0-based place in the product
+        ("document", np.int64),  # its position among the documents asked for
+        ("image", np.int64),  # 0-based position in the product
         ("start", np.int64),  # bytes
-        ("size", np.int64),
+        ("size", np.int64),  # bytes
         ("product_id", np.int64),
         ("category_id", np.int64),
     ]
 )
 
 _START = re.compile(rb".{4}(?:\x10_id\x00(.{4})|\x12_id\x00(.{8}))", re.DOTALL)
+_ARRAY_FIELD = b"\x04imgs\x00"
 _ID_FIELD = re.compile(rb"[\x10\x12]_id\x00")
-_PICTURE_FIELD = b"\x05picture\x00"
 _AROUND_PICTURE = 19  # bytes of {picture: ...} that are not the picture's
 
 
@@ -135,7 +133,7 @@ def read_documents(
         offsets, sizes: int64 arrays, bytes.
 
     Returns:
-        pictures (PICTURES) in the order of the documents, and the place and fault of each bad document: a field is
+        pictures (PICTURES) in the order of the documents, and the position and fault of each bad document: a field is
         missing, has another type, or there is no picture.
     """
     octets = np.frombuffer(raw, np.uint8)
@@ -148,12 +146,12 @@ def read_documents(
         pictures["document"] = remaining[pictures["document"]]
         found.append(pictures)
         remaining = remaining[~is_read]
-    for number in remaining.tolist():
-        offset = int(offsets[number])
+    for document in remaining.tolist():
+        offset = int(offsets[document])
         try:
-            rows = _read_one(raw[offset : offset + int(sizes[number])], number, offset)
+            rows = _read_one(raw[offset : offset + int(sizes[document])], document, offset)
         except BadDocumentError as fault:
-            faults.append((number, fault))
+            faults.append((document, fault))
         else:
             found.append(np.array(rows, PICTURES))
     pictures = np.concatenate(found) if found else np.empty(0, PICTURES)
@@ -176,8 +174,8 @@ class _Layout:
         self.template = np.frombuffer(template, np.uint8)
         self.size = len(template)
         fixed = np.ones(self.size, bool)
-        for place in self.numbers.values():
-            fixed[place] = False
+        for span in self.numbers.values():
+            fixed[span] = False
         self._fixed = np.flatnonzero(fixed)
 
     def at(self, octets: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -199,12 +197,12 @@ def _head(id_size: int, category_size: int) -> _Layout:
     kinds = {4: b"\x10", 8: b"\x12"}
     category = (kinds[category_size] + b"category_id\x00", ("category_id", category_size)) if category_size else ()
     product = (kinds[id_size] + b"_id\x00", ("product_id", id_size))
-    return _Layout(("size", 4), *product, *category, b"\x04imgs\x00", ("array_size", 4))
+    return _Layout(("size", 4), *product, *category, _ARRAY_FIELD, ("array_size", 4))
 
 
 _LAYOUTS = [_head(id_size, category_size) for id_size in (4, 8) for category_size in (4, 0, 8)]
 _PICTURE_LAYOUTS = [
-    _Layout(b"\x03%d\x00" % image, ("sub_size", 4), _PICTURE_FIELD, ("size", 4), b"\x00")
+    _Layout(b"\x03%d\x00" % image, ("sub_size", 4), PICTURE_FIELD, ("size", 4), PLAIN_BINARY)
     for image in range(MANY_PICTURES)
 ]
 
@@ -229,13 +227,13 @@ def _read_alike(
     category_ids = np.full(len(offsets), NO_CATEGORY)
     if "category_id" in layout.numbers:
         category_ids[candidates] = layout.number(heads, "category_id")
-    places, ends = offsets + layout.size, offsets + sizes - 2
+    next_pictures, ends = offsets + layout.size, offsets + sizes - 2
     found = []
     for image, picture in enumerate(_PICTURE_LAYOUTS):
-        documents = np.flatnonzero(is_read & (places < ends))
+        documents = np.flatnonzero(is_read & (next_pictures < ends))
         if not len(documents):
             break
-        starts = places[documents] + picture.size
+        starts = next_pictures[documents] + picture.size
         fits = starts < ends[documents]
         is_read[documents[~fits]] = False
         documents, starts = documents[fits], starts[fits]
@@ -251,17 +249,17 @@ def _read_alike(
         fits &= octets[np.where(fits, closings, 0)] == 0
         is_read[documents[~fits]] = False
         documents, starts, picture_sizes = documents[fits], starts[fits], picture_sizes[fits]
-        places[documents] = starts + picture_sizes + 1
+        next_pictures[documents] = starts + picture_sizes + 1
         rows = np.empty(len(documents), PICTURES)
         rows["document"], rows["image"], rows["start"], rows["size"] = documents, image, starts, picture_sizes
         rows["product_id"], rows["category_id"] = product_ids[documents], category_ids[documents]
         found.append(rows)
-    is_read &= (places == ends) & (places > offsets + layout.size)
+    is_read &= (next_pictures == ends) & (next_pictures > offsets + layout.size)
     pictures = np.concatenate(found) if found else np.empty(0, PICTURES)
     return pictures[is_read[pictures["document"]]], is_read
 
 
-def _read_one(raw: bytes, number: int, offset: int) -> list[tuple[int, ...]]:
+def _read_one(raw: bytes, document: int, offset: int) -> list[tuple[int, ...]]:
     """Rows of PICTURES of any document with the right fields."""
     try:
         fields = bson.decode(raw)
@@ -275,15 +273,15 @@ def _read_one(raw: bytes, number: int, offset: int) -> list[tuple[int, ...]]:
         raise BadDocumentError("imgs is missing or not an array", product_id)
     if not images:
         raise BadDocumentError("the product has no picture", product_id)
-    rows, searched = [], 0
-    for place, image in enumerate(images):
+    rows, searched = [], raw.index(_ARRAY_FIELD)
+    for position, image in enumerate(images):
         picture = image.get("picture") if isinstance(image, dict) else None
         if type(picture) is not bytes:  # bytes of another subtype are a bson.Binary
-            raise BadDocumentError(f"imgs.{place}.picture is missing or not plain binary", product_id)
-        element = _PICTURE_FIELD + LENGTH.pack(len(picture)) + b"\x00" + picture
+            raise BadDocumentError(f"imgs.{position}.picture is missing or not plain binary", product_id)
+        element = before_picture(len(picture)) + picture
         searched = raw.index(element, searched) + len(element)
         start = offset + searched - len(picture)
-        rows.append((number, place, start, len(picture), product_id, category_id))
+        rows.append((document, position, start, len(picture), product_id, category_id))
     return rows
 
 

@@ -7,19 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cli
+from catalog.layout import ROW
 
-SCHEMA = pa.schema(
-    [
-        ("product_id", pa.int64()),
-        ("category_id", pa.int64()),  # -1: none
-        ("image", pa.int32()),  # 0-based place in the product
-        ("doc_offset", pa.int64()),
-        ("doc_size", pa.int32()),
-        ("image_size", pa.int32()),
-        ("md5_hi", pa.uint64()),
-        ("md5_lo", pa.uint64()),
-    ]
-)
+SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names])
 
 
 def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -37,5 +27,5 @@ def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 
 def write_index(frame: pd.DataFrame, path: Path) -> None:
-    """Write an index (columns of SCHEMA)."""
+    """Write an index (columns of ROW)."""
     pq.write_table(pa.Table.from_pandas(frame, SCHEMA, preserve_index=False), path, compression="zstd")

@@ -1,15 +1,16 @@
-"""The pictures of a catalog, by their place in the index, and whether they decode."""
+"""The pictures of a catalog, where the index says they lie, and whether they decode."""
 
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
+import pandas as pd
 
 import cli
-from catalog.documents import read_documents
+from catalog.layout import BEFORE_PICTURE, before_picture
+from loading.pixels import decoded
 
 ROWS_AT_A_TIME = 256
 JPEG_START = b"\xff\xd8"
@@ -21,49 +22,47 @@ START_OF_SCAN = 0xDA
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def iter_pictures(bson_path: Path, doc_offset: np.ndarray, doc_size: np.ndarray, image: np.ndarray) -> Iterator[bytes]:
-    """Yield the bytes of pictures, in the order of the rows given (integers of equal length, any order).
+def iter_pictures(catalog: Path, rows: pd.DataFrame) -> Iterator[bytes]:
+    """Yield the bytes of pictures, in the order of the rows.
 
-    Documents are read a few at a time, so memory does not grow with the catalog.
+    Pictures are read a few at a time, so memory does not grow with the catalog.
+
+    Args:
+        rows: of the catalog's index, any of them in any order: product_id, image_offset, image_size.
 
     Raises:
-        cli.UserError: a document is not where the index says; names the file and the offset.
+        cli.UserError: a picture of that size is not where the index says.
     """
-    with bson_path.open("rb") as file:
-        for first in range(0, len(image), ROWS_AT_A_TIME):
-            rows = slice(first, first + ROWS_AT_A_TIME)
-            yield from _read_pictures(bson_path, file.fileno(), doc_offset[rows], doc_size[rows], image[rows])
+    with catalog.open("rb") as file:
+        for first in range(0, len(rows), ROWS_AT_A_TIME):
+            yield from _read_pictures(catalog, file.fileno(), rows[first : first + ROWS_AT_A_TIME])
 
 
-def _read_pictures(
-    path: Path, descriptor: int, doc_offset: np.ndarray, doc_size: np.ndarray, image: np.ndarray
-) -> Iterator[bytes]:
-    offsets, firsts, document = np.unique(doc_offset, return_index=True, return_inverse=True)
-    sizes = np.asarray(doc_size, np.int64)[firsts]
-    for size, offset in zip(sizes.tolist(), offsets.tolist(), strict=True):
-        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_WILLNEED)
-    ends = np.cumsum(sizes)
-    raw = bytearray(int(ends[-1]))  # zeros where the file ends early
-    octets = memoryview(raw)
-    for offset, size, end in zip(offsets.tolist(), sizes.tolist(), ends.tolist(), strict=True):
-        os.preadv(descriptor, [octets[end - size : end]], offset)
-    pictures, _ = read_documents(raw, ends - sizes, sizes)
-    places = {
-        key: (start, start + size)
-        for key, start, size in zip(
-            zip(pictures["document"].tolist(), pictures["image"].tolist(), strict=True),
-            pictures["start"].tolist(),
-            pictures["size"].tolist(),
-            strict=True,
-        )
-    }
-    for key in zip(document.tolist(), np.asarray(image).tolist(), strict=True):
-        if key not in places:
-            raise cli.UserError(
-                f"{path}: byte {offsets[key[0]]}: no picture {key[1]} of a product there; the file changed after"
-                " it was indexed, index it again"
-            )
-        yield bytes(octets[slice(*places[key])])
+def _read_pictures(catalog: Path, descriptor: int, rows: pd.DataFrame) -> Iterator[bytes]:
+    starts, picture_sizes = rows.image_offset.to_numpy() - BEFORE_PICTURE, rows.image_size.to_numpy(np.int64)
+    sizes = picture_sizes + BEFORE_PICTURE
+    ends = np.cumsum(sizes)  # of what is read for each row, in memory
+    raw = memoryview(bytearray(int(ends[-1])))
+    in_file = np.argsort(starts, kind="stable")
+    columns = [column[in_file].tolist() for column in (starts, sizes, ends)]
+    for start, size, _ in zip(*columns, strict=True):
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+    for row, start, size, end in zip(in_file.tolist(), *columns, strict=True):
+        element = raw[end - size : end]
+        is_whole = os.preadv(descriptor, [element], start) == size
+        if not is_whole or element[:BEFORE_PICTURE] != before_picture(size - BEFORE_PICTURE):
+            raise _moved(catalog, rows[row:])
+    for size, end in zip(picture_sizes.tolist(), ends.tolist(), strict=True):
+        yield bytes(raw[end - size : end])
+
+
+def _moved(catalog: Path, rows: pd.DataFrame) -> cli.UserError:
+    """That the first of the rows has no picture where the index says."""
+    row = next(rows.itertuples())
+    return cli.UserError(
+        f"{catalog}: byte {row.image_offset}: product {row.product_id}: no picture of {row.image_size} bytes there; the"
+        " catalog changed after it was indexed, index it again"
+    )
 
 
 class DecodeCheck:
@@ -90,7 +89,7 @@ class DecodeCheck:
                 return "the JPEG is cut off"
             if not picture.startswith(FORMAT_STARTS):
                 return "the picture is no JPEG, PNG, BMP or TIFF"
-            if not _decodes(picture):
+            if decoded(picture) is None:
                 return "the picture does not decode"
         if is_whole:
             self._good_headers.add(header)
@@ -98,21 +97,14 @@ class DecodeCheck:
         return None
 
 
-def _decodes(picture: bytes) -> bool:
-    try:
-        return cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) is not None
-    except cv2.error:  # a header with sides beyond OpenCV's limits
-        return False
-
-
 def _scan_start(picture: bytes) -> int:
     """Where the first scan's data starts in a JPEG; 0 where no scan is found."""
     if not picture.startswith(JPEG_START):
         return 0
-    place = 2
-    while place + 4 <= len(picture) and picture[place] == 0xFF:
-        marker = picture[place + 1]
-        place += 2 + int.from_bytes(picture[place + 2 : place + 4], "big")
+    position = 2
+    while position + 4 <= len(picture) and picture[position] == 0xFF:
+        marker = picture[position + 1]
+        position += 2 + int.from_bytes(picture[position + 2 : position + 4], "big")
         if marker == START_OF_SCAN:
-            return place if place <= len(picture) else 0
+            return position if position <= len(picture) else 0
     return 0

@@ -1,5 +1,6 @@
 """workflow.options: what commands say beside their files."""
 
+import json
 import shlex
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 from tiny_workflow import ROOT, artifacts_in
 
 import cli
-from workflow import options
+from workflow import options, recipes
 from workflow.image_sets import TEST, ImageSet, valid_of
 
 
@@ -35,10 +36,13 @@ def test_conflicts_are_dropped_from_the_train_part_alone(made):
     assert options.filters(made.data.records["A"]["train"]) == ""
 
 
-def test_pictures_get_the_size_of_the_models_network(config):
-    assert options.image(config, "M05") == "--image-size 180 --resize 180"
+def test_a_network_is_told_with_its_pictures(config):
     config["networks"][config["models"]["M05"]["network"]]["image"] = {"size": 160, "resize": 172}
-    assert options.image(config, "M05") == "--image-size 160 --resize 172"
+    words = shlex.split(options.network(config, "M05"))
+    assert words[::2] == ["--network", "--image"]
+    network, image = map(json.loads, words[1::2])
+    assert network == recipes.network_spec(config, "M05")
+    assert (image["size"], image["resize"]) == (160, 172)
 
 
 def test_the_first_epoch_starts_from_a_public_checkpoint_unless_a_rule_makes_its_start(config):

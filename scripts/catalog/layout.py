@@ -1,0 +1,35 @@
+"""What an index tells of each picture, and the bytes that lie before a picture in its catalog.
+
+Programs that need no more than this start without pandas, Arrow and the bson library.
+"""
+
+import struct
+
+import numpy as np
+
+NO_CATEGORY = -1
+
+# A row of an index. Every index has these columns in this order.
+ROW = np.dtype(
+    [
+        ("product_id", "<i8"),
+        ("category_id", "<i8"),  # or NO_CATEGORY
+        ("image", "<i4"),  # 0-based position in the product
+        ("doc_offset", "<i8"),  # of the product's document: bytes from the file's start
+        ("doc_size", "<i4"),  # bytes
+        ("image_offset", "<i8"),  # of the picture itself: bytes from the file's start
+        ("image_size", "<i4"),  # bytes
+        ("md5_hi", "<u8"),
+        ("md5_lo", "<u8"),
+    ]
+)
+
+LENGTH = struct.Struct("<i")
+PICTURE_FIELD = b"\x05picture\x00"  # binary data with the name "picture"
+PLAIN_BINARY = b"\x00"
+BEFORE_PICTURE = len(PICTURE_FIELD) + LENGTH.size + len(PLAIN_BINARY)  # bytes
+
+
+def before_picture(size: int) -> bytes:
+    """The BEFORE_PICTURE bytes of BSON in front of a picture of so many bytes."""
+    return PICTURE_FIELD + LENGTH.pack(size) + PLAIN_BINARY

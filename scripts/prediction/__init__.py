@@ -1,1 +1,0 @@
-"""Prediction: decoder processes push batches of pictures to the process that owns the devices."""

@@ -1,0 +1,43 @@
+"""Which modules of scripts/ can be imported without MXNet, ZeroMQ and the bson library."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+BLOCKED = ("mxnet", "zmq", "bson")
+READS_OR_WRITES_BSON = {"catalog.documents", "generate_catalog", "index_catalog", "make_catalog", "split_catalog"}
+IMPORT_ALL = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+names, blocked = map(json.loads, sys.argv[2:])
+sys.modules |= dict.fromkeys(blocked)
+failed = {}
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        failed[name] = error.name
+print(json.dumps(failed))
+"""
+
+
+def modules() -> list[str]:
+    """The names by which programs import the modules of scripts/, but for those of engines."""
+    paths = (path.relative_to(SCRIPTS) for path in SCRIPTS.rglob("*.py") if path.name != "__init__.py")
+    names = (".".join(path.with_suffix("").parts) for path in paths)
+    return sorted(name for name in names if not name.startswith("engines."))
+
+
+def failures() -> dict[str, str]:
+    """The modules that cannot be imported without BLOCKED, and which of them each asks for."""
+    words = [sys.executable, "-c", IMPORT_ALL, str(SCRIPTS), json.dumps(modules()), json.dumps(BLOCKED)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_modules_do_without_mxnet_zeromq_and_bson_but_for_engines_and_those_whose_work_is_bson():
+    failed = failures()
+    assert failed.keys() == READS_OR_WRITES_BSON
+    assert {asked.partition(".")[0] for asked in failed.values()} == {"bson"}
