@@ -25,7 +25,6 @@ from workflow import (
     published,
     reasons,
     recipes,
-    resources,
 )
 from workflow.outputs import DIGEST, OUTPUTS
 

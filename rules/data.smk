@@ -34,8 +34,8 @@ rule index_catalog:
         "../envs/data.yaml"
     threads: 2
     resources:
-        runtime=index_minutes,
-        mem_mb=index_memory,
+        runtime=minutes("index_catalog"),
+        mem_mb=memory("index_catalog"),
     params:
         on_bad_product=config["on_bad_product"],
     message:
@@ -81,8 +81,8 @@ rule split_catalog:
     conda:
         "../envs/data.yaml"
     resources:
-        runtime=split_minutes,
-        mem_mb=train_index_memory,
+        runtime=minutes("split_catalog"),
+        mem_mb=memory("split_catalog"),
     params:
         valid_fraction=config["valid_fraction"],
         grouping=f"--group-field {shlex.quote(config['group_field'])}" if "group_field" in config else "",
@@ -109,8 +109,8 @@ rule pack_records:
     conda:
         "../envs/data.yaml"
     resources:
-        runtime=pack_minutes,
-        mem_mb=train_index_memory,
+        runtime=minutes("pack_records"),
+        mem_mb=memory("pack_records"),
     params:
         filters=record_filters,
     message:
@@ -134,7 +134,7 @@ rule list_images:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=both_indexes_memory,
+        mem_mb=memory("list_images"),
     params:
         picture_md5=lambda wildcards: artifact_of(wildcards).recipe["picture_md5"],
     message:

@@ -15,8 +15,8 @@ rule average_models:
         "../envs/data.yaml"
     threads: 2
     resources:
-        runtime=average_minutes,
-        mem_mb=average_memory,
+        runtime=minutes("average_models"),
+        mem_mb=memory("average_models"),
     params:
         mean=lambda wildcards: ensemble_options(wildcards.ensemble),
     message:
@@ -45,8 +45,8 @@ rule write_submission:
     conda:
         "../envs/data.yaml"
     resources:
-        runtime=submission_minutes,
-        mem_mb=submission_memory,
+        runtime=minutes("write_submission"),
+        mem_mb=memory("write_submission"),
     params:
         picture_md5=config["postprocessing"]["picture_md5"],
         product_md5="on" if config["postprocessing"]["product_md5"] else "off",
@@ -77,8 +77,8 @@ rule evaluate_predictions:
     conda:
         "../envs/data.yaml"
     resources:
-        runtime=evaluation_minutes,
-        mem_mb=evaluation_memory,
+        runtime=minutes("evaluate_predictions"),
+        mem_mb=memory("evaluate_predictions"),
     params:
         splits=split_options,
         members=member_options,

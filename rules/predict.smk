@@ -20,8 +20,8 @@ rule predict_images:
     resources:
         gpu=config["prediction"]["gpus"],
         nodes=1,
-        runtime=prediction_minutes,
-        mem_mb=prediction_memory,
+        runtime=minutes("predict_images"),
+        mem_mb=memory("predict_images"),
     params:
         image=lambda wildcards: image_options(wildcards.model),
         shards=config["prediction"]["shards"],

@@ -68,8 +68,8 @@ rule train_epochs:
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
         nodes=1,
-        runtime=training_minutes,
-        mem_mb=training_memory,
+        runtime=minutes("train_epochs"),
+        mem_mb=memory("train_epochs"),
     params:
         recipe=recipe_file,
         start=start_option,

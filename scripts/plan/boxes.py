@@ -1,9 +1,10 @@
 """The boxes of a plan and which of Snakemake's jobs belong to which box."""
 
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workflow import recipes
+from workflow import artifacts, recipes
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -11,6 +12,32 @@ COLUMN_TITLES = (
     *("Catalog", "Splits", "Datasets, image sets", "Models"),
     *("Predictions", "Ensembles", "Submissions, report"),
 )
+
+# The box that a rule's jobs belong to, by their wildcards.
+BOX_OF_RULE = {
+    "generate_catalog": "catalog-train",
+    "index_catalog": "catalog-{catalog}",
+    "label_categories": "classes",
+    "split_catalog": "split-{seed}",
+    "pack_records": "dataset-{dataset}",
+    "list_images": "images-{images}",
+    "convert_weights": "weights-{weights}",
+    "build_network": "model-{model}",
+    "train_epochs": "model-{model}",
+    "predict_images": "prediction-{model}",
+    "average_models": "ensemble-{ensemble}",
+    "write_submission": "submission-{ensemble}",
+    "evaluate_predictions": "evaluation",
+    "tabulate_evaluations": "evaluation",
+    "summarize_run": "evaluation",
+    "tabulate_models": "evaluation",
+    "draw_learning_curves": "evaluation",
+    "draw_evaluations": "evaluation",
+    "show_confusions": "evaluation",
+    "draw_categories": "evaluation",
+    "draw_times": "evaluation",
+    "draw_plan": "evaluation",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +99,10 @@ def build(config: dict) -> dict[str, Box]:
     boxes.append(
         Box("images-test", DATA, "test", "distinct pictures", ["catalog-test", "catalog-train"]),
     )
+    starts = dict.fromkeys(config["models"][model]["start"].get("pretrained") for model in models)
+    for weights in starts:
+        if weights in artifacts.PACKAGED_WEIGHTS:
+            boxes.append(Box(f"weights-{weights}", DATA, weights, "ImageNet weights", []))
     boxes += [_model_box(config, model) for model in models]
     for model in models:
         sets = recipes.predicted_sets(config, model)
@@ -91,6 +122,8 @@ def _model_box(config: dict, name: str) -> Box:
     model = config["models"][name]
     sources = [f"dataset-{model['dataset']}"]
     start = model["start"].get("pretrained", "random weights")
+    if start in artifacts.PACKAGED_WEIGHTS:
+        sources.append(f"weights-{start}")
     if source := model["start"].get("model"):
         sources.append(f"model-{source}")
         start = source
@@ -100,29 +133,29 @@ def _model_box(config: dict, name: str) -> Box:
 
 
 def _names(models: list[str]) -> str:
-    """M06-M14 for consecutive names, else a list."""
-    numbers = sorted(int(model[1:]) for model in models)
-    if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"M{numbers[0]:02d} to M{numbers[-1]:02d}"
-    return ", ".join(sorted(models))
+    """M06 to M14 for names of one stem that are numbered without a gap, else a list."""
+    names = sorted(models, key=_stem_and_number)
+    stems, numbers = zip(*map(_stem_and_number, names), strict=True)
+    if len(names) > 2 and len(set(stems)) == 1 and numbers == tuple(range(numbers[0], numbers[0] + len(names))):
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)
+
+
+def _stem_and_number(name: str) -> tuple[str, int]:
+    """A name without the digits at its end, and these as a number; -1 where there are none."""
+    stem = name.rstrip(string.digits)
+    return stem, int(name[len(stem) :] or -1)
 
 
 def box_key(rule: str, wildcards: dict[str, str]) -> str:
-    """The key of the box that a job belongs to."""
-    keys = {
-        "generate_catalog": "catalog-train",
-        "index_catalog": "catalog-{catalog}",
-        "label_categories": "classes",
-        "split_catalog": "split-{seed}",
-        "pack_records": "dataset-{dataset}",
-        "list_images": "images-{images}",
-        "build_network": "model-{model}",
-        "train_epochs": "model-{model}",
-        "predict_images": "prediction-{model}",
-        "average_models": "ensemble-{ensemble}",
-        "write_submission": "submission-{ensemble}",
-    }
-    return keys.get(rule, "evaluation").format(**wildcards)
+    """The key of the box that a job belongs to.
+
+    Raises:
+        ValueError: no box is named for this rule.
+    """
+    if rule not in BOX_OF_RULE:
+        raise ValueError(f"rule {rule}: in no box of the plan; add it to BOX_OF_RULE in scripts/plan/boxes.py")
+    return BOX_OF_RULE[rule].format(**wildcards)
 
 
 def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:
