@@ -12,7 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 
 import cli
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
-from workflow import options, overlays, published, reasons, recipes, resources, tables
+from workflow import options, overlays, published, reasons, recipes, tables
 from workflow.outputs import DIGEST, OUTPUTS
 
 # Snakemake looks at a function's signature anew for each job: a seventh of a dry run of thousands.

@@ -35,8 +35,8 @@ rule index_catalog:
     priority: BEFORE_TRAINING
     threads: 2
     resources:
-        runtime=index_minutes,
-        mem_mb=index_memory,
+        runtime=minutes("index_catalog"),
+        mem_mb=memory("index_catalog"),
     conda:
         "../envs/data.yaml"
     message:
@@ -86,8 +86,8 @@ rule split_catalog:
         grouping=options.grouping(config),
     priority: BEFORE_TRAINING
     resources:
-        runtime=split_minutes,
-        mem_mb=train_index_memory,
+        runtime=minutes("split_catalog"),
+        mem_mb=memory("split_catalog"),
     conda:
         "../envs/data.yaml"
     message:
@@ -114,8 +114,8 @@ rule pack_records:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
     priority: BEFORE_TRAINING
     resources:
-        runtime=pack_minutes,
-        mem_mb=train_index_memory,
+        runtime=minutes("pack_records"),
+        mem_mb=memory("pack_records"),
     conda:
         "../envs/data.yaml"
     message:
@@ -140,7 +140,7 @@ rule list_images:
         picture_md5=lambda wildcards: artifact_of(wildcards).recipe["picture_md5"],
     priority: BEFORE_TRAINING
     resources:
-        mem_mb=both_indexes_memory,
+        mem_mb=memory("list_images"),
     conda:
         "../envs/data.yaml"
     message:

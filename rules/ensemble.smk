@@ -15,8 +15,8 @@ rule average_models:
     priority: BEFORE_TRAINING
     threads: 2
     resources:
-        runtime=average_minutes,
-        mem_mb=average_memory,
+        runtime=minutes("average_models"),
+        mem_mb=memory("average_models"),
     conda:
         "../envs/data.yaml"
     message:
@@ -47,8 +47,8 @@ rule write_submission:
         sample=option("--sample-submission", "sample"),
     priority: BEFORE_TRAINING
     resources:
-        runtime=submission_minutes,
-        mem_mb=submission_memory,
+        runtime=minutes("write_submission"),
+        mem_mb=memory("write_submission"),
     conda:
         "../envs/data.yaml"
     message:
@@ -81,8 +81,8 @@ rule evaluate_predictions:
         labels=options.labels(config),
     priority: BEFORE_TRAINING
     resources:
-        runtime=evaluation_minutes,
-        mem_mb=evaluation_memory,
+        runtime=minutes("evaluate_predictions"),
+        mem_mb=memory("evaluate_predictions"),
     conda:
         "../envs/data.yaml"
     message:

@@ -22,8 +22,8 @@ rule predict_images:
     resources:
         gpu=config["prediction"]["gpus"],
         nodes=1,
-        runtime=prediction_minutes,
-        mem_mb=prediction_memory,
+        runtime=minutes("predict_images"),
+        mem_mb=memory("predict_images"),
     conda:
         mxnet_env([config["prediction"]["gpus"]])
     message:

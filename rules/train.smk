@@ -53,8 +53,8 @@ rule train_epochs:
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
         nodes=1,
-        runtime=training_minutes,
-        mem_mb=training_memory,
+        runtime=minutes("train_epochs"),
+        mem_mb=memory("train_epochs"),
     conda:
         mxnet_env(model["gpus"] for model in MODELS.values())
     message:

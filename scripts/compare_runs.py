@@ -20,8 +20,8 @@ from pathlib import Path
 import pandas as pd
 
 import cli
+from costs.finished import NAMES, wall_seconds
 from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
-from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from postprocessing.proportions import paired_interval
 from workflow import given, image_sets, recipes
@@ -29,11 +29,6 @@ from workflow.artifact import Artifact
 from workflow.given import Given
 from workflow.image_sets import TEST
 
-# The names of benchmark files, as the rules write them.
-BENCHMARKS = {
-    "train_epochs": "{model}-{epoch}-{digest}.tsv",
-    "predict_images": "{images}-{images_digest}-{model}-{digest}-{shard}.tsv",
-}
 SAME, UNKNOWN = "same", "-"
 MEASURES = ("networks", "labelled")
 HEADS = (
@@ -135,7 +130,7 @@ def seconds(both: tuple[Given, Given], name: str) -> tuple[float | None, float |
 
 def benchmarks(side: Given, jobs: Iterable[Artifact]) -> list[Path]:
     """The benchmark files of jobs of training and prediction."""
-    return [side.results / "benchmarks" / job.rule / BENCHMARKS[job.rule].format(**job.wildcards) for job in jobs]
+    return [side.results / "benchmarks" / job.rule / f"{NAMES[job.rule].format(**job.wildcards)}.tsv" for job in jobs]
 
 
 def _epochs(side: Given, name: str) -> list[Artifact]:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import cli
-from plan import boxes, costs, drawing
+from plan import boxes, drawing, hours
 
 
 def parse_args() -> argparse.Namespace:
@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     planned = boxes.build(args.configuration)
-    estimates = dict.fromkeys(planned, costs.Cost())
+    estimates = dict.fromkeys(planned, hours.Cost())
     footer = [f"{len(planned)} boxes, all done."]
     title = f"Finished: {len(args.configuration['models'])} models, {len(args.configuration['ensembles'])} ensembles"
     with cli.written_whole(args.output) as (temporary,):

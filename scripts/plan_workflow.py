@@ -20,7 +20,9 @@ from snakemake.cli import args_to_api, parse_args
 
 import cli
 import snakemake_logger_plugin_jobs as dry_run
-from plan import boxes, costs, drawing, requests, schedule, sizes
+from costs import finished, sizes
+from costs.estimator import Estimator
+from plan import boxes, drawing, hours, requests, schedule
 from workflow import overlays, terminal
 from workflow.outputs import without_digests
 
@@ -72,19 +74,20 @@ def main() -> None:
     planned = boxes.build(config)
     boxes.assign(planned, jobs)
     size = sizes.PUBLISHED_CATALOG if args.published_catalog else sizes.catalog_size(config)
-    estimator = costs.Estimator(config, size, Path(config["results"]) / "benchmarks")
-    estimates = {key: estimator.cost(box) for key, box in planned.items()}
-    wanted = {key: estimator.gpus(box) for key, box in planned.items()}
+    estimator = Estimator(config, size)
+    forecast = finished.Forecast(estimator, finished.read_finished(Path(config["results"]) / "benchmarks"))
+    estimates = {key: hours.cost(box, forecast) for key, box in planned.items()}
+    wanted = {key: hours.gpus(box, estimator) for key, box in planned.items()}
     days = {gpus: schedule.days(planned, estimates, wanted, gpus) for gpus in gpu_counts(planned, wanted, args.gpus)}
-    path, hours = costs.critical_path(planned, estimates)
-    footer = drawing.totals_text(planned, estimates, path, hours, days)
+    chain, chain_hours = schedule.longest_chain(planned, estimates)
+    footer = drawing.totals_text(planned, estimates, chain, chain_hours, days)
     # What jobs ask for follows from the catalog at hand.
     asked = [] if args.published_catalog else requests.table(job for box in planned.values() for job in box.jobs)
     title = f"Plan of {config['results']}{named(arguments)}: {catalog_text(config, size, args.published_catalog)}"
     sys.stdout.write("\n".join([title, "", *drawing.table(planned, estimates), "", *asked, "", *footer, ""]))
     output = args.output or Path(config["results"]) / "plan.svg"
     with cli.written_whole(output) as (temporary,):
-        temporary.write_text(drawing.svg(title, planned, estimates, path, footer, asked))
+        temporary.write_text(drawing.svg(title, planned, estimates, chain, footer, asked))
     cli.summary(f"drawn to {output}")
 
 
@@ -111,7 +114,7 @@ def named(arguments: argparse.Namespace) -> str:
 
 def catalog_text(config: dict, size: sizes.CatalogSize, is_published: bool) -> str:
     name = "the published catalog" if is_published else f"catalog {config['catalog']}"
-    pictures = size.train_pictures + size.test_pictures
+    pictures = size.train.pictures + size.test.pictures
     return f"{name}, {'about ' * (not is_published)}{pictures:,} pictures"
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workflow import image_sets, recipes
+from workflow.image_sets import ImageSet
+from workflow.models import PACKAGED_WEIGHTS
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -12,6 +14,31 @@ COLUMN_TITLES = (
     *("Catalog", "Splits", "Datasets, image sets", "Models"),
     *("Predictions", "Ensembles", "Submissions, report"),
 )
+
+# The box that a rule's jobs belong to, by their wildcards.
+BOX_OF_RULE = {
+    "generate_catalog": "catalog-train",
+    "index_catalog": "catalog-{catalog}",
+    "label_categories": "classes",
+    "split_catalog": "split-{seed}",
+    "pack_records": "dataset-{dataset}",
+    "list_images": "images-{images}",
+    "convert_weights": "weights-{weights}",
+    "train_epochs": "model-{model}",
+    "predict_images": "prediction-{model}",
+    "average_models": "ensemble-{ensemble}",
+    "write_submission": "submission-{ensemble}",
+    "evaluate_predictions": "evaluation",
+    "tabulate_evaluations": "evaluation",
+    "summarize_run": "evaluation",
+    "tabulate_models": "evaluation",
+    "draw_learning_curves": "evaluation",
+    "draw_evaluations": "evaluation",
+    "show_confusions": "evaluation",
+    "draw_categories": "evaluation",
+    "draw_times": "evaluation",
+    "draw_plan": "evaluation",
+}
 
 
 @dataclass(frozen=True)
@@ -68,11 +95,15 @@ def build(config: dict) -> dict[str, Box]:
         split = f"split-{config['datasets'][dataset]['seed']}"
         boxes.append(Box(f"dataset-{dataset}", DATA, f"dataset {dataset}", "records", [split, "classes"]))
     for seed in seeds:
-        name = f"valid-{seed}"
+        name = ImageSet(seed).name
         boxes.append(Box(f"images-{name}", DATA, name, "distinct pictures", [f"split-{seed}"]))
     boxes.append(
         Box("images-test", DATA, "test", "distinct pictures", ["catalog-test", "catalog-train"]),
     )
+    starts = dict.fromkeys(config["models"][model]["start"].get("pretrained") for model in models)
+    for weights in starts:
+        if weights in PACKAGED_WEIGHTS:
+            boxes.append(Box(f"weights-{weights}", DATA, weights, "ImageNet weights", []))
     boxes += [_model_box(config, model) for model in models]
     for model in models:
         sets = [images.name for images in image_sets.predicted_by(config, model)]
@@ -92,6 +123,8 @@ def _model_box(config: dict, name: str) -> Box:
     model = config["models"][name]
     sources = [f"dataset-{model['dataset']}"]
     start = model["start"].get("pretrained", "random weights")
+    if start in PACKAGED_WEIGHTS:
+        sources.append(f"weights-{start}")
     if source := model["start"].get("model"):
         sources.append(f"model-{source}")
         start = source
@@ -116,20 +149,14 @@ def _stem_and_number(name: str) -> tuple[str, int]:
 
 
 def box_key(rule: str, wildcards: dict[str, str]) -> str:
-    """The key of the box that a job belongs to."""
-    keys = {
-        "generate_catalog": "catalog-train",
-        "index_catalog": "catalog-{catalog}",
-        "label_categories": "classes",
-        "split_catalog": "split-{seed}",
-        "pack_records": "dataset-{dataset}",
-        "list_images": "images-{images}",
-        "train_epochs": "model-{model}",
-        "predict_images": "prediction-{model}",
-        "average_models": "ensemble-{ensemble}",
-        "write_submission": "submission-{ensemble}",
-    }
-    return keys.get(rule, "evaluation").format(**wildcards)
+    """The key of the box that a job belongs to.
+
+    Raises:
+        ValueError: no box is named for this rule.
+    """
+    if rule not in BOX_OF_RULE:
+        raise ValueError(f"rule {rule}: in no box of the plan; add it to BOX_OF_RULE in scripts/plan/boxes.py")
+    return BOX_OF_RULE[rule].format(**wildcards)
 
 
 def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:

@@ -3,7 +3,7 @@
 from html import escape
 
 from plan.boxes import CATALOG, COLUMN_TITLES, ENSEMBLE, MODEL, RESULT, Box
-from plan.costs import Cost
+from plan.hours import Cost
 
 WIDTH, HEIGHT = 200, 62  # pixels of a box
 GAP_X, GAP_Y = 34, 12

@@ -1,10 +1,22 @@
-"""How long a plan takes on a number of GPUs."""
+"""How long a plan takes: its longest chain, and days on a number of GPUs."""
 
 import heapq
 from functools import cache
 
 from plan.boxes import Box
-from plan.costs import Cost
+from plan.hours import Cost
+
+
+def longest_chain(boxes: dict[str, Box], costs: dict[str, Cost]) -> tuple[list[str], float]:
+    """The chain of boxes that takes longest, and its hours, to which boxes without a known time add nothing."""
+
+    @cache
+    def chain(key: str) -> tuple[float, tuple[str, ...]]:
+        hours, before = max(map(chain, boxes[key].sources), default=(0.0, ()))
+        return hours + (costs[key].hours or 0.0), (*before, key)
+
+    hours, keys = max(map(chain, boxes))
+    return [key for key in keys if boxes[key].will_run], hours
 
 
 def days(boxes: dict[str, Box], costs: dict[str, Cost], wanted: dict[str, int], gpus: int) -> float:

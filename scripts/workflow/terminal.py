@@ -28,8 +28,8 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_report_plugins.registry import ReportPluginRegistry
 
 import cli
+from costs.finished import wall_seconds
 from plan.boxes import Job
-from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from workflow import failures, listing
 from workflow.outputs import without_digests

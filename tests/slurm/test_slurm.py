@@ -23,7 +23,7 @@ def test_the_demo_ends_with_the_same_submissions_as_on_one_machine(reference, de
     assert [name for name in found if found[name] != expected[name]] == []
 
 
-# CPUs, MiB, minutes, GPUs. A drawn catalog is too small to weigh: these are the fixed parts of rules/resources.smk, and
+# CPUs, MiB, minutes, GPUs. A drawn catalog is too small to weigh: these are the fixed parts of scripts/costs/, and
 # the profile's defaults.
 REQUESTS = {
     "generate_catalog": (1, 4000, 60, 0),

@@ -46,3 +46,7 @@ def test_labels_of_valid_pictures_come_from_the_train_part_of_their_split(data):
         *(split.files["valid"], split.files["valid_index"], split.files["train_index"]),
         {"split": split.recipe},
     )
+
+
+def test_an_image_set_is_found_by_its_name(config):
+    assert [image_sets.named(images.name) for images in image_sets.all_of(config)] == image_sets.all_of(config)

@@ -1,0 +1,220 @@
+"""What a job has to do, and what it takes where no finished job has told it yet."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+import networks
+from costs import speeds
+from costs.sizes import DISTINCT, CatalogSize, FileSize
+from workflow import image_sets, recipes
+from workflow.image_sets import TEST, ImageSet
+
+VIEWS = 2  # of a picture that is predicted: itself and its mirror
+WEIGHT_BYTES = 4  # a float32
+PROBABILITY_BYTES = 2  # a float16
+INDEX_ROW_BYTES = 200  # of a picture, in memory, with the copies that joins make: 95 to 190 were measured
+MEBIBYTE = 1 << 20
+
+DEVICE_RULES = ("train_epochs", "predict_images")  # whose jobs bring pictures through a network
+# Seconds of work, however large the catalog.
+LIGHT_RULES = frozenset(
+    {
+        "convert_weights",
+        "draw_categories",
+        "draw_evaluations",
+        "draw_learning_curves",
+        "draw_plan",
+        "draw_times",
+        "label_categories",
+        "list_images",
+        "show_confusions",
+        "summarize_run",
+        "tabulate_evaluations",
+        "tabulate_models",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job has to do.
+
+    Attributes:
+        trained: pictures of training steps.
+        forwarded: pictures of forward passes; a mirror counts as another one.
+        read: bytes that are read one after the other, before or after the device works.
+        shuffled: bytes that are read in a random order.
+        written: bytes that stay on the disk.
+    """
+
+    trained: float = 0.0
+    forwarded: float = 0.0
+    read: float = 0.0
+    shuffled: float = 0.0
+    written: float = 0.0
+
+    @property
+    def pictures(self) -> float:
+        """Pictures of the device's work, as if each were trained on."""
+        return self.trained + self.forwarded / speeds.FORWARD_SPEEDUP
+
+
+class Estimator:
+    """Estimates jobs, given by their rule and their wildcards, under one configuration.
+
+    Args:
+        config: the complete configuration.
+        size: the catalog's.
+    """
+
+    def __init__(self, config: dict, size: CatalogSize):
+        self.config = config
+        self.size = size
+
+    def work(self, rule: str, wildcards: dict[str, str]) -> Work:
+        """What a job has to do.
+
+        Raises:
+            ValueError: this file does not know the rule.
+        """
+        train, test = self.size.train.bytes, self.size.test.bytes
+        shards = self.config["prediction"]["shards"]
+        match rule:
+            case "generate_catalog":
+                work = Work(written=train + test)
+            case "index_catalog":
+                work = Work(read=self._file(wildcards["catalog"]).bytes)
+            case "split_catalog":
+                work = Work(read=train, written=train)
+            case "pack_records":
+                part = train * self._share(wildcards["dataset"], wildcards["part"])
+                work = Work(shuffled=part, written=part)
+            case "train_epochs":
+                work = self._epoch(wildcards["model"], int(wildcards["epoch"]))
+            case "predict_images":
+                images = image_sets.named(wildcards["images"])
+                forwarded = VIEWS * self._image_set_pictures(images)
+                work = Work(forwarded=forwarded / shards, written=self._probability_bytes(images) / shards)
+            case "average_models":
+                members = self._members(wildcards["ensemble"])
+                shard = self._probability_bytes(TEST) / shards
+                work = Work(read=len(members) * shard, written=shard)
+            case "write_submission":
+                work = Work(read=self._probability_bytes(TEST))
+            case "evaluate_predictions":
+                measured = [image_sets.valid_of(self.config, model) for model in self._members(wildcards["evaluated"])]
+                work = Work(read=sum(map(self._probability_bytes, measured)))
+            case _ if rule in LIGHT_RULES:
+                work = Work()
+            case _:
+                raise ValueError(f"rule {rule}: no work is known; add it to scripts/costs/estimator.py")
+        return work
+
+    def seconds(self, rule: str, wildcards: dict[str, str]) -> float:
+        """Seconds from a job's start to its end; a guess where has_guessed_speed."""
+        work = self.work(rule, wildcards)
+        seconds = (work.read + work.written) / speeds.STREAMING + work.shuffled / speeds.SHUFFLING
+        if rule in DEVICE_RULES:
+            seconds += work.pictures / speeds.training_speed(*self._network_and_gpus(rule, wildcards))
+        return seconds
+
+    def has_guessed_speed(self, rule: str, wildcards: dict[str, str]) -> bool:
+        """Whether a job works on a device whose speed with its network nobody published."""
+        return rule in DEVICE_RULES and not speeds.is_published(*self._network_and_gpus(rule, wildcards))
+
+    def memory(self, rule: str, wildcards: dict[str, str]) -> float:
+        """Bytes of memory at a job's peak: a fixed part, and the rows of the indexes that it holds.
+
+        Pictures and probabilities go through a job block by block, so they count in the fixed part.
+
+        Raises:
+            ValueError: this file does not say it of the rule.
+        """
+        rows = 0
+        match rule:
+            case "index_catalog":
+                mebibytes, rows = 1000, self._file(wildcards["catalog"]).pictures
+            case "split_catalog" | "pack_records":
+                mebibytes, rows = 2000, self.size.train.pictures
+            case "list_images":
+                mebibytes, rows = 1000, self.size.train.pictures + self.size.test.pictures
+            case "train_epochs":
+                mebibytes = 4000 + 2000 * self.gpus(rule, wildcards)
+            case "predict_images":
+                mebibytes = 2000 + 75 * self.config["prediction"]["threads"]
+            case "average_models":
+                mebibytes = 500
+            case "write_submission":
+                mebibytes, rows = 1500, self.size.train.pictures + self.size.test.pictures
+            case "evaluate_predictions":
+                splits = recipes.evaluated_seeds(self.config, wildcards["evaluated"])
+                mebibytes, rows = 2000, len(splits) * self.size.train.pictures
+            case _:
+                raise ValueError(f"rule {rule}: no memory is known; add it to scripts/costs/estimator.py")
+        return mebibytes * MEBIBYTE + rows * INDEX_ROW_BYTES
+
+    def gpus(self, rule: str, wildcards: dict[str, str]) -> int:
+        """GPUs of a job; 0 also where it works on the CPU."""
+        match rule:
+            case "train_epochs":
+                return self.config["models"][wildcards["model"]]["gpus"]
+            case "predict_images":
+                return self.config["prediction"]["gpus"]
+        return 0
+
+    def network(self, model: str) -> dict:
+        """A model's network as the configuration has it."""
+        return self.config["networks"][self.config["models"][model]["network"]]
+
+    def parameters(self, model: str) -> int:
+        """Values that a model learns."""
+        spec = json.dumps(recipes.network_spec(self.config, model))
+        return _parameter_count(spec, recipes.image(self.config, model)["size"], self.size.classes)
+
+    def _network_and_gpus(self, rule: str, wildcards: dict[str, str]) -> tuple[dict, int]:
+        return self.network(wildcards["model"]), self.gpus(rule, wildcards)
+
+    def _members(self, name: str) -> list[str]:
+        """The models of an ensemble, or a model itself."""
+        return recipes.as_ensemble(self.config, name)["models"]
+
+    def _epoch(self, name: str, epoch: int) -> Work:
+        """Training and validation; records are read while the device works."""
+        dataset = self.config["models"][name]["dataset"]
+        train, valid = (self.size.train.pictures * self._share(dataset, part) for part in ("train", "valid"))
+        return Work(trained=train, forwarded=valid, written=self._checkpoint_bytes(name, epoch))
+
+    def _checkpoint_bytes(self, name: str, epoch: int) -> int:
+        """float32 weights, and the optimizer's states where they stay."""
+        model = self.config["models"][name]
+        weights = WEIGHT_BYTES * self.parameters(name)
+        if not recipes.keeps_states(model, epoch, self.config["training"]["keep_states"]):
+            return weights
+        phase = list(recipes.epoch_settings(model))[epoch - 1][0]
+        return weights * (2 if phase["optimizer"] in recipes.OPTIMIZERS_WITH_MOMENTUM else 3)
+
+    def _file(self, catalog: str) -> FileSize:
+        return {"train": self.size.train, "test": self.size.test}[catalog]
+
+    def _share(self, dataset: str, part: str) -> float:
+        """The part of the training catalog's pictures that becomes a dataset's records."""
+        valid = self.config["valid_fraction"]
+        copies_stay = not self.config["datasets"][dataset]["first_copies_only"]
+        return {"train": 1 - valid, "valid": valid}[part] * (1.0 if copies_stay else DISTINCT)
+
+    def _image_set_pictures(self, images: ImageSet) -> float:
+        """Distinct pictures of an image set; those that are known besides are not taken off."""
+        if images == TEST:
+            return DISTINCT * self.size.test.pictures
+        return DISTINCT * self.config["valid_fraction"] * self.size.train.pictures
+
+    def _probability_bytes(self, images: ImageSet) -> float:
+        """Bytes of a model's probabilities on an image set."""
+        return PROBABILITY_BYTES * self.size.classes * self._image_set_pictures(images)
+
+
+@cache
+def _parameter_count(network: str, size: int, classes: int) -> int:
+    """networks.parameter_count of a network that is given as JSON."""
+    return networks.parameter_count(json.loads(network), size, classes)

@@ -1,0 +1,243 @@
+"""What jobs take is estimated in one place: the plan tells it, and requests leave room above it."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import bson
+import pytest
+
+import cli
+from costs import finished, requests, sizes, speeds
+from costs.estimator import MEBIBYTE, Estimator, Work
+from costs.finished import Expectation, Forecast
+from costs.sizes import PUBLISHED_CATALOG, CatalogSize, FileSize
+from plan import hours
+from plan.boxes import MODEL, Box, Job
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = (ROOT / "tests/workflow/picture.jpg").read_bytes()
+RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
+RULE_NAMES = re.findall(r"^rule (\w+):", RULES, re.MULTILINE)
+REQUESTED = {name: re.findall(rf"={name}\(\"(\w+)\"\)", RULES) for name in ("minutes", "memory")}
+# A job of any rule.
+WILDCARDS = {
+    "catalog": "train",
+    "seed": "1",
+    "dataset": "C",
+    "part": "valid",
+    "model": "M02",
+    "epoch": "0013",
+    "images": "valid-1",
+    "shard": "0003",
+    "ensemble": "ensemble-4",
+    "evaluated": "ensemble-14",
+    "weights": "efficientnet-lite0",
+}
+
+
+@pytest.fixture
+def estimator(config):
+    return Estimator(config, PUBLISHED_CATALOG)
+
+
+# Sizes
+
+
+def test_pictures_are_counted_in_the_catalogs_file(tmp_path):
+    products = [{"_id": number, "imgs": [{"picture": PICTURE}] * 3} for number in range(20)]
+    for name in ("train.bson", "test.bson"):
+        (tmp_path / name).write_bytes(b"".join(map(bson.encode, products)))
+    (tmp_path / "category_names.csv").write_text("header\n1,A,B,C\n2,A,B,D\n")
+    size = sizes.catalog_size({"catalog": str(tmp_path)})
+    assert (size.train.pictures, size.test.pictures, size.classes) == (60, 60, 2)
+    assert size.train.bytes == (tmp_path / "train.bson").stat().st_size
+
+
+def test_pictures_of_a_large_file_are_scaled_up_from_its_beginning(tmp_path, monkeypatch):
+    product = bson.encode({"_id": 1, "imgs": [{"picture": PICTURE}]})
+    for name in ("train.bson", "test.bson"):
+        (tmp_path / name).write_bytes(product * 40)
+    monkeypatch.setattr(sizes, "SAMPLE", 10 * len(product))
+    assert sizes.catalog_size({"catalog": str(tmp_path)}).train.pictures == 40
+
+
+def test_a_catalog_that_is_still_to_be_drawn_has_two_pictures_per_product(tmp_path):
+    config = {"catalog": str(tmp_path / "later"), "generate_catalog": {"train_products": 700, "test_products": 200}}
+    assert sizes.catalog_size(config) == CatalogSize(FileSize(1400, 7_000_000), FileSize(400, 2_000_000), 5270)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_classes_are_the_lines_below_the_head_of_the_names(tmp_path, end):
+    names = tmp_path / "category_names.csv"
+    names.write_text(f"category_id,category_level1\n1,A\n2,B{end}")
+    assert sizes.class_count(names) == 2
+
+
+# Work, seconds and memory
+
+
+def test_every_rule_has_work_and_an_unknown_one_is_named(estimator):
+    assert len(RULE_NAMES) > 20
+    for rule in RULE_NAMES:
+        assert isinstance(estimator.work(rule, WILDCARDS), Work)
+    with pytest.raises(ValueError, match="rule weigh_pictures: no work is known"):
+        estimator.work("weigh_pictures", WILDCARDS)
+    with pytest.raises(ValueError, match="rule draw_plan: no memory is known"):
+        estimator.memory("draw_plan", WILDCARDS)
+
+
+def test_an_epoch_of_a_dataset_without_copies_has_fewer_pictures(estimator):
+    a, c = (estimator.work("train_epochs", {"model": model, "epoch": "0001"}) for model in ("M06", "M02"))
+    assert a.trained == pytest.approx(0.95 * 12_371_293)
+    assert a.forwarded == pytest.approx(0.05 * 12_371_293)
+    assert c.pictures == pytest.approx(0.63 * a.pictures)
+
+
+def test_a_job_that_only_predicts_forwards_each_distinct_picture_of_its_shard_twice(estimator):
+    work = estimator.work("predict_images", {"model": "M06", "images": "test", "shard": "0000"})
+    assert work.forwarded == pytest.approx(2 * 0.63 * 3_095_080 / 16)
+    assert work.written == pytest.approx(2 * 5270 * 0.63 * 3_095_080 / 16)
+    assert work.trained == 0
+
+
+def test_states_that_stay_make_a_checkpoint_larger(estimator):
+    weights = estimator.parameters("M01")
+    usual, last = (estimator.work("train_epochs", {"model": "M01", "epoch": epoch}) for epoch in ("0001", "0023"))
+    assert usual.written == 4 * weights
+    assert last.written == 2 * 4 * weights  # nag: a momentum per weight
+    assert estimator.work("train_epochs", {"model": "M02", "epoch": "0013"}).written == 3 * 4 * estimator.parameters(
+        "M02"
+    )
+
+
+def test_the_parts_of_a_dataset_are_packed_in_proportion(estimator):
+    train, valid = (estimator.seconds("pack_records", {"dataset": "A", "part": part}) for part in ("train", "valid"))
+    assert train == pytest.approx(19 * valid)
+
+
+def test_speed_follows_the_gpus():
+    network = {"published_images_per_second": 400}
+    assert speeds.training_speed(network, 8) == 400
+    assert speeds.training_speed(network, 4) == 200
+    assert 0 < speeds.training_speed(network, 0) < speeds.training_speed(network, 1)
+    assert speeds.training_speed({}, 8) == 246
+
+
+def test_a_speed_is_a_guess_on_a_cpu_and_where_nobody_published_one(config, estimator):
+    job = "train_epochs", {"model": "M06", "epoch": "0001"}
+    assert not estimator.has_guessed_speed(*job)
+    del config["networks"]["dpn-92"]["published_images_per_second"]
+    assert estimator.has_guessed_speed(*job)
+    config["models"]["M06"]["network"] = "dpn-98"
+    assert not estimator.has_guessed_speed(*job)
+    config["models"]["M06"]["gpus"] = 0
+    assert estimator.has_guessed_speed(*job)
+    assert not estimator.has_guessed_speed("index_catalog", {"catalog": "train"})
+
+
+# Requests
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_requests_grow_with_the_attempt(attempt):
+    assert requests.minutes(6000, attempt) == attempt * requests.minutes(6000, 1)
+    assert requests.mebibytes(1000 * MEBIBYTE, attempt) == attempt * 2000
+
+
+@pytest.mark.parametrize("rule", RULE_NAMES)
+def test_requested_minutes_are_the_plans_with_room(config, estimator, rule):
+    box = Box("", MODEL, "", "", [], [Job(rule, WILDCARDS)])
+    planned = hours.cost(box, Forecast(estimator, {})).hours
+    requested = requests.minutes(estimator.seconds(rule, WILDCARDS), 1)
+    assert 0 <= requested - (requests.START_MINUTES + requests.ROOM * 60 * planned) < 1
+
+
+def test_what_snakemake_asks_for_follows_from_the_estimates(tmp_path):
+    """In a dry run of the published configuration on a small catalog."""
+    for name in ("train.bson", "test.bson"):
+        (tmp_path / name).write_bytes(bson.encode({"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]}) * 9000)
+    program = """
+import json, sys
+from plan_workflow import dry_run_jobs
+jobs, config, _ = dry_run_jobs(sys.argv[1:])
+print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jobs]]))
+"""
+    arguments = ["--profile", "profiles/slurm", "--config", f"catalog={tmp_path}", f"results={tmp_path}/results"]
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": "scripts"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    config, jobs = json.loads(done.stdout.splitlines()[-1])
+    estimator = Estimator(config, sizes.catalog_size(config))
+    assert estimator.size.train.pictures == 9000
+    for rule, wildcards, asked in jobs:
+        if rule in REQUESTED["minutes"]:
+            assert asked["runtime"] == requests.minutes(estimator.seconds(rule, wildcards), 1)
+        if rule in REQUESTED["memory"]:
+            assert asked["mem_mb"] == requests.mebibytes(estimator.memory(rule, wildcards), 1)
+    assert {rule for rule, *_ in jobs} >= {*REQUESTED["minutes"], *REQUESTED["memory"]}
+
+
+def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run():
+    with pytest.raises(
+        cli.UserError, match=r"models\.M02\.gpus, models\.M03\.gpus: jobs ask for up to 8 GPUs, there are 2"
+    ):
+        requests.check_gpus({"models.M01.gpus": 2, "models.M02.gpus": 8, "models.M03.gpus": 4}, 2)
+    requests.check_gpus({"models.M01.gpus": 2, "prediction.gpus": 1}, 2)
+
+
+# Finished jobs
+
+
+def finish(benchmarks: Path, rule: str, name: str, seconds: float) -> None:
+    """What a finished job leaves."""
+    (benchmarks / rule).mkdir(parents=True, exist_ok=True)
+    (benchmarks / rule / f"{name}.tsv").write_text(f"s\th:m:s\n{seconds}\t0:00:36\n")
+
+
+DIGEST, OTHER = "0123456789", "fedcba9876"
+
+
+def test_a_finished_job_belongs_to_the_model_of_its_whole_name(tmp_path):
+    for seconds, model in enumerate(("lite0", "lite0-b", "M1", "M10", f"lite0-0001-{OTHER}"), 1):
+        finish(tmp_path, "train_epochs", f"{model}-0001-{DIGEST}", seconds)
+        finish(tmp_path, "train_epochs", f"{model}-0002-{OTHER}", seconds)
+        finish(tmp_path, "predict_images", f"valid-1-{DIGEST}-{model}-{OTHER}-0003", 10 * seconds)
+    finish(tmp_path, "predict_images", f"test-{DIGEST}-lite0-{OTHER}-0003", 60)
+    assert finished.read_finished(tmp_path) == {
+        ("train_epochs", "lite0"): [1, 1],
+        ("train_epochs", "lite0-b"): [2, 2],
+        ("train_epochs", "M1"): [3, 3],
+        ("train_epochs", "M10"): [4, 4],
+        ("train_epochs", f"lite0-0001-{OTHER}"): [5, 5],
+        ("predict_images", "valid-1", "lite0"): [10],
+        ("predict_images", "valid-1", "lite0-b"): [20],
+        ("predict_images", "valid-1", "M1"): [30],
+        ("predict_images", "valid-1", "M10"): [40],
+        ("predict_images", "valid-1", f"lite0-0001-{OTHER}"): [50],
+        ("predict_images", "test", "lite0"): [60],
+    }
+
+
+def test_benchmark_names_are_those_of_the_rules():
+    named = dict(re.findall(r"benchmarks\(\"(\w+)/(.*)\"\)", RULES))
+    assert {rule: named[rule] for rule in finished.NAMES} == finished.NAMES
+
+
+def test_what_a_job_took_goes_before_what_is_estimated(tmp_path, estimator):
+    finish(tmp_path, "index_catalog", f"test-{DIGEST}", 60)
+    finish(tmp_path, "split_catalog", f"1-{DIGEST}", 90)
+    forecast = Forecast(estimator, finished.read_finished(tmp_path))
+    assert forecast.expect("index_catalog", {"catalog": "test"}) == Expectation(60)
+    assert forecast.expect("index_catalog", {"catalog": "train"}) == Expectation(582)  # 58.2 GB
+    assert forecast.expect("split_catalog", {"seed": "12648430"}) == Expectation(90)
+
+
+def test_jobs_of_other_settings_that_lie_there_are_no_fault(tmp_path, estimator):
+    finish(tmp_path, "train_epochs", f"gone-0001-{DIGEST}", 1)
+    finish(tmp_path, "train_epochs", "M14", 1)  # no name of this version
+    forecast = Forecast(estimator, finished.read_finished(tmp_path))
+    job = "train_epochs", {"model": "M14", "epoch": "0001"}
+    assert forecast.expect(*job) == Expectation(estimator.seconds(*job))
