@@ -6,9 +6,7 @@ import math
 import os
 from pathlib import Path
 
-import snakemake.common
 import snakemake.rules
-from snakemake.settings.types import DeploymentMethod
 
 import cli
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
@@ -40,22 +38,19 @@ SCRIPTS = options.scripts_folder(BASE)
 
 
 wildcard_constraints:
-    digest=DIGEST,
-    images_digest=DIGEST,
-    catalog="train|test",
-    part="train|valid",
-    seed=r"\d+",
+    digest=DIGEST,  # of the recipe of what a job makes
+    images_digest=DIGEST,  # of that of the pictures that are predicted
+    catalog="train|test",  # a .bson of the catalog
+    part="train|valid",  # of a split
+    seed=r"\d+",  # of a split
     dataset=configuration.any_of(config["datasets"]),
     model=configuration.any_of(MODELS),
-    epoch=r"\d{4}",
+    epoch=r"\d{4}",  # as the published files have it
     images=configuration.any_of(images.name for images in image_sets.all_of(config)),
-    shard=r"\d{4}",
-    weights=configuration.any_of(models.PACKAGED_WEIGHTS),
+    shard=r"\d{4}",  # counted from 0000
+    weights=configuration.any_of(models.PACKAGED_WEIGHTS),  # that a Python package brings
     ensemble=configuration.any_of(ENSEMBLES),
     evaluated=configuration.any_of([*MODELS, *ENSEMBLES]),
-
-
-# Paths
 
 
 def results(path):
@@ -137,15 +132,14 @@ def option(name, item):
 
 def take_over():
     """Check what a job would stumble over in hours, and make what lies in the folder of results belong to this run."""
-    folder, artifacts_planned = Path(config["results"]), planned()
-    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
-        or_end(checks.check_image, IMAGE)
+    folder, asked = Path(config["results"]), planned()
+    or_end(checks.check_image, IMAGE, workflow.deployment_settings)
+    or_end(checks.check_rejects, made(), asked)
+    or_end(checks.check_pretrained_weights, made(), asked)
     check_gpus()
-    or_end(checks.check_rejects, made(), artifacts_planned)
-    or_end(checks.check_pretrained_weights, made(), artifacts_planned)
-    lock = or_end(drivers.become, workflow, folder, artifacts_planned)
+    lock = or_end(drivers.become, workflow, folder, asked)
     shell._process_args["pass_fds"] = (*shell._process_args.get("pass_fds", ()), lock)  # its jobs hold it, too
-    or_end(published.prepare, folder, made(), artifacts_planned)
+    or_end(published.prepare, folder, made(), asked)
 
 
 @atexit.register

@@ -9,13 +9,17 @@ from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
 
 
-def check_image(image: Path) -> None:
+def check_image(image: Path, settings) -> None:
     """Refuse to run jobs in a container image that nobody has built.
+
+    Args:
+        image: where it lies.
+        settings: Snakemake's of a deployment.
 
     Raises:
         cli.UserError: names the image.
     """
-    if not image.exists():
+    if "apptainer" in map(str, settings.deployment_method) and not image.exists():
         raise cli.UserError(f"{image}: no such file; build it as docs/cluster.md says, or run without --sdm apptainer")
 
 

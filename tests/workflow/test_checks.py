@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from snakemake.settings.types import DeploymentMethod, DeploymentSettings
 from tiny_workflow import ROOT
 
 import cli
@@ -20,10 +21,12 @@ def made(tmp_path) -> Artifacts:
 
 def test_an_image_that_nobody_built_is_named(tmp_path):
     image = tmp_path / "shelfmark.sif"
+    in_containers = DeploymentSettings(deployment_method={DeploymentMethod.APPTAINER})
     with pytest.raises(cli.UserError, match=r"shelfmark\.sif: no such file; build it as docs/cluster\.md says"):
-        checks.check_image(image)
+        checks.check_image(image, in_containers)
+    checks.check_image(image, DeploymentSettings())
     image.touch()
-    checks.check_image(image)
+    checks.check_image(image, in_containers)
 
 
 def test_checkpoints_are_missing_where_a_planned_model_starts_from_one(made, tmp_path):
