@@ -44,6 +44,21 @@ def estimator(config):
     return Estimator(config, PUBLISHED_CATALOG)
 
 
+def test_costs_and_plan_need_no_engine_no_snakemake_and_costs_no_plan():
+    program = "import {}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    modules = {
+        folder: [f"{folder}.{path.stem}" for path in (ROOT / "scripts" / folder).glob("[a-z]*.py")]
+        for folder in ("costs", "plan")
+    }
+    for folder, left_out in (("costs", {"plan"}), ("plan", set())):
+        command = [sys.executable, "-c", program.format(", ".join(modules[folder]))]
+        imported = subprocess.run(
+            command, env={"PYTHONPATH": ROOT / "scripts"}, capture_output=True, text=True, check=True
+        )
+        assert folder in imported.stdout.split()
+        assert not set(imported.stdout.split()) & {*left_out, "mxnet", "torch", "zmq", "bson", "snakemake"}
+
+
 # Sizes
 
 
