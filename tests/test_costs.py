@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = (ROOT / "tests/workflow/picture.jpg").read_bytes()
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
 RULE_NAMES = re.findall(r"^rule (\w+):", RULES, re.MULTILINE)
-REQUESTED = {name: re.findall(rf"={name}\(\"(\w+)\"\)", RULES) for name in ("minutes", "memory")}
+HEAVY_RULES = ["index_catalog", "split_catalog", "pack_records", "train_epochs", "predict_images"]
+HEAVY_RULES += ["average_models", "write_submission", "evaluate_predictions"]
 # A job of any rule.
 WILDCARDS = {
     "catalog": "train",
@@ -41,6 +42,21 @@ WILDCARDS = {
 @pytest.fixture
 def estimator(config):
     return Estimator(config, PUBLISHED_CATALOG)
+
+
+def test_costs_and_plan_need_no_engine_no_snakemake_and_costs_no_plan():
+    program = "import {}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    modules = {
+        folder: [f"{folder}.{path.stem}" for path in (ROOT / "scripts" / folder).glob("[a-z]*.py")]
+        for folder in ("costs", "plan")
+    }
+    for folder, left_out in (("costs", {"plan"}), ("plan", set())):
+        command = [sys.executable, "-c", program.format(", ".join(modules[folder]))]
+        imported = subprocess.run(
+            command, env={"PYTHONPATH": ROOT / "scripts"}, capture_output=True, text=True, check=True
+        )
+        assert folder in imported.stdout.split()
+        assert not set(imported.stdout.split()) & {*left_out, "mxnet", "torch", "zmq", "bson", "snakemake"}
 
 
 # Sizes
@@ -173,11 +189,11 @@ print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jo
     estimator = Estimator(config, sizes.catalog_size(config))
     assert estimator.size.train.pictures == 9000
     for rule, wildcards, asked in jobs:
-        if rule in REQUESTED["minutes"]:
+        if rule in HEAVY_RULES:
             assert asked["runtime"] == requests.minutes(estimator.seconds(rule, wildcards), 1)
-        if rule in REQUESTED["memory"]:
+        if rule in [*HEAVY_RULES, "list_images"]:
             assert asked["mem_mb"] == requests.mebibytes(estimator.memory(rule, wildcards), 1)
-    assert {rule for rule, *_ in jobs} >= {*REQUESTED["minutes"], *REQUESTED["memory"]}
+    assert {rule for rule, *_ in jobs} >= set(HEAVY_RULES)
 
 
 def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run():

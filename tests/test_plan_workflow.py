@@ -100,6 +100,7 @@ def test_a_model_waits_for_the_weights_that_a_package_brings(config):
         (["M06", "M07"], "M06, M07"),
         (["lite0", "lite0-b", "lite1", "lite2"], "lite0, lite1, lite2, lite0-b"),
         (["b", "a", "c"], "a, b, c"),
+        (["a1", "b2", "c3"], "a1, b2, c3"),
     ],
 )
 def test_models_of_an_ensemble_are_shortened_only_where_they_are_numbered_without_a_gap(config, models, subtitle):
@@ -143,10 +144,11 @@ def test_a_cpus_speed_is_not_told_before_an_epoch_has_told_it(config, planned, e
 
 
 def test_a_prediction_takes_a_part_of_what_its_model_took_to_train(config, planned, estimator, forecast):
-    config["models"]["M07"]["gpus"] = config["prediction"]["gpus"] = 0
+    config["models"]["M07"]["gpus"] = config["models"]["M12"]["gpus"] = config["prediction"]["gpus"] = 0
     boxes.assign(planned, [Job("predict_images", {"model": "M07", "images": "test", "shard": "0000"}, "")])
     assert hours.cost(planned["prediction-M07"], forecast).hours is None
-    forecast = Forecast(estimator, {("train_epochs", "M07"): [3600.0], ("train_epochs", "M09"): [1.0]})
+    others = {("train_epochs", "M09"): [1.0], ("train_epochs", "M12"): [1.0]}  # on GPUs; another network
+    forecast = Forecast(estimator, {("train_epochs", "M07"): [3600.0], **others})
     trained = PUBLISHED_CATALOG.train.pictures * (0.95 + 0.05 / 2.3)
     predicted = 2 * 0.63 * PUBLISHED_CATALOG.test.pictures / 16 / 2.3
     assert hours.cost(planned["prediction-M07"], forecast).hours == pytest.approx(predicted / trained)

@@ -9,7 +9,6 @@ from statistics import mean
 
 from costs.estimator import DEVICE_RULES, Estimator
 from workflow import image_sets
-from workflow.outputs import DIGEST
 
 # The names of benchmark files below {rule}/, as the rules give them, of rules whose jobs do not all take about as long.
 NAMES = {
@@ -20,16 +19,8 @@ NAMES = {
     "average_models": "{ensemble}-{digest}-{shard}",
     "evaluate_predictions": "{evaluated}-{digest}",
 }
-# What wildcards of these names look like, so that a name has one reading whatever models are called.
-PATTERNS = {
-    "catalog": "train|test",
-    "part": "train|valid",
-    "images": image_sets.NAMES,
-    "epoch": r"\d{4}",
-    "shard": r"\d{4}",
-    "digest": DIGEST,
-    "images_digest": DIGEST,
-}
+# The wildcards in these names that may have hyphens; the others have none, so that each name has one reading.
+HYPHENATED = {"model": ".+", "dataset": ".+", "ensemble": ".+", "evaluated": ".+", "images": image_sets.NAMES}
 ALIKE = {"epoch", "shard", "digest", "images_digest"}  # jobs that differ in these alone take about as long
 
 Kind = tuple[str, ...]  # of jobs that take about as long: their rule, and their other wildcards in the order of NAMES
@@ -53,7 +44,11 @@ def benchmark_pattern(rule: str) -> re.Pattern:
     """What the names of a rule's benchmark files look like; a group per wildcard."""
     if rule not in NAMES:
         return re.compile(".*")
-    return re.compile(re.sub(r"{(\w+)}", lambda name: f"(?P<{name[1]}>{PATTERNS.get(name[1], '.+')})", NAMES[rule]))
+
+    def group(wildcard: re.Match) -> str:
+        return f"(?P<{wildcard[1]}>{HYPHENATED.get(wildcard[1], '[^-]+')})"
+
+    return re.compile(re.sub(r"{(\w+)}", group, NAMES[rule]))
 
 
 def read_finished(benchmarks: Path) -> dict[Kind, list[float]]:
