@@ -20,10 +20,11 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
+from figures.evaluations import on_common_products, read_evaluations, read_right
 from plan.costs import wall_seconds
 from plan.drawing import hours_text
 from postprocessing.proportions import paired_interval
+from postprocessing.steps import labels_taken
 from workflow import given, recipes
 from workflow.artifacts import Artifact
 from workflow.given import Given

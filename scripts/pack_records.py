@@ -30,7 +30,8 @@ import pandas as pd
 import cli
 from catalog.classes import class_ids, read_classes
 from catalog.index import read_index
-from catalog.joins import MD5, first_copies, known_pictures
+from catalog.joins import MD5, first_copies, single_categories
+from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
 
 REVISION = 1
@@ -51,11 +52,7 @@ Fault = tuple[int, str]  # of a record: number, reason
 
 def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
     """The rows of an index that become records."""
-    kept = index
-    if drop_conflicts:
-        known = known_pictures(index)
-        single = known[known.categories == 1][MD5].assign(is_single=True)
-        kept = kept[index[MD5].merge(single, how="left", on=MD5).is_single.notna().to_numpy()]
+    kept = index[single_categories(index, index) != NO_CATEGORY] if drop_conflicts else index
     return kept[first_copies(kept)] if first_copies_only else kept
 
 

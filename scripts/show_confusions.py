@@ -17,8 +17,9 @@ import cli
 from catalog.classes import read_classes
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
-from figures.evaluations import NOTHING_COMMON, labels_taken, read_evaluations
+from figures.evaluations import NOTHING_COMMON, read_evaluations
 from figures.pages import markup_table, page, paragraph, picture
+from postprocessing.steps import labels_taken
 
 PAIRS = 12
 EXAMPLES = 3  # products per category

@@ -26,13 +26,13 @@ from figures.benchmarks import read_benchmarks
 from figures.epochs import read_epochs
 from figures.evaluations import (
     NOTHING_COMMON,
-    labels_taken,
     measured,
     on_common_products,
     read_evaluations,
     read_right,
 )
 from plan.drawing import hours_text
+from postprocessing.steps import labels_taken
 
 
 def catalog_text(name: str, train: pd.Series, test: pd.Series, classes: int) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
+from figures.evaluations import on_common_products, read_evaluations, read_right
+from postprocessing.steps import labels_taken
 
 COLUMNS = (
     *("pictures_with_mirror", "products_networks_alone", "products_labelled", "low", "high", "products"),

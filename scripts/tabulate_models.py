@@ -26,12 +26,12 @@ from figures.evaluations import (
     NETWORKS_ALONE,
     WITH_MIRROR,
     WITHOUT_MIRROR,
-    labels_taken,
     on_common_products,
     read_evaluations,
     read_right,
 )
 from figures.pages import NONE, page, paragraph, percent, table
+from postprocessing.steps import labels_taken
 
 PUBLISHED_PICTURES, PUBLISHED_CLASSES = 12_371_293, 5_270  # of train.bson
 

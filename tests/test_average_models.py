@@ -9,7 +9,7 @@ from tiny_catalogs import error_of, files_below, run
 
 import average_models
 import cli
-from postprocessing.halves import narrowed, widened
+from postprocessing.float16 import narrowed, widened
 from postprocessing.means import SMALLEST_PROBABILITY
 
 ROWS, CLASSES = 57, 23

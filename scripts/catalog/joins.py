@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from catalog.layout import NO_CATEGORY
+
+NOT_FOUND = -1
 MD5 = ["md5_hi", "md5_lo"]
 
 
@@ -44,6 +47,37 @@ def known_pictures(index: pd.DataFrame) -> pd.DataFrame:
     rows = np.unique(numbers, return_index=True)[1]
     known = index[MD5].iloc[rows].reset_index(drop=True)
     return known.assign(category_id=category_ids[category[order][firsts]], categories=distinct)
+
+
+def rows_of_pictures(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
+    """The row (int64) that each picture of an index has in a table with a row per MD5; NOT_FOUND where it has none."""
+    rows = pictures[MD5].assign(row=np.arange(len(pictures)))
+    return index[MD5].merge(rows, how="left", on=MD5).row.fillna(NOT_FOUND).to_numpy(np.int64)
+
+
+def single_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """The one category (int64) that all copies of a picture have among the known pictures, for each row of an index.
+
+    NO_CATEGORY where a picture is not known, or is known under several categories.
+    """
+    pictures = known_pictures(known)
+    return _categories(index, pictures[pictures.categories == 1])
+
+
+def majority_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """The category (int64) of most copies of a picture among the known ones, for each row of an index.
+
+    NO_CATEGORY where a picture is not known.
+    """
+    return _categories(index, known_pictures(known))
+
+
+def _categories(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
+    rows = rows_of_pictures(index, pictures)
+    categories = np.full(len(index), NO_CATEGORY)
+    is_found = rows != NOT_FOUND
+    categories[is_found] = pictures.category_id.to_numpy()[rows[is_found]]
+    return categories
 
 
 def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
