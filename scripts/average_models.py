@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--mean", choices=("arithmetic", "geometric"), required=True)
     parser.add_argument("--weights", type=float, nargs="+", help="one per model; equal if absent")
     parser.add_argument("--threads", type=int, default=1, help="blocks of rows that are worked on at a time")

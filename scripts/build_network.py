@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--network", type=json.loads, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--image", type=json.loads, required=True, help="size, mean and scale as JSON")

@@ -163,7 +163,7 @@ def document(product: Product, with_category: bool) -> bytes:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--train-products", type=int, required=True)
     parser.add_argument("--test-products", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)

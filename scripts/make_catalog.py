@@ -182,7 +182,7 @@ def documents(
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--train", type=Path, required=True, metavar="FOLDER_OR_CSV")
     test = parser.add_mutually_exclusive_group(required=True)
     test.add_argument("--test", type=Path, metavar="FOLDER_OR_CSV")

@@ -196,7 +196,7 @@ def bytes_of(text: str) -> int:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)

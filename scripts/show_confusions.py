@@ -63,7 +63,7 @@ def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)

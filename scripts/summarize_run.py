@@ -106,7 +106,7 @@ def as_page(paragraphs: Iterable[str]) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--catalog", required=True)
     parser.add_argument("--train-index", type=Path, required=True)
     parser.add_argument("--test-index", type=Path, required=True)

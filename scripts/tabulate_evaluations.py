@@ -71,7 +71,7 @@ def as_text(summary: pd.DataFrame, labelled: str) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)

@@ -135,7 +135,7 @@ def explanation(labelled: str) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)

@@ -92,7 +92,7 @@ def zipped(content: bytes) -> bytes:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--rejects", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
