@@ -139,6 +139,23 @@ def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Pa
     return faults
 
 
+def write_sound_records(
+    rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Write .rec and .idx of those rows whose pictures may become records; returns these rows and a line per other."""
+    rejected = []
+    # The records' numbers and order depend on which pictures are kept: a fault that is found starts the writing anew.
+    while faults := write_records(rows, split, memory, records_path, offsets_path):
+        numbers, reasons = zip(*sorted(faults), strict=True)
+        faulty = rows.iloc[list(numbers)]
+        rejected += [
+            f"product {product}, picture {image}: {reason}"
+            for product, image, reason in zip(faulty.product_id, faulty.image, reasons, strict=True)
+        ]
+        rows = rows.drop(faulty.index)
+    return rows, rejected
+
+
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
@@ -153,16 +170,7 @@ def main() -> None:
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        rejected = []
-        # Numbers and order depend on which pictures are kept, so a fault found on the way starts the writing anew.
-        while faults := write_records(index, args.split, args.memory, records_path, offsets_path):
-            numbers, reasons = zip(*sorted(faults), strict=True)
-            rows = index.iloc[list(numbers)]
-            rejected += [
-                f"product {product}, picture {image}: {reason}"
-                for product, image, reason in zip(rows.product_id, rows.image, reasons, strict=True)
-            ]
-            index = index.drop(rows.index)
+        index, rejected = write_sound_records(index, args.split, args.memory, records_path, offsets_path)
         if index.empty:
             raise cli.UserError(f"{args.split}: no picture is left to pack")
         summary_path.write_text(json.dumps(describe(index, rejected), indent=1) + "\n")

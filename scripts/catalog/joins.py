@@ -102,7 +102,15 @@ def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
 
 
 def _number_groups(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Number the distinct sorted sequences of second values that first values (0..count-1) have."""
+    """Number the distinct groups of members; equal groups have the same number.
+
+    Args:
+        pairs: (group, member), int64, sorted, none of them twice.
+        count: groups are 0..count-1.
+
+    Returns:
+        The number of each group (int64); -1 for one without members.
+    """
     sizes = np.bincount(pairs[:, 0], minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     sets, used = np.full(count, -1, np.int64), 0

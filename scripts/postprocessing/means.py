@@ -50,7 +50,7 @@ def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.nd
 def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray, product: np.ndarray) -> None:
     # A product is cheaper than logarithms: consecutive members of equal share are multiplied before one is taken.
     factors, is_missing = 0, np.zeros(len(total), bool)
-    for number, (member, share) in enumerate(zip(members, shares, strict=True), 1):
+    for member, share, next_share in zip(members, shares, [*shares[1:], None], strict=True):
         is_missing |= np.isnan(member[:, 0])
         if factors:
             cv2.max(member, SMALLEST_PROBABILITY, member)
@@ -58,7 +58,7 @@ def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.nda
         else:
             cv2.max(member, SMALLEST_PROBABILITY, product)
         factors += 1
-        if factors == FACTORS or shares[number : number + 1] != [share]:
+        if factors == FACTORS or next_share != share:
             cv2.log(product, product)
             cv2.scaleAdd(product, share, total, total)
             factors = 0
