@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_classes
+from catalog.classes import NO_CLASS, class_ids, read_classes
 from catalog.index import read_index
 from catalog.joins import MD5, first_copies, single_categories
 from catalog.layout import NO_CATEGORY
@@ -163,8 +163,9 @@ def main() -> None:
     index = read_index(args.index, COLUMNS)
     index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
     index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
-    if (index.label < 0).any():
-        first = next(index[index.label < 0].itertuples())
+    without_class = index[index.label == NO_CLASS]
+    if len(without_class):
+        first = next(without_class.itertuples())
         raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
     if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")

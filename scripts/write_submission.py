@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import read_classes
+from catalog.classes import NO_CLASS, read_classes
 from catalog.index import read_index
 from postprocessing import steps
 from postprocessing.means import Mean
-from postprocessing.pictures import NO_LABEL, Members
+from postprocessing.pictures import Members
 from postprocessing.products import most_frequent_category
 from postprocessing.shards import Shards
 
@@ -77,7 +77,7 @@ def main() -> None:
     with cli.written_whole(args.output) as (output,):
         output.write_bytes(zipped(submission.rename("category_id").rename_axis("_id").to_csv().encode()))
     cli.summary(
-        f"{len(submission)} products: {(pictures.labels[labelled] != NO_LABEL).sum()} of {len(index)} pictures known,"
+        f"{len(submission)} products: {(pictures.labels[labelled] != NO_CLASS).sum()} of {len(index)} pictures known,"
         f" {(products[final] != products[labelled]).sum()} products changed by what is known of products,"
         f" {len(submission) - len(products)} without pictures, in {time.monotonic() - start:.1f} s"
     )

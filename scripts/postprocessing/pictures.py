@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from catalog.classes import NO_CLASS
 from catalog.joins import NOT_FOUND
 from postprocessing.means import Mean
 from postprocessing.shards import Shards
-
-NO_LABEL = -1
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class ImageSet:
 
     Attributes:
         rows: row of each picture in the list of predicted ones (int64), NOT_FOUND where it was not predicted.
-        labels: by name of a step, the class that each picture's label has after it (int64), NO_LABEL for the others.
+        labels: by name of a step, the class that each picture's label has after it (int64), NO_CLASS for the others.
     """
 
     rows: np.ndarray
@@ -55,7 +54,7 @@ def picture_vectors(pictures: ImageSet, shards: Shards, chosen: slice, step: str
     """
     rows, labels = pictures.rows[chosen], pictures.labels[step][chosen]
     vectors = np.full((len(rows), shards.classes), np.nan, np.float32)
-    is_labelled = labels != NO_LABEL
+    is_labelled = labels != NO_CLASS
     is_read = ~is_labelled & (rows != NOT_FOUND)
     vectors[is_read] = shards.read(rows[is_read])
     vectors[is_labelled] = 0

@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids
+from catalog.classes import NO_CLASS, class_ids
 from catalog.joins import NOT_FOUND, majority_categories, rows_of_pictures, single_categories
-from postprocessing.pictures import NO_LABEL, ImageSet, Members
+from postprocessing.pictures import ImageSet, Members
 from postprocessing.products import (
     best_classes,
     known_product_categories,
@@ -123,14 +123,14 @@ class PostProcessing:
         if len(leaked):
             raise ValueError(f"{len(leaked)} products of the image set are among the known ones, {leaked[0]} first")
         rows = rows_of_pictures(index, images)
-        last = np.full(len(index), NO_LABEL)
+        last = np.full(len(index), NO_CLASS)
         labels = {NETWORKS: last}
         for step in PICTURE_STEPS:
             if rule := self._rule(step):
                 found = class_ids(rule(index, known), self.classes)
-                last = np.where(found == NO_LABEL, last, found)
+                last = np.where(found == NO_CLASS, last, found)
             labels[step.name] = last
-        missing = index[(rows == NOT_FOUND) & (last == NO_LABEL)]
+        missing = index[(rows == NOT_FOUND) & (last == NO_CLASS)]
         if len(missing):
             first = next(missing.itertuples())
             raise cli.UserError(
