@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 
 import cli
-from postprocessing.halves import narrowed, widened
-from postprocessing.means import combine, weights_of
+from postprocessing.float16 import narrowed, widened
+from postprocessing.means import Mean, weights_of
 from postprocessing.shards import open_shard
 
-VALUES_PER_BLOCK = 1 << 19  # 2 MB in float32: stays in a processor's cache, and threads seldom wait for Python's lock
+# 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
+VALUES_PER_BLOCK = 1 << 19
 
 
 def shape_of(paths: list[Path]) -> tuple[int, int]:
@@ -39,10 +40,8 @@ def shape_of(paths: list[Path]) -> tuple[int, int]:
     return shapes[0]
 
 
-def average(
-    paths: list[Path], shape: tuple[int, int], mean: str, weights: list[float], output: BinaryIO, threads: int
-) -> None:
-    """Write the mean of the models' probabilities, each of that shape, block by block; every thread has one in work."""
+def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: BinaryIO, threads: int) -> None:
+    """Write the mean of the models' probabilities, each of that shape; every thread works on a block of rows."""
     count, classes = shape
     row_bytes = classes * np.dtype(np.float16).itemsize
     block = (max(1, VALUES_PER_BLOCK // classes), classes)
@@ -52,14 +51,14 @@ def average(
     memory = threading.local()  # fresh memory for each block would cost more than the arithmetic
 
     def allocate() -> None:
-        memory.halves, memory.singles = np.empty(block, np.float16), np.empty((3, *block), np.float32)
+        memory.float16, memory.float32 = np.empty(block, np.float16), np.empty((3, *block), np.float32)
 
     def average_block(start: int) -> int:
-        halves, singles = memory.halves[: count - start], memory.singles[:, : count - start]
-        members = (_read(file, end - (count - start) * row_bytes, halves, singles[0]) for file, end in files)
-        mean_rows = narrowed(combine(members, mean, weights, singles[1:]), halves)
-        _write(output, header_size + start * row_bytes, mean_rows)
-        return len(halves)
+        rows, (member, mean_rows, spare) = memory.float16[: count - start], memory.float32[:, : count - start]
+        members = (_read(file, end - (count - start) * row_bytes, rows, member) for file, end in files)
+        mean.write(members, mean_rows, spare)
+        _write(output, header_size + start * row_bytes, narrowed(mean_rows, rows))
+        return len(rows)
 
     with (
         contextlib.ExitStack() as stack,
@@ -71,9 +70,10 @@ def average(
             bar.update(rows)
 
 
-def _read(file: BinaryIO, offset: int, halves: np.ndarray, singles: np.ndarray) -> np.ndarray:
-    os.preadv(file.fileno(), [halves], offset)
-    return widened(halves, singles)
+def _read(file: BinaryIO, offset: int, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Read rows (float16) at an offset; returns them in float32, in out."""
+    os.preadv(file.fileno(), [rows], offset)
+    return widened(rows, out)
 
 
 def _write(file: BinaryIO, offset: int, rows: np.ndarray) -> None:
@@ -87,10 +87,10 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     cv2.setNumThreads(1)
-    weights = weights_of(args.members, args.weights)
+    mean = Mean(args.mean, weights_of(args.members, args.weights))
     shape = shape_of(args.members)
     with cli.written_whole(args.output) as (path,), path.open("wb", buffering=0) as output:
-        average(args.members, shape, args.mean, weights, output, args.threads)
+        average(args.members, shape, mean, output, args.threads)
     size = len(args.members) * shape[0] * shape[1] * np.dtype(np.float16).itemsize / 1e6
     seconds = time.monotonic() - start
     cli.summary(
@@ -99,10 +99,10 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--mean", choices=("arithmetic", "geometric"), required=True)
     parser.add_argument("--weights", type=float, nargs="+", help="one per model; equal if absent")
-    parser.add_argument("--threads", type=int, default=1, help="blocks in work at a time")
+    parser.add_argument("--threads", type=int, default=1, help="blocks of rows that are worked on at a time")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("members", type=Path, nargs="+")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""What the programs of scripts/ share: errors made for users, files written whole, progress.
+"""What the programs of scripts/ share: options, errors made for users, files written whole, progress.
 
 A program ends with::
 
@@ -6,6 +6,7 @@ A program ends with::
         cli.run(main)
 """
 
+import argparse
 import contextlib
 import os
 import signal
@@ -21,6 +22,11 @@ TERMINAL_INTERVAL = 0.2
 ERROR = "error: "  # what the lines for users begin with
 WARNING = "warning: "
 SHOWN_NAMES = 5
+
+
+def parser(docstring: str) -> argparse.ArgumentParser:
+    """A parser of a program's options, whose help begins with the program's docstring as it stands."""
+    return argparse.ArgumentParser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 class UserError(Exception):

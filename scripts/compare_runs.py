@@ -21,9 +21,10 @@ import pandas as pd
 
 import cli
 from costs.finished import NAMES, wall_seconds
-from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
+from figures.evaluations import on_common_products, read_evaluations, read_right
 from plan.drawing import hours_text
 from postprocessing.proportions import paired_interval
+from postprocessing.steps import labels_taken
 from workflow import given, image_sets, recipes
 from workflow.artifact import Artifact
 from workflow.given import Given
@@ -222,7 +223,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     given.add_arguments(parser)
     return parser.parse_args()
 

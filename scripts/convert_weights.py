@@ -77,7 +77,7 @@ def check_digest(path: Path) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("weights", type=Path, metavar="WEIGHTS.pth")
     parser.add_argument("--network", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="NAME-0000.params")

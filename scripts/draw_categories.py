@@ -61,7 +61,7 @@ def draw(counts: pd.Series, classes: pd.DataFrame) -> Figure:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

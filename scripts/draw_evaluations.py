@@ -123,7 +123,7 @@ def draw_calibration(name: str, evaluation: dict) -> Figure:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--ensembles", nargs="+", required=True, metavar="NAME", help="the others are single models")
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, nargs="+", required=True)

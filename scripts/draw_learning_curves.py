@@ -17,7 +17,7 @@ from figures.epochs import read_epochs, write_table
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--figure", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("last_epochs", type=Path, nargs="+")

@@ -16,7 +16,7 @@ from plan import boxes, drawing, hours
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--configuration", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()

@@ -41,7 +41,7 @@ def draw(sums: pd.DataFrame) -> Figure:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--benchmarks", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()

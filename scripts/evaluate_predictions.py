@@ -1,8 +1,9 @@
 """Measure a model or an ensemble on products that none of its members trained on.
 
-Each member was trained on one split and predicted that split's valid part. The products measured are those in the valid
-parts of all the splits named; what counts as known are the train parts: of each member's own split for its pictures, of
-all splits for whole products. A model is an ensemble of one.
+Each member was trained on one split and predicted that split's valid part. The products measured are those that are in
+the valid parts of all the splits named. Known pictures of a member are those of its own split's train part; known
+products are those in the train parts of all splits. Each member's pictures are labelled before the mean over members,
+since splits differ. A model is an ensemble of one.
 
 In: for each split its name, the indexes of its valid and train part and the list of its predicted pictures; for each
 member the name of its split and its shards; classes.csv. Out: JSON with accuracies before and after each step of
@@ -31,16 +32,9 @@ import pandas as pd
 import cli
 from catalog.classes import class_ids, read_classes
 from catalog.index import read_index
-from postprocessing.means import combine, weights_of
-from postprocessing.pictures import ImageSet, image_set, picture_vectors
-from postprocessing.products import (
-    best_classes,
-    known_product_categories,
-    most_frequent_category,
-    product_blocks,
-    product_means,
-    product_starts,
-)
+from postprocessing import steps
+from postprocessing.means import Mean, weights_of
+from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
 from postprocessing.shards import Shards
 from training.metrics import Metrics
@@ -48,13 +42,6 @@ from training.metrics import Metrics
 CONFUSED_PAIRS = 20
 CALIBRATION_BINS = 10
 EXAMPLES = 4  # products that are named of each confused pair
-STEPS = ("networks", "picture_md5", "product_md5")
-PRODUCT_TYPES = {
-    "product_id": "int64",
-    "category_id": "int64",
-    **dict.fromkeys(STEPS, "int64"),  # category ids, predicted
-    "confidence": "float32",
-}
 
 
 @dataclass(frozen=True)
@@ -64,23 +51,6 @@ class Split:
     valid: pd.DataFrame
     train: pd.DataFrame
     images: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the networks alone and the networks with known pictures say of each measured product.
-
-    Attributes:
-        networks: class by the networks alone (products,).
-        with_labels: class with known pictures' labels (products,).
-        confidence: score of with_labels (products,) float32; NaN where no picture decoded.
-        pictures: top-1, top-5 and cross entropy of single pictures that decoded, by the networks alone.
-    """
-
-    networks: np.ndarray
-    with_labels: np.ndarray
-    confidence: np.ndarray
-    pictures: dict[str, float]
 
 
 def measured_pictures(splits: list[Split]) -> pd.DataFrame:
@@ -99,39 +69,10 @@ def known_to_all(splits: list[Split]) -> pd.DataFrame:
     return index
 
 
-def predict_products(
-    truth: np.ndarray,
-    starts: np.ndarray,
-    members: list[tuple[ImageSet, Shards]],
-    mean: str,
-    weights: list[float],
-    fallback: int,
-) -> Predictions:
-    """Predict the measured products with and without known pictures.
-
-    Args:
-        truth: class of each measured picture's product.
-        starts: first picture of each product.
-        members: pictures and probabilities of each member.
-    """
-    networks = np.empty(len(starts), np.int64)
-    with_labels = np.empty(len(starts), np.int64)
-    confidence = np.empty(len(starts), np.float32)
-    metrics = Metrics()
-    for products, chosen in product_blocks(starts, len(truth)):
-        block_starts = starts[products] - chosen.start
-        for use_labels in (False, True):
-            vectors = [picture_vectors(pictures, shards, chosen, use_labels) for pictures, shards in members]
-            combined = combine(vectors, mean, weights, np.empty((2, *vectors[0].shape), np.float32))
-            scores = product_means(combined, block_starts)
-            if use_labels:
-                with_labels[products] = best_classes(scores, fallback)
-                confidence[products] = scores.max(axis=1)
-            else:
-                networks[products] = best_classes(scores, fallback)
-                decoded = ~np.isnan(combined[:, 0])
-                metrics.add(combined[decoded], truth[chosen][decoded])
-    return Predictions(networks, with_labels, confidence, metrics.means())
+def product_types() -> dict[str, str]:
+    """The columns of the table of measured products; each step has that of the category predicted after it."""
+    ids = ("product_id", "category_id", *steps.names())
+    return dict.fromkeys(ids, "int64") | {"confidence": "float32"}
 
 
 def accuracy(is_right: pd.Series) -> dict:
@@ -139,18 +80,23 @@ def accuracy(is_right: pd.Series) -> dict:
     return {"accuracy": float(is_right.mean()), "interval": wilson_interval(int(is_right.sum()), len(is_right))}
 
 
-def steps(products: pd.DataFrame) -> dict[str, dict]:
+def after_steps(products: pd.DataFrame) -> dict[str, dict]:
     """Accuracy after each step, and how many products the step gave another category."""
-    reached = {step: accuracy(products[step] == products.category_id) for step in STEPS}
-    for before, step in itertools.pairwise(STEPS):
+    reached = {step: accuracy(products[step] == products.category_id) for step in steps.names()}
+    for before, step in itertools.pairwise(steps.names()):
         reached[step]["changed_products"] = int((products[before] != products[step]).sum())
     return reached
+
+
+def predicted(products: pd.DataFrame) -> pd.Series:
+    """The category ids after the last step."""
+    return products[steps.names()[-1]]
 
 
 def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
     """Products and accuracy of each top-level category, the largest first."""
     level1 = products.category_id.map(classes.set_index("category_id").level1)
-    is_right = products.product_md5 == products.category_id
+    is_right = predicted(products) == products.category_id
     grouped = is_right.groupby(level1).agg(["size", "mean"])
     return [
         {"level1": str(name), "products": int(row["size"]), "accuracy": float(row["mean"])}
@@ -160,23 +106,23 @@ def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
 
 def confused_pairs(products: pd.DataFrame) -> list[dict]:
     """The pairs of true and predicted category that most products have, with the first EXAMPLES of these products."""
-    wrong = products[products.product_md5 != products.category_id]
-    pairs = wrong.groupby(["category_id", "product_md5"]).product_id.agg([len, list])
+    wrong = products[predicted(products) != products.category_id]
+    pairs = wrong.groupby(["category_id", predicted(wrong)]).product_id.agg([len, list])
     return [
         {
             "category_id": int(category_id),
-            "predicted_category_id": int(predicted),
+            "predicted_category_id": int(taken_for),
             "products": int(pair["len"]),
             "product_ids": pair["list"][:EXAMPLES],
         }
-        for (category_id, predicted), pair in pairs.nlargest(CONFUSED_PAIRS, "len").iterrows()
+        for (category_id, taken_for), pair in pairs.nlargest(CONFUSED_PAIRS, "len").iterrows()
     ]
 
 
 def calibration(products: pd.DataFrame) -> list[dict]:
-    """Mean confidence and accuracy of products, known pictures labelled, by confidence in bins of equal width."""
+    """Mean confidence and accuracy of products, pictures labelled, by confidence in bins of equal width."""
     scored = products[products.confidence.notna()]
-    is_right = scored.picture_md5 == scored.category_id
+    is_right = scored[steps.scored()[-1]] == scored.category_id
     bins = np.minimum((scored.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return [
         {
@@ -198,25 +144,22 @@ def predict(
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
-    """PRODUCT_TYPES of the products of an index, predicted, and how well single pictures were predicted."""
-    starts = product_starts(index)
+    """product_types() of the products of an index, and how well the networks predict single pictures that decode."""
+    processing = steps.PostProcessing(classes, steps.choices(args))
+    pictures = {name: processing.image_set(index, split.images, split.train) for name, split in splits.items()}
+    sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
+    ensemble = Members(sources, Mean(args.mean, weights_of(members, args.weights)))
+    truth, metrics = class_ids(index.category_id.to_numpy(), classes), Metrics()
+
+    def measure_pictures(step: str, chosen: slice, vectors: np.ndarray) -> None:
+        if step == steps.NETWORKS:
+            is_decoded = ~np.isnan(vectors[:, 0])
+            metrics.add(vectors[is_decoded], truth[chosen][is_decoded])
+
     known = known_to_all(list(splits.values()))
-    pictures = {
-        name: image_set(index, split.images, split.train, classes, args.picture_md5) for name, split in splits.items()
-    }
-    opened = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
-    fallback = int(class_ids(np.array([most_frequent_category(known)]), classes)[0])
-    truth = class_ids(index.category_id.to_numpy(), classes)
-    predictions = predict_products(truth, starts, opened, args.mean, weights_of(members, args.weights), fallback)
-    category_ids = classes.category_id.to_numpy()
-    products = index.iloc[starts][["product_id", "category_id"]].reset_index(drop=True)
-    products["networks"] = category_ids[predictions.networks]
-    products["picture_md5"] = products["product_md5"] = category_ids[predictions.with_labels]
-    if args.product_md5 == "on":
-        of_known = products.product_id.map(known_product_categories(index, known))
-        products["product_md5"] = of_known.fillna(products.picture_md5)
-    products["confidence"] = predictions.confidence
-    return products.astype(PRODUCT_TYPES), predictions.pictures
+    products = processing.categorize(index, ensemble, known, after=steps.scored(), watch=measure_pictures)
+    products["category_id"] = index.drop_duplicates("product_id").category_id.to_numpy()
+    return products[list(product_types())].astype(product_types()), metrics.means()
 
 
 def evaluate(
@@ -225,24 +168,23 @@ def evaluate(
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[dict, pd.DataFrame]:
-    """Everything that is measured, ready for JSON, and PRODUCT_TYPES of each measured product."""
+    """Everything that is measured, ready for JSON, and product_types() of each measured product."""
     index = measured_pictures(list(splits.values()))
     result = {
         "splits": list(splits),
         "members": len(members),
-        "picture_md5": args.picture_md5,
-        "product_md5": args.product_md5,
+        **steps.choices(args),
         "products": index.product_id.nunique(),
         "pictures": len(index),
     }
     if index.empty:
         note = "no product is in the valid part of every split; raise valid_fraction"
-        return result | {"note": note}, pd.DataFrame(columns=list(PRODUCT_TYPES)).astype(PRODUCT_TYPES)
+        return result | {"note": note}, pd.DataFrame(columns=list(product_types())).astype(product_types())
     products, pictures = predict(index, splits, members, classes, args)
     measured = {
         "picture": pictures,
-        "steps": steps(products),
-        **accuracy(products.product_md5 == products.category_id),
+        "steps": after_steps(products),
+        **accuracy(predicted(products) == products.category_id),
         "by_top_level": by_top_level(products, classes),
         "confused_pairs": confused_pairs(products),
         "calibration": calibration(products),
@@ -264,7 +206,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument(
         "--split", nargs=4, action="append", metavar=("NAME", "VALID", "TRAIN", "IMAGES"), required=True
     )
@@ -272,8 +214,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--mean", choices=("arithmetic", "geometric"), required=True)
     parser.add_argument("--weights", type=float, nargs="+", help="one per member; equal if absent")
-    parser.add_argument("--picture-md5", choices=("unique", "majority", "off"), required=True)
-    parser.add_argument("--product-md5", choices=("on", "off"), required=True)
+    steps.add_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()

@@ -86,8 +86,8 @@ def draw_picture(category: Category, rng: np.random.Generator) -> bytes:
     angle = rng.uniform(0, 2 * np.pi)
     _fill_outline(mask, category.outline, centre, radius, angle)
     if category.pattern == "STRIPED":
-        places = np.arange(SIDE) / (0.09 * SIDE)
-        phase = places[:, None] * np.cos(angle) + places * np.sin(angle)
+        positions = np.arange(SIDE) / (0.09 * SIDE)
+        phase = positions[:, None] * np.cos(angle) + positions * np.sin(angle)
         mask[np.floor(phase).astype(int) % 2 == 0] //= 4
     opacity = mask[:, :, None].astype(np.float32) / 255
     grain = NOISE * rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32)
@@ -163,7 +163,7 @@ def document(product: Product, with_category: bool) -> bytes:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--train-products", type=int, required=True)
     parser.add_argument("--test-products", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)

@@ -190,7 +190,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("catalog", type=Path)
     parser.add_argument("--on-bad-product", choices=("stop", "skip"), required=True)
     parser.add_argument("--processes", type=int, required=True)

@@ -18,6 +18,7 @@ import pandas as pd
 import cli
 from catalog.classes import COLUMNS
 from catalog.index import read_index
+from catalog.layout import NO_CATEGORY
 
 REVISION = 1
 
@@ -59,7 +60,7 @@ def numbered_classes(index: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     args = parse_args()
     index = read_index(args.index, ["product_id", "category_id"])
-    without = index[index.category_id < 0]
+    without = index[index.category_id == NO_CATEGORY]
     if len(without):
         raise cli.UserError(f"{args.index}: product {without.product_id.iloc[0]} has no category_id; give it one")
     categories = named_classes(args.names, index) if args.names else numbered_classes(index)
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--names", type=Path)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

@@ -21,7 +21,8 @@ import pandas as pd
 
 import cli
 from catalog.index import read_index
-from catalog.joins import MD5, first_copies, known_pictures
+from catalog.joins import MD5, first_copies, single_categories
+from catalog.layout import NO_CATEGORY
 
 REVISION = 2
 
@@ -31,11 +32,7 @@ COLUMNS = [*MD5, "product_id", "image", "doc_offset", "doc_size", "image_offset"
 def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: str) -> np.ndarray:
     """Mark (bool) the rows of an index that are listed."""
     listed = first_copies(index)
-    if picture_md5 == "off":
-        return listed
-    labelled = known_pictures(known)
-    labelled = labelled[labelled.categories == 1][MD5].assign(is_labelled=True)
-    return listed & index[MD5].merge(labelled, how="left", on=MD5).is_labelled.isna().to_numpy()
+    return listed if picture_md5 == "off" else listed & (single_categories(index, known) == NO_CATEGORY)
 
 
 def main() -> None:
@@ -53,7 +50,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--known", type=Path, required=True)
     parser.add_argument("--picture-md5", choices=("unique", "majority", "off"), required=True)

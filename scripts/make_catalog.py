@@ -133,12 +133,12 @@ def draw_test(products: list[Product], fraction: float) -> tuple[list[Product], 
     for product in products:
         left[product.category] = left.get(product.category, 0) + 1
     drawn: set[int] = set()
-    for place in rng.permutation(len(products)):
-        if len(drawn) < round(fraction * len(products)) and left[products[place].category] > 1:
-            left[products[place].category] -= 1
-            drawn.add(int(place))
-    train = [product for place, product in enumerate(products) if place not in drawn]
-    return train, [products[place] for place in sorted(drawn)]
+    for position in rng.permutation(len(products)):
+        if len(drawn) < round(fraction * len(products)) and left[products[position].category] > 1:
+            left[products[position].category] -= 1
+            drawn.add(int(position))
+    train = [product for position, product in enumerate(products) if position not in drawn]
+    return train, [products[position] for position in sorted(drawn)]
 
 
 def catalog_picture(path: Path) -> bytes:
@@ -182,7 +182,7 @@ def documents(
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--train", type=Path, required=True, metavar="FOLDER_OR_CSV")
     test = parser.add_mutually_exclusive_group(required=True)
     test.add_argument("--test", type=Path, metavar="FOLDER_OR_CSV")

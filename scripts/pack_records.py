@@ -28,9 +28,10 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_classes
+from catalog.classes import NO_CLASS, class_ids, read_classes
 from catalog.index import read_index
-from catalog.joins import MD5, first_copies, known_pictures
+from catalog.joins import MD5, first_copies, single_categories
+from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
 
 REVISION = 1
@@ -51,11 +52,7 @@ Fault = tuple[int, str]  # of a record: number, reason
 
 def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
     """The rows of an index that become records."""
-    kept = index
-    if drop_conflicts:
-        known = known_pictures(index)
-        single = known[known.categories == 1][MD5].assign(is_single=True)
-        kept = kept[index[MD5].merge(single, how="left", on=MD5).is_single.notna().to_numpy()]
+    kept = index[single_categories(index, index) != NO_CATEGORY] if drop_conflicts else index
     return kept[first_copies(kept)] if first_copies_only else kept
 
 
@@ -142,6 +139,23 @@ def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Pa
     return faults
 
 
+def write_sound_records(
+    rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """Write .rec and .idx of those rows whose pictures may become records; returns these rows and a line per other."""
+    rejected = []
+    # The records' numbers and order depend on which pictures are kept: a fault that is found starts the writing anew.
+    while faults := write_records(rows, split, memory, records_path, offsets_path):
+        numbers, reasons = zip(*sorted(faults), strict=True)
+        faulty = rows.iloc[list(numbers)]
+        rejected += [
+            f"product {product}, picture {image}: {reason}"
+            for product, image, reason in zip(faulty.product_id, faulty.image, reasons, strict=True)
+        ]
+        rows = rows.drop(faulty.index)
+    return rows, rejected
+
+
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
@@ -149,23 +163,15 @@ def main() -> None:
     index = read_index(args.index, COLUMNS)
     index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
     index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
-    if (index.label < 0).any():
-        first = next(index[index.label < 0].itertuples())
+    without_class = index[index.label == NO_CLASS]
+    if len(without_class):
+        first = next(without_class.itertuples())
         raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
     if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        rejected = []
-        # Numbers and order depend on which pictures are kept, so a fault found on the way starts the writing anew.
-        while faults := write_records(index, args.split, args.memory, records_path, offsets_path):
-            numbers, reasons = zip(*sorted(faults), strict=True)
-            rows = index.iloc[list(numbers)]
-            rejected += [
-                f"product {product}, picture {image}: {reason}"
-                for product, image, reason in zip(rows.product_id, rows.image, reasons, strict=True)
-            ]
-            index = index.drop(rows.index)
+        index, rejected = write_sound_records(index, args.split, args.memory, records_path, offsets_path)
         if index.empty:
             raise cli.UserError(f"{args.split}: no picture is left to pack")
         summary_path.write_text(json.dumps(describe(index, rejected), indent=1) + "\n")
@@ -199,7 +205,7 @@ def bytes_of(text: str) -> int:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)

@@ -60,7 +60,7 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
 
 
 def parse_own_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--output", type=Path, metavar="PLAN.svg", help="{results}/plan.svg where it is not given")
     parser.add_argument("--gpus", type=int, help="days are told for this number, else for a few")
     parser.add_argument("--published-catalog", action="store_true")

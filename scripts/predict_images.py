@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--shard", type=int, required=True)

@@ -158,7 +158,7 @@ def common_results(configurations: list[Given]) -> Path:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     given.add_arguments(parser)
     parser.add_argument("--delete", action="store_true", help="delete what is listed; no driver may be running")
     return parser.parse_args()

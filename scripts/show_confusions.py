@@ -17,8 +17,9 @@ import cli
 from catalog.classes import read_classes
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
-from figures.evaluations import NOTHING_COMMON, labels_taken, read_evaluations
+from figures.evaluations import NOTHING_COMMON, read_evaluations
 from figures.pages import markup_table, page, paragraph, picture
+from postprocessing.steps import labels_taken
 
 PAIRS = 12
 EXAMPLES = 3  # products per category
@@ -62,7 +63,7 @@ def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)

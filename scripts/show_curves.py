@@ -63,7 +63,7 @@ def show(paths: list[Path], args: argparse.Namespace) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--models", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--page", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)

@@ -159,7 +159,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)

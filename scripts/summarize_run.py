@@ -26,13 +26,13 @@ from figures.benchmarks import read_benchmarks
 from figures.epochs import read_epochs
 from figures.evaluations import (
     NOTHING_COMMON,
-    labels_taken,
     measured,
     on_common_products,
     read_evaluations,
     read_right,
 )
 from plan.drawing import hours_text
+from postprocessing.steps import labels_taken
 
 
 def catalog_text(name: str, train: pd.Series, test: pd.Series, classes: int) -> str:
@@ -106,7 +106,7 @@ def as_page(paragraphs: Iterable[str]) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--catalog", required=True)
     parser.add_argument("--train-index", type=Path, required=True)
     parser.add_argument("--test-index", type=Path, required=True)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from figures.evaluations import labels_taken, on_common_products, read_evaluations, read_right
+from figures.evaluations import on_common_products, read_evaluations, read_right
+from postprocessing.steps import labels_taken
 
 COLUMNS = (
     *("pictures_with_mirror", "products_networks_alone", "products_labelled", "low", "high", "products"),
@@ -70,7 +71,7 @@ def as_text(summary: pd.DataFrame, labelled: str) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)

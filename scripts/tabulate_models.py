@@ -26,12 +26,12 @@ from figures.evaluations import (
     NETWORKS_ALONE,
     WITH_MIRROR,
     WITHOUT_MIRROR,
-    labels_taken,
     on_common_products,
     read_evaluations,
     read_right,
 )
 from figures.pages import NONE, page, paragraph, percent, table
+from postprocessing.steps import labels_taken
 
 PUBLISHED_PICTURES, PUBLISHED_CLASSES = 12_371_293, 5_270  # of train.bson
 
@@ -135,7 +135,7 @@ def explanation(labelled: str) -> str:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)

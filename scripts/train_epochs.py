@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--first-epoch", type=int, required=True)
     parser.add_argument("--train", type=Path, required=True)

@@ -1,8 +1,7 @@
 """Write a submission: a category for every product of the test catalog, in the catalog's order.
 
-A picture's vector is its label where it is known, else the ensemble's probabilities; a product's score is the mean over
-its pictures; a product with exactly the pictures of known products of one category takes that category. A product
-without a picture that decodes takes the most frequent category.
+The steps are those of postprocessing/steps.py; pictures are labelled after the mean over the ensemble's models. A
+product without a picture that decodes takes the most frequent category.
 
 In: the test index and its rejects, the list of predicted pictures and their probabilities (shards in order), the index
 of the known (training) products, classes.csv. Out: .csv.gz with _id and category_id.
@@ -22,30 +21,13 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_classes
+from catalog.classes import NO_CLASS, read_classes
 from catalog.index import read_index
-from postprocessing.pictures import image_set, picture_vectors
-from postprocessing.products import (
-    best_classes,
-    known_product_categories,
-    most_frequent_category,
-    product_blocks,
-    product_means,
-    product_starts,
-)
+from postprocessing import steps
+from postprocessing.means import Mean
+from postprocessing.pictures import Members
+from postprocessing.products import most_frequent_category
 from postprocessing.shards import Shards
-
-
-def predicted_classes(pictures, shards: Shards, starts: np.ndarray, fallback: int) -> np.ndarray:
-    """The class (int64) of each product, before the product-level rule."""
-    predicted = np.empty(len(starts), np.int64)
-    with cli.progress(len(starts), "product", "labelling") as bar:
-        for products, chosen in product_blocks(starts, len(pictures.rows)):
-            vectors = picture_vectors(pictures, shards, chosen, use_labels=True)
-            means = product_means(vectors, starts[products] - chosen.start)
-            predicted[products] = best_classes(means, fallback)
-            bar.update(len(means))
-    return predicted
 
 
 def all_products(index: pd.DataFrame, rejects: pd.DataFrame) -> np.ndarray:
@@ -85,23 +67,19 @@ def main() -> None:
     product_ids = all_products(index, pd.read_csv(args.rejects))
     if args.sample_submission:
         check_sample(args.sample_submission, product_ids)
-    frequent = most_frequent_category(known)
-    fallback = int(class_ids(np.array([frequent]), classes)[0])
-    pictures = image_set(index, images, known, classes, args.picture_md5)
-    starts = product_starts(index)
-    shards = Shards(args.probabilities, len(images), len(classes))
-    predicted = predicted_classes(pictures, shards, starts, fallback)
-    categories = pd.Series(classes.category_id.to_numpy()[predicted], index=index.product_id.to_numpy()[starts])
-    overridden = known_product_categories(index, known) if args.product_md5 == "on" else categories[:0]
-    changed = int((categories[overridden.index] != overridden).sum())
-    categories[overridden.index] = overridden
-    submission = categories.reindex(product_ids, fill_value=frequent).rename("category_id").rename_axis("_id")
+    processing = steps.PostProcessing(classes, steps.choices(args))
+    pictures = processing.image_set(index, images, known)
+    ensemble = Members([(pictures, Shards(args.probabilities, len(images), len(classes)))], Mean("arithmetic", [1.0]))
+    labelled, final = steps.scored()[-1], steps.names()[-1]
+    products = processing.categorize(index, ensemble, known, after=[labelled])
+    categories = products.set_index("product_id")[final]
+    submission = categories.reindex(product_ids, fill_value=most_frequent_category(known))
     with cli.written_whole(args.output) as (output,):
-        output.write_bytes(zipped(submission.to_csv().encode()))
+        output.write_bytes(zipped(submission.rename("category_id").rename_axis("_id").to_csv().encode()))
     cli.summary(
-        f"{len(submission)} products: {int((pictures.labels >= 0).sum())} of {len(index)} pictures known,"
-        f" {len(overridden)} products with a known product's pictures ({changed} changed),"
-        f" {len(submission) - len(starts)} without pictures, in {time.monotonic() - start:.1f} s"
+        f"{len(submission)} products: {(pictures.labels[labelled] != NO_CLASS).sum()} of {len(index)} pictures known,"
+        f" {(products[final] != products[labelled]).sum()} products changed by what is known of products,"
+        f" {len(submission) - len(products)} without pictures, in {time.monotonic() - start:.1f} s"
     )
 
 
@@ -114,14 +92,13 @@ def zipped(content: bytes) -> bytes:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser(__doc__)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--rejects", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--known", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--picture-md5", choices=("unique", "majority", "off"), required=True)
-    parser.add_argument("--product-md5", choices=("on", "off"), required=True)
+    steps.add_options(parser)
     parser.add_argument("--sample-submission", type=Path, help="ids to check against")
     parser.add_argument("--probabilities", type=Path, nargs="+", required=True, help="shards in order")
     parser.add_argument("--output", type=Path, required=True)

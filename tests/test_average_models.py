@@ -9,7 +9,7 @@ from tiny_catalogs import error_of, files_below, run
 
 import average_models
 import cli
-from postprocessing.halves import narrowed, widened
+from postprocessing.float16 import narrowed, widened
 from postprocessing.means import SMALLEST_PROBABILITY
 
 ROWS, CLASSES = 57, 23
@@ -96,10 +96,10 @@ def test_a_shard_without_pictures_has_none_in_the_ensemble(tmp_path, monkeypatch
 
 
 def test_conversion_is_that_of_numpy():
-    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(64, -1)
-    np.testing.assert_array_equal(widened(halves), halves.astype(np.float32))
-    singles = np.random.default_rng(1).random((64, 4096), np.float32) ** 8
-    np.testing.assert_array_equal(narrowed(singles), singles.astype(np.float16))
+    every_float16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(64, -1)
+    np.testing.assert_array_equal(widened(every_float16), every_float16.astype(np.float32))
+    float32 = np.random.default_rng(1).random((64, 4096), np.float32) ** 8
+    np.testing.assert_array_equal(narrowed(float32), float32.astype(np.float16))
 
 
 def other_shape(path: Path) -> None:

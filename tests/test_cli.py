@@ -40,3 +40,8 @@ def test_what_a_failed_program_wrote_goes_and_the_file_before_stays(tmp_path):
 def test_of_many_names_the_first_are_told():
     assert cli.some([1, 2]) == "1, 2"
     assert cli.some(list(range(9))) == "0, 1, 2, 3, 4 ..."
+
+
+def test_the_help_of_a_program_is_its_docstring_as_it_stands():
+    docstring = "Do this.\n\nIn: a file.\nOut: another.\n\nExample:\n    python this.py a b\n"
+    assert docstring in cli.parser(docstring).format_help()

@@ -32,14 +32,15 @@ def lay_evaluation(side: Given, name: str, networks: np.ndarray, labelled: np.nd
     }
     columns = {"product_id": np.arange(len(networks)), "category_id": RIGHT, **predicted}
     products = pd.DataFrame({**columns, "picture_md5": predicted["product_md5"], "confidence": 0.5})
-    products = products[list(evaluate_predictions.PRODUCT_TYPES)].astype(evaluate_predictions.PRODUCT_TYPES)
+    types = evaluate_predictions.product_types()
+    products = products[list(types)].astype(types)
     reached = {
         "picture_md5": "unique",
         "product_md5": "on",
         "products": len(products),
     }
     if len(products):
-        reached["steps"] = evaluate_predictions.steps(products)
+        reached["steps"] = evaluate_predictions.after_steps(products)
         reached |= evaluate_predictions.accuracy(products.product_md5 == products.category_id)
     files = {key: Path(path) for key, path in side.artifacts.answers.evaluations[name].files.items()}
     files["evaluation"].parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from catalog.joins import first_copies, known_pictures, known_sets, picture_numbers, picture_sets
+from catalog.joins import (
+    first_copies,
+    known_pictures,
+    known_sets,
+    majority_categories,
+    picture_numbers,
+    picture_sets,
+    single_categories,
+)
+from catalog.layout import NO_CATEGORY
 
 
 def draw_index(seed: int, products: int = 300, pictures: int = 250, first_id: int = 0) -> pd.DataFrame:
@@ -61,6 +70,25 @@ def test_known_pictures_have_the_published_majority(seed):
 def test_a_tie_goes_to_the_category_with_more_pictures():
     index = pd.DataFrame({"category_id": [20, 10, 20], "md5_hi": [1, 1, 2], "md5_lo": [0, 0, 0]}, dtype=np.uint64)
     assert known_pictures(index).category_id.tolist() == [20, 20]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pictures_take_the_categories_of_known_copies(seed):
+    index, known = draw_index(seed), draw_index(seed + 100, pictures=400)
+    large = 2**53  # a number from which float64 leaves out the odd ones
+    known.category_id += large
+    counters = defaultdict(Counter)
+    for digest, category_id in zip(digests(known), known.category_id, strict=True):
+        counters[digest][category_id] += 1
+    single, majority = single_categories(index, known), majority_categories(index, known)
+    assert single.dtype == majority.dtype == np.int64
+    found = defaultdict(int)
+    for digest, one, most in zip(digests(index), single.tolist(), majority.tolist(), strict=True):
+        categories = counters.get(digest, {})
+        found[min(len(categories), 2)] += 1
+        assert one == (next(iter(categories)) if len(categories) == 1 else NO_CATEGORY)
+        assert most == NO_CATEGORY if not categories else categories[most] == max(categories.values())
+    assert set(found) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -14,7 +14,7 @@ from tiny_catalogs import indexed, jpeg, product, write
 import cli
 import write_submission
 from list_images import COLUMNS, needs_forward_pass
-from postprocessing.pictures import image_set
+from postprocessing import steps
 
 CATEGORIES = [40, 10, 30, 20, 50]
 UNDECODABLE = 0.15  # of the listed pictures
@@ -136,6 +136,7 @@ def test_no_product_of_the_set_may_be_among_the_known(folder):
     test, train = pd.read_parquet(folder / "test.parquet"), pd.read_parquet(folder / "train.parquet")
     classes, images = pd.read_csv(folder / "classes.csv"), pd.read_parquet(folder / "off.parquet")
     leaking = pd.concat([train, test.iloc[:1].assign(category_id=10)])
-    image_set(test, images, train, classes, "unique")
+    processing = steps.PostProcessing(classes, {"picture_md5": "unique", "product_md5": "on"})
+    processing.image_set(test, images, train)
     with pytest.raises(ValueError, match="are among the known ones"):
-        image_set(test, images, leaking, classes, "unique")
+        processing.image_set(test, images, leaking)

@@ -7,6 +7,7 @@ import pandas as pd
 
 import cli
 
+NO_CLASS = -1
 LEVELS = ["level1", "level2", "level3"]
 COLUMNS = ["class_id", "category_id", *LEVELS]
 
@@ -20,6 +21,6 @@ def read_classes(path: Path) -> pd.DataFrame:
 
 
 def class_ids(category_ids: np.ndarray, classes: pd.DataFrame) -> np.ndarray:
-    """The class id (int64) of each category id; -1 where no class has it."""
-    numbers = pd.Series(classes.class_id.to_numpy(), index=classes.category_id.to_numpy())
-    return numbers.reindex(category_ids, fill_value=-1).to_numpy()
+    """The class id (int64) of each category id; NO_CLASS where no class has it."""
+    ids = pd.Series(classes.class_id.to_numpy(), index=classes.category_id.to_numpy())
+    return ids.reindex(category_ids, fill_value=NO_CLASS).to_numpy()

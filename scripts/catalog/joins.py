@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from catalog.layout import NO_CATEGORY
+
+NOT_FOUND = -1
 MD5 = ["md5_hi", "md5_lo"]
 
 
@@ -46,6 +49,37 @@ def known_pictures(index: pd.DataFrame) -> pd.DataFrame:
     return known.assign(category_id=category_ids[category[order][firsts]], categories=distinct)
 
 
+def rows_of_pictures(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
+    """The row (int64) that each picture of an index has in a table with a row per MD5; NOT_FOUND where it has none."""
+    rows = pictures[MD5].assign(row=np.arange(len(pictures)))
+    return index[MD5].merge(rows, how="left", on=MD5).row.fillna(NOT_FOUND).to_numpy(np.int64)
+
+
+def single_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """The one category (int64) that all copies of a picture have among the known pictures, for each row of an index.
+
+    NO_CATEGORY where a picture is not known, or is known under several categories.
+    """
+    pictures = known_pictures(known)
+    return _categories(index, pictures[pictures.categories == 1])
+
+
+def majority_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+    """The category (int64) of most copies of a picture among the known ones, for each row of an index.
+
+    NO_CATEGORY where a picture is not known.
+    """
+    return _categories(index, known_pictures(known))
+
+
+def _categories(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
+    rows = rows_of_pictures(index, pictures)
+    categories = np.full(len(index), NO_CATEGORY)
+    is_found = rows != NOT_FOUND
+    categories[is_found] = pictures.category_id.to_numpy()[rows[is_found]]
+    return categories
+
+
 def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
     """Number the distinct sets of picture MD5s that products have, over all indexes together.
 
@@ -68,7 +102,15 @@ def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
 
 
 def _number_groups(pairs: np.ndarray, count: int) -> np.ndarray:
-    """Number the distinct sorted sequences of second values that first values (0..count-1) have."""
+    """Number the distinct groups of members; equal groups have the same number.
+
+    Args:
+        pairs: (group, member), int64, sorted, none of them twice.
+        count: groups are 0..count-1.
+
+    Returns:
+        The number of each group (int64); -1 for one without members.
+    """
     sizes = np.bincount(pairs[:, 0], minlength=count)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     sets, used = np.full(count, -1, np.int64), 0

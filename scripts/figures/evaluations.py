@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 import cli
+from postprocessing import steps
 
 WITHOUT_MIRROR = "pictures right, without mirror"
 WITH_MIRROR = "pictures right, with mirror"
@@ -41,14 +42,6 @@ def measured(evaluations: dict[str, dict]) -> dict[str, dict]:
     return {name: evaluation for name, evaluation in evaluations.items() if evaluation["products"]}
 
 
-def labels_taken(evaluation: dict) -> str:
-    """Which labels known pictures and known products took, in words."""
-    picture_md5 = evaluation["picture_md5"]
-    taken = [f"known pictures ({picture_md5})"] * (picture_md5 != "off")
-    taken += ["known products"] * (evaluation["product_md5"] == "on")
-    return " and ".join(taken) or "nothing"
-
-
 def read_right(paths: list[Path]) -> dict[str, pd.DataFrame]:
     """By model's or ensemble's name, whether each product (product_id) is right: bool columns networks and labelled."""
     return {path.stem: _right(path) for path in paths}
@@ -58,8 +51,8 @@ def _right(path: Path) -> pd.DataFrame:
     products = pd.read_parquet(path).set_index("product_id")
     return pd.DataFrame(
         {
-            "networks": products.networks == products.category_id,
-            "labelled": products.product_md5 == products.category_id,
+            "networks": products[steps.NETWORKS] == products.category_id,
+            "labelled": products[steps.names()[-1]] == products.category_id,
         }
     )
 

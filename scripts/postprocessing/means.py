@@ -1,46 +1,56 @@
 """Means over models."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 import cli
 
-SMALLEST_PROBABILITY = 1e-8  # float16 rounds smaller probabilities to zero, whose logarithm would veto a class
-FACTORS = 4  # of that size have a product that float32 still holds
+# Where one model has 0 the product would be 0, whatever the others say; and float16 rounds smaller ones than this to 0.
+SMALLEST_PROBABILITY = 1e-8
+FACTORS = 4  # so many of the smallest probabilities have a product that float32 still holds
 
 
-def combine(members: Iterable[np.ndarray], mean: str, weights: list[float], scratch: np.ndarray) -> np.ndarray:
-    """Combine members' probabilities, each (rows, classes) float32, into one float32 array of that shape.
+@dataclass(frozen=True)
+class Mean:
+    """A mean over models.
 
-    Args:
-        members: one array per model, overwritten, and used up before the next is asked for; a row of NaN (an
-            undecodable picture) stays NaN.
-        mean: "arithmetic", or "geometric": the normalized product of powers.
-        weights: one per member, of any sum.
-        scratch: (2, rows, classes) float32; the result lies in it.
+    Attributes:
+        kind: "arithmetic", or "geometric": the normalized product of powers.
+        weights: one per model, of any sum.
     """
-    shares = np.divide(weights, np.sum(weights)).tolist()
-    total, product = scratch
-    total[:] = 0
-    if mean == "arithmetic":
-        return _arithmetic(members, shares, total)
-    return _geometric(members, shares, total, product)
+
+    kind: str
+    weights: list[float]
+
+    def write(self, members: Iterable[np.ndarray], out: np.ndarray, spare: np.ndarray) -> None:
+        """Write the mean of the members' probabilities, each (rows, classes) float32, to out.
+
+        Args:
+            members: one array per model. It is overwritten, and no longer used when the next one is asked for. A row of
+                NaN (a picture that did not decode) makes a row of NaN.
+            out: float32 of that shape.
+            spare: another such array, which is overwritten.
+        """
+        shares = np.divide(self.weights, np.sum(self.weights)).tolist()
+        out[:] = 0
+        if self.kind == "arithmetic":
+            _arithmetic(members, shares, out)
+        else:
+            _geometric(members, shares, out, spare)
 
 
-def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray) -> np.ndarray:
+def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray) -> None:
     for member, share in zip(members, shares, strict=True):
         cv2.scaleAdd(member, share, total, total)
-    return total
 
 
-def _geometric(
-    members: Iterable[np.ndarray], shares: list[float], total: np.ndarray, product: np.ndarray
-) -> np.ndarray:
-    # Multiplying is cheaper than taking logarithms: one serves several members of equal share.
+def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray, product: np.ndarray) -> None:
+    # A product is cheaper than logarithms: consecutive members of equal share are multiplied before one is taken.
     factors, is_missing = 0, np.zeros(len(total), bool)
-    for number, (member, share) in enumerate(zip(members, shares, strict=True), 1):
+    for member, share, next_share in zip(members, shares, [*shares[1:], None], strict=True):
         is_missing |= np.isnan(member[:, 0])
         if factors:
             cv2.max(member, SMALLEST_PROBABILITY, member)
@@ -48,14 +58,13 @@ def _geometric(
         else:
             cv2.max(member, SMALLEST_PROBABILITY, product)
         factors += 1
-        if factors == FACTORS or shares[number : number + 1] != [share]:
+        if factors == FACTORS or next_share != share:
             cv2.log(product, product)
             cv2.scaleAdd(product, share, total, total)
             factors = 0
     cv2.exp(total, total)
     total /= total.sum(axis=1, keepdims=True)
     total[is_missing] = np.nan
-    return total
 
 
 def weights_of(members: list, given: list[float] | None) -> list[float]:

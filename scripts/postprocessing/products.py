@@ -54,7 +54,7 @@ def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Ser
     """
     known_products, products = picture_sets(known, index)
     categories = known_sets(known, known_products)
-    return products.map(categories).dropna().astype(np.int64)
+    return products[products.isin(categories.index)].map(categories)
 
 
 def most_frequent_category(known: pd.DataFrame) -> int:

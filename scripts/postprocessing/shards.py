@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from postprocessing.halves import widened
+from postprocessing.float16 import widened
 
 
 class Shards:

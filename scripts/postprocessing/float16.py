@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 
 
-def widened(halves: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def widened(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """A float16 array (rows, columns), neither of them 0, as float32; in out, of that shape, where it is given."""
-    return cv2.convertFp16(halves.view(np.int16), out)
+    return cv2.convertFp16(values.view(np.int16), out)
 
 
-def narrowed(singles: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def narrowed(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """A float32 array (rows, columns), neither of them 0, as float16, rounded to nearest even; in out if given."""
-    return cv2.convertFp16(singles, None if out is None else out.view(np.int16)).view(np.float16)
+    return cv2.convertFp16(values, None if out is None else out.view(np.int16)).view(np.float16)
