@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_classes
+from catalog.classes import class_ids, first_levels, read_classes
 from catalog.index import read_index
 from postprocessing.means import combine, weights_of
 from postprocessing.pictures import ImageSet, image_set, picture_vectors
@@ -149,7 +149,7 @@ def steps(products: pd.DataFrame) -> dict[str, dict]:
 
 def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
     """Products and accuracy of each top-level category, the largest first."""
-    level1 = products.category_id.map(classes.set_index("category_id").level1)
+    level1 = products.category_id.map(first_levels(classes))
     is_right = products.product_md5 == products.category_id
     grouped = is_right.groupby(level1).agg(["size", "mean"])
     return [

@@ -67,6 +67,13 @@ def test_pictures_are_summed_by_the_first_level():
     assert draw_categories.pictures_per_first_level(counts, classes()).to_dict() == {"A": 6, "B": 2}
 
 
+def test_categories_without_a_name_are_one_bar_that_says_so(tmp_path):
+    counts = pd.Series({1: 5, 2: 1, 3: 2})
+    figure = draw_categories.draw(counts, classes(["", "2024", ""]))
+    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["(no name)", "2024"]
+    assert {"(no name)", "2024"} <= set(texts(figure, tmp_path))
+
+
 def test_the_largest_tenth_is_at_least_one_category():
     assert draw_categories.share_of_largest(pd.Series([6, 1, 1])) == 0.75
     assert draw_categories.share_of_largest(pd.Series([10] * 2 + [5] * 16)) == pytest.approx(20 / 100)

@@ -1,5 +1,6 @@
 """The class ids of a catalog's categories."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,29 @@ import cli
 
 LEVELS = ["level1", "level2", "level3"]
 COLUMNS = ["class_id", "category_id", *LEVELS]
+NAMES = [f"category_{level}" for level in LEVELS]  # in category_names.csv
+NO_NAME = "(no name)"
 
 
 def read_classes(path: Path) -> pd.DataFrame:
-    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits."""
+    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits, or empty."""
     try:
         return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(LEVELS, str))
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; make it with label_categories.py") from None
+
+
+def first_levels(classes: pd.DataFrame) -> pd.Series:
+    """The first level's name by category id, NO_NAME where it is empty."""
+    return classes.set_index("category_id").level1.replace("", NO_NAME)
+
+
+def full_names(classes: pd.DataFrame) -> dict[int, str]:
+    """Names by category id: the levels in one text, without empty and repeated ones; the id where nothing is left."""
+    return {
+        category_id: " / ".join(name for name, _ in itertools.groupby(filter(None, levels))) or str(category_id)
+        for category_id, *levels in classes[["category_id", *LEVELS]].itertuples(index=False)
+    }
 
 
 def class_ids(category_ids: np.ndarray, classes: pd.DataFrame) -> np.ndarray:
