@@ -1,6 +1,7 @@
 """The class ids of a catalog's categories."""
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,15 @@ def first_levels(classes: pd.DataFrame) -> pd.Series:
     return classes.set_index("category_id").level1.replace("", NO_NAME)
 
 
+def joined(levels: Iterable[str]) -> str:
+    """The levels of a category in one text, without empty and repeated ones."""
+    return " / ".join(name for name, _ in itertools.groupby(filter(None, levels)))
+
+
 def full_names(classes: pd.DataFrame) -> dict[int, str]:
-    """Names by category id: the levels in one text, without empty and repeated ones; the id where nothing is left."""
+    """The joined levels by category id; the id where none has a name."""
     return {
-        category_id: " / ".join(name for name, _ in itertools.groupby(filter(None, levels))) or str(category_id)
+        category_id: joined(levels) or str(category_id)
         for category_id, *levels in classes[["category_id", *LEVELS]].itertuples(index=False)
     }
 

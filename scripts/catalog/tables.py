@@ -120,6 +120,7 @@ def whole_number(path: Path, line: int, column: str, text: str) -> int:
     Raises:
         cli.UserError: it is none; names the line.
     """
-    if re.fullmatch(r"\s*[+-]?[0-9]{1,19}(\.0*)?\s*", text) and -(2**63) <= (number := int(text.split(".")[0])) < 2**63:
+    found = re.fullmatch(r"\s*([+-]?[0-9]{1,19})(\.0*)?\s*", text)
+    if found and -(2**63) <= (number := int(found.group(1))) < 2**63:
         return number
     raise cli.UserError(f"{path}: line {line}: {column} is {text[:40]!r}; whole numbers are taken")
