@@ -273,7 +273,8 @@ def main() -> None:
         cli.warn(f"categories without any product now: {cli.some(sorted(map(joined, emptied)))}")
     cli.summary(
         f"{len(written_train):,} training and {len(written_test):,} test products of {len(leaves):,} categories,"
-        f" {pictures - len(bad):,} pictures, written in {time.monotonic() - start:.1f} s to {args.output_folder}"
+        f" {pictures - len(bad):,} pictures, written in {time.monotonic() - start:.1f} s to {args.output_folder};"
+        " products.csv has each product's _id, left_out.csv what was not taken"
     )
 
 
