@@ -33,6 +33,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import bson
+import cv2
 import pandas as pd
 
 import cli
@@ -240,6 +241,9 @@ def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # what is wrong with a picture is said once, by its name
     train, test, left_out = read_parts(args)
     check_ids(train, test)
     leaves = sorted({product.category for product in train})

@@ -10,7 +10,12 @@ from pathlib import Path
 import cli
 
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-NO_TABLES = {b"PK\x03\x04": "an Excel workbook or a zip archive", b"\x1f\x8b": "a gzip file", b"\x89PNG": "a picture"}
+NO_TABLES = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\x1f\x8b": "a gzip file",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+}
 SEPARATORS = ",;\t"
 LINE_END = re.compile(r"\r\n|\r|\n")
 AS_UTF8 = "save it as UTF-8 (in Excel: CSV UTF-8)"

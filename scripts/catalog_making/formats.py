@@ -11,9 +11,10 @@ SUFFIXES = {
 # Raw files look like TIFF from outside; what decoders find in them is a thumbnail, if anything.
 RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".sr2", ".srw"}
 
+PNG_START = b"\x89PNG\r\n\x1a\n"
 _STARTS = {
     b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
+    PNG_START: "PNG",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
     b"II*\0": "TIFF",
@@ -51,10 +52,21 @@ def pixels_of(content: bytes, kind: str) -> int:
     return width * height
 
 
-def is_cut_off(jpeg: bytes) -> bool:
-    """Whether a JPEG has no end after its first scan begins: decoders fill up what is missing, without a word."""
-    starts = [place for marker, place in _jpeg_segments(jpeg) if marker == START_OF_SCAN]
-    return not starts or jpeg.find(b"\xff\xd9", starts[0]) < 0
+def is_cut_off(content: bytes, kind: str) -> bool:
+    """Whether a JPEG or PNG ends early: decoders fill up what is missing, and make room for what a PNG promises."""
+    if kind == "JPEG":
+        starts = [place for marker, place in _jpeg_segments(content) if marker == START_OF_SCAN]
+        return not starts or content.find(b"\xff\xd9", starts[0]) < 0
+    return kind == "PNG" and not _has_png_end(content)
+
+
+def _has_png_end(png: bytes) -> bool:
+    place = len(PNG_START)
+    while place + 12 <= len(png):
+        if png[place + 4 : place + 8] == b"IEND":
+            return True
+        place += 12 + int.from_bytes(png[place : place + 4], "big")
+    return False
 
 
 def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:

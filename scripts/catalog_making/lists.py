@@ -55,8 +55,8 @@ def _categories(path: Path, table: Table) -> list[tuple[str, ...]]:
 
 def _picture(folder: Path, text: str) -> Path:
     """The file that a row names; one from Windows may name it with backslashes."""
-    path = folder / text
-    return path if path.exists() or "\\" not in text else folder / text.replace("\\", "/")
+    is_from_windows = "\\" in text and not (folder / text).exists()
+    return folder / (text.replace("\\", "/") if is_from_windows else text)
 
 
 def _check_fields(path: Path, table: Table) -> None:

@@ -52,8 +52,8 @@ def _fault(content: bytes, kind: str | None) -> str | None:
         return "HEIC, which cannot be decoded here; convert it to JPEG"
     if (pixels := pixels_of(content, kind)) > MOST_PIXELS:
         return f"{pixels:,} pixels, {MOST_PIXELS:,} are possible"
-    if kind == "JPEG" and is_cut_off(content):
-        return "cannot be decoded as a picture: the JPEG is cut off"
+    if is_cut_off(content, kind):
+        return f"cannot be decoded as a picture: the {kind} is cut off"
     return None
 
 
