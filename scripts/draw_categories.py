@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 import cli
-from catalog.classes import read_classes
+from catalog.classes import first_levels, read_classes
 from catalog.index import read_index
 from figures import style
 
@@ -36,8 +36,7 @@ def share_of_largest(counts: pd.Series, part: float = 0.1) -> float:
 
 def pictures_per_first_level(counts: pd.Series, classes: pd.DataFrame) -> pd.Series:
     """Pictures by level1, most first; beyond LARGEST, the others together."""
-    levels = classes.set_index("category_id").level1
-    sums = counts.groupby(counts.index.map(levels)).sum().sort_values(ascending=False)
+    sums = counts.groupby(counts.index.map(first_levels(classes))).sum().sort_values(ascending=False)
     if len(sums) <= LARGEST:
         return sums
     others = pd.Series({f"{len(sums) - LARGEST} others": sums.iloc[LARGEST:].sum()})

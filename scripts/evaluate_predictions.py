@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_classes
+from catalog.classes import class_ids, first_levels, read_classes
 from catalog.index import read_index
 from postprocessing import steps
 from postprocessing.means import Mean, weights_of
@@ -95,7 +95,7 @@ def predicted(products: pd.DataFrame) -> pd.Series:
 
 def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
     """Products and accuracy of each top-level category, the largest first."""
-    level1 = products.category_id.map(classes.set_index("category_id").level1)
+    level1 = products.category_id.map(first_levels(classes))
     is_right = predicted(products) == products.category_id
     grouped = is_right.groupby(level1).agg(["size", "mean"])
     return [

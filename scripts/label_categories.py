@@ -1,7 +1,7 @@
 """Number the categories: class ids 0.. in the order of category_names.csv, without it by category id.
 
-In: category_names.csv (category_id and three levels of names) and the index of the training products.
-Out: classes.csv with class_id, category_id, level1, level2, level3.
+In: category_names.csv (category_id and category_level1 to category_level3, in any order) and the index of the training
+products. Out: classes.csv with class_id, category_id, level1, level2, level3.
 
 REVISION goes into every recipe: raise it when categories get other class ids.
 
@@ -13,31 +13,30 @@ Example:
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import COLUMNS
+from catalog.classes import COLUMNS, NAMES
 from catalog.index import read_index
 from catalog.layout import NO_CATEGORY
+from catalog.tables import read_table, whole_number
 
 REVISION = 1
 
 
 def named_classes(names_path: Path, index: pd.DataFrame) -> pd.DataFrame:
-    """Classes in the order of category_names.csv.
+    """Classes in the order of category_names.csv: category_id (int64) and NAMES, texts that may be empty.
 
     Raises:
-        cli.UserError: the table is not as published, or a product's category is not in it.
+        cli.UserError: it is no such table, or a product's category is not in it.
     """
-    try:
-        names = pd.read_csv(names_path, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise cli.UserError(f"{names_path}: not a table of categories: {error}".rstrip()) from error
-    if len(names.columns) != 4 or names.columns[0] != "category_id" or names.category_id.dtype != "int64":
-        raise cli.UserError(
-            f"{names_path}: the columns must be category_id (integers), category_level1, category_level2,"
-            " category_level3"
-        )
+    table = read_table(names_path, ["category_id", *NAMES])
+    if table.others:
+        raise cli.UserError(f"{names_path}: line 1: a column {table.others[0]}, which nobody reads; take it out")
+    rows = zip(table.lines, table.columns["category_id"], strict=True)
+    ids = [whole_number(names_path, line, "category_id", text) for line, text in rows]
+    names = pd.DataFrame(table.columns | {"category_id": np.array(ids, np.int64)})
     repeated = names.category_id[names.category_id.duplicated()]
     if len(repeated):
         raise cli.UserError(f"{names_path}: category {repeated.iloc[0]} is listed twice; keep one line")
@@ -48,7 +47,7 @@ def named_classes(names_path: Path, index: pd.DataFrame) -> pd.DataFrame:
             f"{names_path}: category {first.category_id} of product {first.product_id} is not listed"
             f" ({missing.category_id.nunique()} such categories); add it"
         )
-    return names
+    return names[["category_id", *NAMES]]
 
 
 def numbered_classes(index: pd.DataFrame) -> pd.DataFrame:

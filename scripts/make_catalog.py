@@ -1,17 +1,26 @@
 """Turn your own pictures into a catalog.
 
-In: a folder tree, or a CSV with a row per picture. In a tree, a picture's folder is its product and the one
-to three folders above are its category, `FRUIT/APPLE/GALA/product-17/front.jpg`; with --picture-per-product
-every picture is a product of its own, `APPLE/17.jpg`. The CSV's columns are path (taken from the CSV's
-folder), product, category_level1 and, as wanted, category_level2, category_level3 and group (a shop, a
-photographer: the config key `group_field: group` keeps its products together). Levels that are not given
-repeat the last. Test products come from a tree or CSV of their own (--test; categories are ignored), or
-are drawn (--test-fraction).
+In: a folder tree, or a CSV with a row per picture. A tree is one of two:
 
-Out, in the output folder: train.bson, test.bson and category_names.csv; products.csv, which product has
-which `_id` (its name where all are different whole numbers, else 1, 2, ... in order); with --test-fraction
-also test_categories.csv, the drawn products' categories. A picture that is a JPEG of 180x180 goes in as it
-is, any other is resized on its shorter edge, cropped at the centre and encoded anew.
+    Fruits/Apples/Gala/basket-17/front.jpg    --folder-per-product: the picture's folder is the product, the one to
+                                              three folders above it are its category
+    Fruits/Apples/17.jpg                      --picture-per-product: every picture is a product, the one to three
+                                              folders above it are its category
+
+Which one it is follows from how many pictures and folders lie side by side, and is shown with examples before anything
+is written; --test is read as --train is. Either option decides for both, or for `train` or `test` alone. Pictures
+directly in the test folder are a product each; the categories of a test tree are ignored.
+
+The CSV's columns are path (taken from the CSV's folder), product, category_level1 and, as wanted, category_level2,
+category_level3 and group (a shop, a photographer: the config key `group_field: group` keeps its products together).
+Levels that are not given repeat the last. --test-fraction draws the test products from --train.
+
+Out, in the output folder: train.bson, test.bson and category_names.csv; products.csv, which product has which `_id`;
+left_out.csv, every file that was not taken, with the reason; with --test-fraction also test_categories.csv, the drawn
+products' categories, against which score_submission.py scores a submission. An `_id` follows from the product's name
+alone, its path below the folder given or the column product: a name that is a number of up to 14 digits is the `_id`,
+any other has 15 digits of its hash. A picture that is a JPEG of 180x180 goes in as it is; any other is turned upright,
+cropped to the square at its centre, resized and encoded anew, with white where it is transparent.
 
 Example:
     python scripts/make_catalog.py --train photos --test-fraction 0.1 --output-folder catalog
@@ -19,166 +28,172 @@ Example:
 
 import argparse
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bson
 import cv2
-import numpy as np
 import pandas as pd
 
 import cli
+from catalog.classes import NAMES, joined
+from catalog_making.files import find_files, readable, reasons_line, shown
+from catalog_making.lists import GROUP, products_of_table
+from catalog_making.pictures import catalog_picture
+from catalog_making.products import Product, check_ids, draw_test
+from catalog_making.trees import Layout, products_of_tree, recognized_layout
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
-LEVELS = ("category_level1", "category_level2", "category_level3")
-GROUP = "group"
-SIDE = 180  # pixels
-JPEG_QUALITY = 95
-JPEG_START = b"\xff\xd8\xff"
-DRAW_SEED = 0
-
-
-@dataclass(frozen=True)
-class Product:
-    """A product with its pictures' paths.
-
-    category holds three levels, or nothing for a test product; group is what `group_field` keeps together, or None.
-    """
-
-    name: str
-    category: tuple[str, ...]
-    pictures: tuple[Path, ...]
-    group: str | None = None
+EXAMPLES = 3
+PARTS = ("train", "test")
+MEANINGS = {
+    ("train", Layout.FOLDERS): "a product is a folder with pictures; the folders above it are its category",
+    ("train", Layout.PICTURES): "a product is a picture; the folders above it are its category",
+    ("test", Layout.FOLDERS): "a product is a folder with pictures, or a picture directly in this one",
+    ("test", Layout.PICTURES): "a product is a picture",
+}
 
 
-def read_products(source: Path, with_category: bool, picture_per_product: bool = False) -> list[Product]:
-    """Read products from a folder tree or a CSV, sorted.
+@dataclass
+class Source:
+    """What was found in a folder or a CSV; the layout of a CSV is None."""
+
+    path: Path
+    products: list[Product]
+    layout: Layout | None = None
+    is_recognized: bool = False
+    left_out: dict[Path, str] = field(default_factory=dict)
+    other_columns: list[str] = field(default_factory=list)
+
+
+def read_source(path: Path, part: str, wanted: Layout | None, default: Layout | None = None) -> Source:
+    """Read the products of a folder tree or a CSV.
+
+    Args:
+        wanted: the layout that the user named.
+        default: the layout to take where none was named, rather than to recognize one.
 
     Raises:
         cli.UserError: there is no such source, it has no pictures, or one of them has no category.
     """
-    if source.is_dir():
-        products = _products_of_tree(source, with_category, picture_per_product)
-    elif source.is_file():
-        products = _products_of_table(source, with_category)
+    with_category = part == "train"
+    if path.is_file():
+        products, others = products_of_table(path, with_category)
+        source = Source(path, products, other_columns=others)
+    elif path.is_dir():
+        files = find_files(path)
+        is_flat = all(picture.parent == path for picture in files.pictures)
+        layout = wanted or (not is_flat and default) or recognized_layout(path, files.pictures, with_category)
+        products = products_of_tree(path, files.pictures, layout, with_category)
+        source = Source(path, products, layout, not (wanted or is_flat), files.left_out)
     else:
-        raise cli.UserError(f"{source}: no such folder or CSV; name one that holds or lists the pictures")
+        raise cli.UserError(f"{path}: no such folder or CSV; name one that holds or lists the pictures")
     if not products:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise cli.UserError(f"{source}: no pictures; files that end in {kinds} are taken")
-    return products
+        why = f" ({reasons_line(source.left_out)})" if source.left_out else ""
+        raise cli.UserError(f"{path}: no pictures{why}")
+    return source
 
 
-def _products_of_tree(root: Path, with_category: bool, picture_per_product: bool) -> list[Product]:
-    pictures: dict[Path, list[Path]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            pictures.setdefault(path if picture_per_product else path.parent, []).append(path)
-    return [
-        Product(product.stem, _tree_category(root, product) if with_category else (), tuple(paths))
-        for product, paths in pictures.items()
-    ]
+def describe(source: Source, part: str) -> list[str]:
+    """What was found, in lines for the terminal: the layout, counts, examples, and what was not taken."""
+    products = source.products
+    counts = f"{len(products):,} products, {sum(len(product.pictures) for product in products):,} pictures"
+    if categories := {product.category for product in products if product.category}:
+        counts += f", {len(categories):,} categories"
+    lines = [f"--{part} {shown(source.path)}: {counts}"]
+    if source.layout:
+        other = f" (if that is wrong: --{source.layout.other} {part})" if source.is_recognized else ""
+        lines.append(f"  {MEANINGS[part, source.layout]}{other}")
+    lines += [f"  {_example(product)}" for product in _spread(products)]
+    if source.left_out:
+        lines.append(f"  {reasons_line(source.left_out)}")
+    if source.other_columns:
+        lines.append(f"  columns that are not read: {cli.some(source.other_columns)}")
+    return lines
 
 
-def _tree_category(root: Path, product: Path) -> tuple[str, ...]:
-    folders = product.relative_to(root).parts[:-1]
-    if not 1 <= len(folders) <= len(LEVELS):
-        raise cli.UserError(
-            f"{product}: {len(folders)} category folders above the product, 1 to 3 are possible; the tree is"
-            " LEVEL1/LEVEL2/LEVEL3/PRODUCT/picture.jpg, or see --picture-per-product"
-        )
-    return _three_levels(folders)
+def _spread(products: list[Product]) -> list[Product]:
+    """The first product, the last one and one between."""
+    places = {round(number * (len(products) - 1) / (EXAMPLES - 1)) for number in range(EXAMPLES)}
+    return [products[place] for place in sorted(places)]
 
 
-def _three_levels(levels: tuple[str, ...]) -> tuple[str, ...]:
-    return levels + levels[-1:] * (len(LEVELS) - len(levels))
+def _example(product: Product) -> str:
+    pictures = f"{len(product.pictures)} picture{'s' * (len(product.pictures) > 1)}"
+    category = f", category {joined(product.category)}" if product.category else ""
+    return f"{shown(Path(product.name))}: {pictures}{category}, _id {product.id}"
 
 
-def _products_of_table(path: Path, with_category: bool) -> list[Product]:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    required = ["path", "product", *LEVELS[:1]] if with_category else ["path", "product"]
-    if missing := [column for column in required if column not in table]:
-        raise cli.UserError(f"{path}: no column {missing[0]}; the first line must name {', '.join(required)}")
-    levels = [column for column in LEVELS if column in table] if with_category else []
-    group = [GROUP] if with_category and GROUP in table else []
-    for column in (*required, *levels, *group):
-        if (empty := table[column] == "").any():
-            raise cli.UserError(f"{path}: line {empty.idxmax() + 2}: {column} is empty")
-    products = []
-    for name, rows in table.groupby("product", sort=True):
-        for columns, what in ((levels, "category"), (group, "group")):
-            others = (rows[columns] != rows[columns].iloc[0]).any(axis=1)
-            if others.any():
-                line = others.idxmax() + 2
-                raise cli.UserError(f"{path}: line {line}: product {name} has another {what} in an earlier line")
-        category = _three_levels(tuple(rows[levels].iloc[0])) if levels else ()
-        pictures = tuple(path.parent / file for file in rows["path"])
-        products.append(Product(name, category, pictures, rows[GROUP].iloc[0] if group else None))
-    return products
+def document(product: Product, fields: dict, bad: dict[Path, str]) -> bytes | None:
+    """The product as BSON, with the fields given; None where none of its pictures can be read.
+
+    Args:
+        bad: pictures that cannot be read are added, with the line that says why.
+    """
+    pictures = []
+    for path in product.pictures:
+        try:
+            pictures.append({"picture": catalog_picture(path)})
+        except cli.UserError as error:
+            bad[path] = str(error)
+    return bson.encode({"_id": product.id, **fields, "imgs": pictures}) if pictures else None
 
 
-def product_ids(products: list[Product]) -> list[int]:
-    """The products' names where all are different whole numbers, else 1, 2, ... in order."""
-    names = [product.name for product in products]
-    if all(name.isdecimal() for name in names) and len({int(name) for name in names}) == len(names):
-        return [int(name) for name in names]
-    return list(range(1, len(names) + 1))
+def write_documents(path: Path, products: Iterable[tuple[Product, dict]], bad: dict[Path, str], bar) -> list[Product]:
+    """Write products with their fields; returns those that have a picture that can be read."""
+    written = []
+    with path.open("wb") as file:
+        for product, fields in products:
+            content = document(product, fields, bad)
+            if content is not None:
+                file.write(content)
+                written.append(product)
+            bar.update(len(product.pictures))
+    return written
 
 
-def draw_test(products: list[Product], fraction: float) -> tuple[list[Product], list[Product]]:
-    """Draw test products at random; a category's last training product stays in training."""
-    rng = np.random.default_rng(DRAW_SEED)
-    left: dict[tuple[str, ...], int] = {}
-    for product in products:
-        left[product.category] = left.get(product.category, 0) + 1
-    drawn: set[int] = set()
-    for position in rng.permutation(len(products)):
-        if len(drawn) < round(fraction * len(products)) and left[products[position].category] > 1:
-            left[products[position].category] -= 1
-            drawn.add(int(position))
-    train = [product for position, product in enumerate(products) if position not in drawn]
-    return train, [products[position] for position in sorted(drawn)]
+def train_fields(product: Product, category_ids: dict[tuple[str, ...], int]) -> dict:
+    """What a document of train.bson holds beside the pictures."""
+    return {"category_id": category_ids[product.category]} | ({} if product.group is None else {GROUP: product.group})
 
 
-def catalog_picture(path: Path) -> bytes:
-    """The bytes of a picture as the catalog holds it.
+def stop_for(bad: dict[Path, str]) -> None:
+    """End with all bad pictures named.
 
     Raises:
-        cli.UserError: the file is missing or no picture.
+        cli.UserError: always.
     """
-    if not path.is_file():
-        raise cli.UserError(f"{path}: no such picture")
-    content = path.read_bytes()
-    # imdecode raises on no bytes at all, and returns None for bytes that are no picture.
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    if picture is None:
-        raise cli.UserError(f"{path}: cannot be decoded as a picture; replace it or take it out")
-    if content.startswith(JPEG_START) and picture.shape[:2] == (SIDE, SIDE):
-        return content
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    return cv2.imencode(".jpg", centre_square(picture, SIDE), quality)[1].tobytes()
+    if len(bad) > 1:
+        cli.summary("\n".join(bad.values()))
+        raise cli.UserError(f"{len(bad):,} pictures cannot be used, named above; mend them, or see --skip-bad")
+    raise cli.UserError(f"{next(iter(bad.values()))}; replace it, take it out, or see --skip-bad")
 
 
-def centre_square(picture: np.ndarray, side: int) -> np.ndarray:
-    """Resize (height, width, 3) uint8 on its shorter edge to side pixels and crop the centre."""
-    height, width = picture.shape[:2]
-    scale = side / min(height, width)
-    size = (max(side, round(width * scale)), max(side, round(height * scale)))
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    left, top = (size[0] - side) // 2, (size[1] - side) // 2
-    return resized[top : top + side, left : left + side]
+def products_table(parts: dict[str, list[Product]]) -> pd.DataFrame:
+    """Which product has which `_id`, and where it lies."""
+    rows = [
+        (product.id, product.short_name, part, readable(str(product.place)))
+        for part, products in parts.items()
+        for product in products
+    ]
+    return pd.DataFrame(rows, columns=["_id", "product", "part", "path"])
 
 
-def documents(
-    products: list[Product], ids: list[int], category_ids: dict[tuple[str, ...], int] | None
-) -> Iterator[bytes]:
-    """The products as BSON documents; without category_ids, as test products."""
-    for product, product_id in zip(products, ids, strict=True):
-        category = {} if category_ids is None else {"category_id": category_ids[product.category]}
-        group = {} if category_ids is None or product.group is None else {GROUP: product.group}
-        pictures = [{"picture": catalog_picture(path)} for path in product.pictures]
-        yield bson.encode({"_id": product_id, **category, **group, "imgs": pictures})
+def layout_choices(args: argparse.Namespace) -> dict[str, Layout | None]:
+    """The layout that the options name for each part.
+
+    Raises:
+        cli.UserError: they name both for a part.
+    """
+    named = {
+        Layout.FOLDERS: PARTS if args.folder_per_product == "both" else (args.folder_per_product,),
+        Layout.PICTURES: PARTS if args.picture_per_product == "both" else (args.picture_per_product,),
+    }
+    choices = {part: [layout for layout, parts in named.items() if part in parts] for part in PARTS}
+    for part, layouts in choices.items():
+        if len(layouts) > 1:
+            raise cli.UserError(f"--{layouts[0]} and --{layouts[1]} both decide for {part}; name one of them for it")
+    return {part: layouts[0] if layouts else None for part, layouts in choices.items()}
 
 
 def parse_args() -> argparse.Namespace:
@@ -187,7 +202,9 @@ def parse_args() -> argparse.Namespace:
     test = parser.add_mutually_exclusive_group(required=True)
     test.add_argument("--test", type=Path, metavar="FOLDER_OR_CSV")
     test.add_argument("--test-fraction", type=fraction, metavar="F")
-    parser.add_argument("--picture-per-product", action="store_true")
+    for layout in Layout:
+        parser.add_argument(f"--{layout}", nargs="?", const="both", choices=(*PARTS, "both"))
+    parser.add_argument("--skip-bad", action="store_true", help="leave out pictures that cannot be read")
     parser.add_argument("--output-folder", type=Path, required=True)
     return parser.parse_args()
 
@@ -200,49 +217,68 @@ def fraction(text: str) -> float:
     return value
 
 
+def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], dict[Path, str]]:
+    """The training and the test products, and the files that were not taken; says what was found."""
+    layouts = layout_choices(args)
+    sources = {"train": read_source(args.train, "train", layouts["train"])}
+    if args.test:
+        sources["test"] = read_source(args.test, "test", layouts["test"], sources["train"].layout)
+    for part, source in sources.items():
+        cli.summary("\n".join(describe(source, part)))
+    left_out = {path: reason for source in sources.values() for path, reason in source.left_out.items()}
+    train = sources["train"].products
+    if args.test:
+        return train, sources["test"].products, left_out
+    train, test = draw_test(train, args.test_fraction)
+    if not test:
+        raise cli.UserError(
+            f"{args.train}: no products to spare for --test-fraction {args.test_fraction};"
+            " every category keeps one product for training"
+        )
+    return train, test, left_out
+
+
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    train = read_products(args.train, True, args.picture_per_product)
-    if args.test:
-        test = read_products(args.test, False, args.picture_per_product)
-    else:
-        train, test = draw_test(train, args.test_fraction)
-        if not test:
-            raise cli.UserError(
-                f"{args.train}: no products to spare for --test-fraction {args.test_fraction};"
-                " every category keeps one product for training"
-            )
-    ids = product_ids(train + test)
-    train_ids, test_ids = ids[: len(train)], ids[len(train) :]
+    cv2.utils.logging.setLogLevel(
+        cv2.utils.logging.LOG_LEVEL_SILENT
+    )  # what is wrong with a picture is said once, by its name
+    train, test, left_out = read_parts(args)
+    check_ids(train, test)
     leaves = sorted({product.category for product in train})
     category_ids = {leaf: number for number, leaf in enumerate(leaves, start=1)}
-    files = ["train.bson", "test.bson", "category_names.csv", "products.csv"]
+    files = ["train.bson", "test.bson", "category_names.csv", "products.csv", "left_out.csv"]
     files += ["test_categories.csv"] * (not args.test)
+    bad: dict[Path, str] = {}
     with cli.written_whole(*(args.output_folder / file for file in files)) as temporaries:
-        train_path, test_path, names_path, products_path, *truth_path = temporaries
-        with (
-            cli.progress(len(ids), "product", "writing") as bar,
-            train_path.open("wb") as train_file,
-            test_path.open("wb") as test_file,
-        ):
-            for document in documents(train, train_ids, category_ids):
-                bar.update(train_file.write(document) > 0)
-            for document in documents(test, test_ids, None):
-                bar.update(test_file.write(document) > 0)
-        names = pd.DataFrame(leaves, columns=LEVELS, index=category_ids.values())
+        train_path, test_path, names_path, products_path, left_out_path, *truth_path = temporaries
+        pictures = sum(len(product.pictures) for product in train + test)
+        with cli.progress(pictures, "picture", "writing") as bar:
+            labelled = ((product, train_fields(product, category_ids)) for product in train)
+            written_train = write_documents(train_path, labelled, bad, bar)
+            written_test = write_documents(test_path, ((product, {}) for product in test), bad, bar)
+        if bad and not args.skip_bad:
+            stop_for(bad)
+        if not (written_train and written_test):
+            raise cli.UserError(f"{args.train}: no picture of train or none of test can be read; nothing is written")
+        names = pd.DataFrame(leaves, columns=NAMES, index=category_ids.values())
         names.to_csv(names_path, index_label="category_id")
-        parts = ["train"] * len(train) + ["test"] * len(test)
-        folders = [product.pictures[0].parent for product in train + test]
-        listing = {"_id": ids, "product": [product.name for product in train + test], "part": parts}
-        pd.DataFrame({**listing, "folder": folders}).to_csv(products_path, index=False)
+        products_table({"train": written_train, "test": written_test}).to_csv(products_path, index=False)
+        rows = [(readable(str(path)), reason) for path, reason in (left_out | bad).items()]
+        pd.DataFrame(rows, columns=["path", "reason"]).to_csv(left_out_path, index=False)
         for path in truth_path:
-            truth = [category_ids[product.category] for product in test]
-            pd.DataFrame({"_id": test_ids, "category_id": truth}).to_csv(path, index=False)
-    pictures = sum(len(product.pictures) for product in train + test)
+            truth = [(product.id, category_ids[product.category]) for product in written_test]
+            pd.DataFrame(truth, columns=["_id", "category_id"]).to_csv(path, index=False)
+    lost = len(train) + len(test) - len(written_train) - len(written_test)
+    if bad:
+        cli.warn(f"{len(bad):,} bad pictures were left out, and {lost:,} products that have no others: left_out.csv")
+    if emptied := set(leaves) - {product.category for product in written_train}:
+        cli.warn(f"categories without any product now: {cli.some(sorted(map(joined, emptied)))}")
     cli.summary(
-        f"{len(train)} training and {len(test)} test products of {len(leaves)} categories,"
-        f" {pictures} pictures, written in {time.monotonic() - start:.1f} s to {args.output_folder}"
+        f"{len(written_train):,} training and {len(written_test):,} test products of {len(leaves):,} categories,"
+        f" {pictures - len(bad):,} pictures, written in {time.monotonic() - start:.1f} s to {args.output_folder};"
+        " products.csv has each product's _id, left_out.csv what was not taken"
     )
 
 

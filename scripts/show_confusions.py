@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from catalog.classes import read_classes
+from catalog.classes import full_names, read_classes
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from figures.evaluations import NOTHING_COMMON, read_evaluations
@@ -76,9 +76,7 @@ def main() -> None:
     args = parse_args()
     [(name, evaluation)] = read_evaluations([args.evaluation]).items()
     pairs = evaluation.get("confused_pairs", [])[:PAIRS]
-    classes = read_classes(args.classes)
-    levels = classes[["level1", "level2", "level3"]].agg(" / ".join, axis=1)
-    names = dict(zip(classes.category_id, levels, strict=True))
+    names = full_names(read_classes(args.classes))
     index = read_index(args.index, ["product_id", "category_id", "image_offset", "image_size"])
     examples = example_rows(index, pairs)
     pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from drawn import assert_axes_have_names, assert_name_is_inside, with_any_name
+from drawn import assert_axes_have_names, assert_name_is_inside, texts, with_any_name
 
 import draw_categories
 
@@ -15,6 +15,12 @@ def classes(level1=("A", "A", "B")):
 
 def test_pictures_are_summed_by_the_first_level():
     assert draw_categories.pictures_per_first_level(COUNTS, classes()).to_dict() == {"A": 6, "B": 2}
+
+
+def test_categories_without_a_name_are_one_bar_that_says_so(tmp_path):
+    figure = draw_categories.draw(COUNTS, classes(["", "2024", ""]))
+    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ["(no name)", "2024"]
+    assert {"(no name)", "2024"} <= set(texts(figure, tmp_path))
 
 
 def test_the_largest_tenth_is_at_least_one_category():

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
 
+from catalog.classes import first_levels, full_names, read_classes
+
 HEADER = "category_id,category_level1,category_level2,category_level3\n"
 
 
@@ -48,10 +50,13 @@ def test_without_a_table_class_ids_follow_the_category_ids(index):
     [
         (HEADER + "10,A,B,C\n", "category 30 of product 0 is not listed"),
         (HEADER + "10,A,B,C\n30,A,B,D\n10,A,B,E\n", "category 10 is listed twice"),
-        ("category_id,level1\n10,A\n", "the columns must be"),
-        (HEADER + "ten,A,B,C\n", "the columns must be"),
-        (HEADER + "10,A,B,C\n30,A,B,D,E,F\n", "not a table of categories"),
-        ("", "not a table of categories"),
+        ("category_id,level1\n10,A\n", "line 1: no column category_level1"),
+        (HEADER + "10,A,B,C\nten,A,B,C\n", "line 3: category_id is 'ten'; whole numbers are taken"),
+        (HEADER + "10,A,B,C\n30,A,B,D,E,F\n", "line 3: 6 fields, but the first line names 4"),
+        (HEADER + "10,A,B,C,\n", "line 2: 5 fields, but the first line names 4"),
+        (HEADER.replace("\n", ",colour\n") + "10,A,B,C,red\n", "line 1: a column colour, which nobody reads"),
+        (HEADER + '10,A,B,C\n30,"A,B,C\n', "line 3: a double quote is opened and not closed"),
+        ("", "the file is empty"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named_and_nothing_written(index, names, expected):
@@ -61,8 +66,43 @@ def test_a_table_that_does_not_fit_is_named_and_nothing_written(index, names, ex
     assert "classes.csv" not in files_below(index.parent)
 
 
-def test_a_table_that_is_no_text_is_named(index):
-    assert "not a table of categories" in error_of(label(index, HEADER + "10,é,B,C\n30,A,B,C\n", "latin-1"))
+def test_a_table_that_is_not_unicode_is_named_with_the_line(index):
+    line = error_of(label(index, HEADER + "10,A,B,C\n30,é,B,C\n", "latin-1"))
+    assert "category_names.csv: line 3: not UTF-8 (byte 0xe9); save it as UTF-8" in line
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (HEADER + "30,É,B,C\n10,A,B,D\n", "utf-8"),
+        (HEADER + "30,É,B,C\n10,A,B,D\n", "utf-8-sig"),
+        (HEADER + "30,É,B,C\n10,A,B,D\n", "utf-16"),
+        ((HEADER + "30,É,B,C\n10,A,B,D\n").replace(",", ";"), "utf-8-sig"),
+        ("category_level3,category_level2,category_level1,category_id\nC,B,É,30\nD,B,A,10\n", "utf-8"),
+        ("category_id,category_level3,category_level1,category_level2\n30.0,C,É,B\n10,D,A,B\n", "utf-16"),
+    ],
+)
+def test_any_spelling_of_a_table_gives_the_same_classes(index, names, encoding):
+    done = label(index, names, encoding)
+    assert done.returncode == 0, done.stderr
+    expected = "class_id,category_id,level1,level2,level3\n0,30,É,B,C\n1,10,A,B,D\n"
+    assert index.with_name("classes.csv").read_text() == expected
+
+
+def test_names_stay_the_texts_that_they_are(index):
+    done = label(index, HEADER + "30,007,1.50,\n10,,1e5\n20,True,nan,null\n")
+    assert done.returncode == 0, done.stderr
+    lines = index.with_name("classes.csv").read_text().splitlines()[1:]
+    assert lines == ["0,30,007,1.50,", "1,10,,1e5,", "2,20,True,nan,null"]
+    classes = read_classes(index.with_name("classes.csv"))
+    assert full_names(classes) == {30: "007 / 1.50", 10: "1e5", 20: "True / nan / null"}
+    assert first_levels(classes).to_dict() == {30: "007", 10: "(no name)", 20: "True"}
+
+
+def test_a_category_without_any_name_is_called_by_its_id_and_repeated_levels_once(index):
+    assert label(index, HEADER + "30,,,\n10,A,A,A\n20,A,B,A\n").returncode == 0
+    names = full_names(read_classes(index.with_name("classes.csv")))
+    assert names == {30: "30", 10: "A", 20: "A / B / A"}
 
 
 def test_training_products_without_category_are_named(tmp_path):

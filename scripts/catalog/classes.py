@@ -1,5 +1,7 @@
 """The class ids of a catalog's categories."""
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,34 @@ import cli
 NO_CLASS = -1
 LEVELS = ["level1", "level2", "level3"]
 COLUMNS = ["class_id", "category_id", *LEVELS]
+NAMES = [f"category_{level}" for level in LEVELS]  # in category_names.csv
+NO_NAME = "(no name)"
 
 
 def read_classes(path: Path) -> pd.DataFrame:
-    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits."""
+    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits, or empty."""
     try:
         return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(LEVELS, str))
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; make it with label_categories.py") from None
+
+
+def first_levels(classes: pd.DataFrame) -> pd.Series:
+    """The first level's name by category id, NO_NAME where it is empty."""
+    return classes.set_index("category_id").level1.replace("", NO_NAME)
+
+
+def joined(levels: Iterable[str]) -> str:
+    """The levels of a category in one text, without empty and repeated ones."""
+    return " / ".join(name for name, _ in itertools.groupby(filter(None, levels)))
+
+
+def full_names(classes: pd.DataFrame) -> dict[int, str]:
+    """The joined levels by category id; the id where none has a name."""
+    return {
+        category_id: joined(levels) or str(category_id)
+        for category_id, *levels in classes[["category_id", *LEVELS]].itertuples(index=False)
+    }
 
 
 def class_ids(category_ids: np.ndarray, classes: pd.DataFrame) -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 import cli
+from catalog.tables import read_table
 from workflow.artifacts import Artifacts
 from workflow.data import Catalog
 
@@ -102,11 +103,13 @@ def check_rejects(rejects: Path) -> None:
 def category_order(path: Path) -> str:
     """SHA-256 of the category ids of category_names.csv in order: what class ids depend on, unlike the names.
 
-    A byte order mark before the first line is none of them.
+    Its encoding, its separator and the order of its columns do not count.
+
+    Raises:
+        cli.UserError: the file is no such table; names the line.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        ids = [row[0] for row in csv.reader(file) if row]
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    ids = read_table(path, ["category_id"]).columns["category_id"]
+    return hashlib.sha256("\n".join(["category_id", *ids]).encode()).hexdigest()
 
 
 PUBLISHED = {

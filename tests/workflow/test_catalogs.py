@@ -1,9 +1,11 @@
 """workflow.catalogs knows the files of a catalog by their content."""
 
+import hashlib
 import os
 
 import pytest
 
+import cli
 from workflow import catalogs
 
 
@@ -53,13 +55,23 @@ def test_a_large_file_is_read_with_a_progress_bar(catalog, monkeypatch, capsys):
     assert f"{catalog} is read once: 100%" in capsys.readouterr().err
 
 
-def test_the_order_of_categories_counts_and_their_names_do_not(tmp_path):
-    def order(text):
+def test_the_order_of_categories_counts_and_how_the_table_is_written_does_not(tmp_path):
+    def order(text, encoding="utf-8"):
         path = tmp_path / "category_names.csv"
-        path.write_text(text)
+        path.write_text(text, encoding)
         return catalogs.category_order(path)
 
     before = order('category_id,category_level1\n10,"A, B"\n20,C\n')
+    assert before == hashlib.sha256(b"category_id\n10\n20").hexdigest()
     assert order("category_id,category_level1\n10,Other\n20,Names\n") == before
-    assert order("\ufeffcategory_id,category_level1\n10,A\n20,C\n") == before
+    for encoding in ("utf-8-sig", "utf-16"):
+        assert order("category_id,category_level1\n10,A\n20,C\n", encoding) == before
+    assert order("category_level1;category_id\r\nA;10\r\nC;20\r\n") == before
     assert order("category_id,category_level1\n20,C\n10,A\n") != before
+
+
+def test_a_table_of_names_that_cannot_be_read_is_named_with_the_line(tmp_path):
+    path = tmp_path / "category_names.csv"
+    path.write_bytes("category_id,category_level1\n10,A\n20,é\n".encode("latin-1"))
+    with pytest.raises(cli.UserError, match=r"category_names\.csv: line 3: not UTF-8"):
+        catalogs.category_order(path)

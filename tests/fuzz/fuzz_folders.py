@@ -1,0 +1,172 @@
+"""Damage pictures and tables at random; read them as make_catalog, label_categories and score_submission do.
+
+Wrong are: any exception but cli.UserError, an error of more than one line or without the file's name, a picture that is
+not 180x180, more than PATIENCE seconds for one file, and a process that grows beyond MEMORY.
+
+Example:
+    python tests/fuzz/fuzz_folders.py --mutations 100000 --seed 1
+"""
+
+import argparse
+import collections
+import random
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "scripts")]
+
+import cv2
+import numpy as np
+import pandas as pd
+
+import cli
+from catalog_making.lists import products_of_table
+from catalog_making.pictures import SIDE, catalog_picture
+from label_categories import named_classes
+from score_submission import read_categories
+
+PATIENCE = 10  # seconds
+MEMORY = 1 << 30  # bytes
+FORMATS = (".jpg", ".png", ".gif", ".tiff", ".bmp", ".webp", ".avif")
+SIZES = ((30, 40), (1, 900), (180, 180))
+TABLES = {
+    "names": 'category_id,category_level1,category_level2,category_level3\n10,"A, B",é,\n20,A,"say ""x""",7\n',
+    "pictures": "path,product,category_level1,category_level2,group\na.jpg,1,Tür,X,north\nb.jpg,x 2,Y,,south\n",
+    "scores": "_id,category_id\n7,10\n715518548955492,20\n",
+}
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "latin-1")
+# What faults insert: numbers at their limits, and what means something in a table.
+PIECES = (
+    b"\xff" * 4,
+    b"\0" * 4,
+    b"\x7f\xff\xff\xff",
+    b"\1\0\0\0",
+    b'"',
+    b",",
+    b";",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xe9",
+    b"-1",
+)
+
+
+def sound_pictures() -> list[bytes]:
+    """Pictures to damage: every format in several sizes, with and without transparency."""
+    rng = np.random.default_rng(0)
+    made = []
+    for suffix in FORMATS:
+        for height, width in SIZES:
+            for channels in (3, 4):
+                picture = cv2.resize(rng.integers(0, 256, (3, 4, channels), np.uint8), (width, height))
+                made.append(cv2.imencode(suffix, picture)[1].tobytes())
+    return made
+
+
+def sound_tables() -> list[tuple[str, bytes]]:
+    """Tables to damage, by what they are, in several encodings and with several separators."""
+    return [
+        (kind, text.replace(",", separator).encode(encoding))
+        for kind, text in TABLES.items()
+        for encoding in ENCODINGS
+        for separator in ",;\t"
+    ]
+
+
+def damage(content: bytes, rng: random.Random) -> bytes:
+    """Apply up to four random faults, more often than not near the start."""
+    damaged = bytearray(content)
+    for _ in range(rng.choice((0, 1, 1, 1, 2, 4))):
+        place = rng.randrange(1 + min(len(damaged), rng.choice((64, 300, len(damaged)))))
+        piece = rng.choice(PIECES)
+        match rng.randrange(6):
+            case 0 | 1:
+                damaged[place : place + 1] = bytes([rng.randrange(256)])
+            case 2:
+                damaged[place : place + len(piece)] = piece
+            case 3:
+                damaged[place:place] = piece
+            case 4:
+                del damaged[place : place + rng.choice((1, 4, 100))]
+            case 5:
+                del damaged[place:]
+    return bytes(damaged)
+
+
+def read_picture(path: Path) -> None:
+    picture = cv2.imdecode(np.frombuffer(catalog_picture(path), np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (SIDE, SIDE, 3), f"a picture of {picture.shape}"
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "picture": read_picture,
+    "names": lambda path: named_classes(path, pd.DataFrame({"category_id": [10], "product_id": [1]})),
+    "pictures": lambda path: products_of_table(path, with_category=True),
+    "scores": read_categories,
+}
+
+
+def read(kind: str, path: Path) -> str:
+    """Read a damaged file; returns how it ended.
+
+    Raises:
+        AssertionError: what must not happen.
+    """
+    start = time.monotonic()
+    said = None
+    try:
+        READERS[kind](path)
+    except cli.UserError as error:
+        said = str(error)
+    assert said is None or len(said.splitlines()) == 1, f"more than a line: {said}"
+    assert said is None or str(path) in said, f"{path} is not named: {said}"
+    assert time.monotonic() - start < PATIENCE, "too long"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 < MEMORY, "too much memory"
+    return f"{kind} {'refused' if said else 'taken'}"
+
+
+def fuzz(mutations: int, seed: int, first: int = 0) -> tuple[collections.Counter, list[str]]:
+    """Damage and read so many files, half of them pictures; returns how they ended and what was wrong."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    ends, wrong = collections.Counter(), []
+    pictures, tables = sound_pictures(), sound_tables()
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as scratch:
+        path = Path(scratch, "file")
+        for number in range(first, first + mutations):
+            rng = random.Random(f"{seed} {number}")
+            kind, content = ("picture", rng.choice(pictures)) if number % 2 else rng.choice(tables)
+            path.write_bytes(damage(content, rng))
+            try:
+                ends[read(kind, path)] += 1
+            except Exception:
+                wrong.append(f"file {number} of seed {seed}, {kind}: {traceback.format_exc()}")
+    return ends, wrong
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    ends, wrong = fuzz(args.mutations, args.seed, args.first)
+    print(*wrong, sep="\n")
+    print(f"{args.mutations} files in {time.monotonic() - start:.0f} s: {dict(ends)}, {len(wrong)} wrong")
+    sys.exit(bool(wrong))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutations", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--first", type=int, default=0, help="number of the first one, to run a single one again")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
