@@ -27,7 +27,7 @@ import pandas as pd
 
 import cli
 from catalog_making.lists import products_of_table
-from catalog_making.pictures import SIDE, catalog_picture
+from catalog_making.pictures import SIDE, catalog_picture, silence_decoders
 from label_categories import named_classes
 from score_submission import read_categories
 
@@ -134,7 +134,7 @@ def read(kind: str, path: Path) -> str:
 
 def fuzz(mutations: int, seed: int, first: int = 0) -> tuple[collections.Counter, list[str]]:
     """Damage and read so many files, half of them pictures; returns how they ended and what was wrong."""
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence_decoders()
     ends, wrong = collections.Counter(), []
     pictures, tables = sound_pictures(), sound_tables()
     shared = Path("/dev/shm")
