@@ -8,7 +8,7 @@ In: a folder tree, or a CSV with a row per picture. A tree is one of two:
                                               folders above it are its category
 
 Which one it is follows from how many pictures and folders lie side by side, and is shown with examples before anything
-is written; --test is read as --train is. Either option decides for both, or for `train` or `test` alone. Pictures
+is written; --test is read as --train is, unless its folders hold far more pictures. Either option decides for both, or for `train` or `test` alone. Pictures
 directly in the test folder are a product each; the categories of a test tree are ignored.
 
 The CSV's columns are path (taken from the CSV's folder), product, category_level1 and, as wanted, category_level2,
@@ -144,7 +144,7 @@ def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], 
     layouts = layout_choices(args)
     sources = {"train": read_source(args.train, "train", layouts["train"])}
     if args.test:
-        sources["test"] = read_source(args.test, "test", layouts["test"], sources["train"].layout)
+        sources["test"] = read_source(args.test, "test", layouts["test"], sources["train"])
     for part, source in sources.items():
         cli.summary("\n".join(describe(source, part)))
     left_out = {path: reason for source in sources.values() for path, reason in source.left_out.items()}
@@ -161,7 +161,7 @@ def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], 
 
 
 def write_catalog(
-    folder: Path, train: list[Product], test: list[Product], left_out: dict[Path, str], args: argparse.Namespace
+    args: argparse.Namespace, train: list[Product], test: list[Product], left_out: dict[Path, str]
 ) -> str:
     """Write all files of the catalog, or none; returns the counts in words.
 
@@ -174,7 +174,7 @@ def write_catalog(
     files += ["test_categories.csv"] * (not args.test)
     pictures = sum(len(product.pictures) for product in train + test)
     bad: dict[Path, str] = {}
-    with cli.written_whole(*(folder / file for file in files)) as temporaries:
+    with cli.written_whole(*(args.output_folder / file for file in files)) as temporaries:
         train_path, test_path, names_path, products_path, left_out_path, *truth_path = temporaries
         with cli.progress(pictures, "picture", "writing") as bar:
             labelled = ((product, train_fields(product, category_ids)) for product in train)
@@ -209,7 +209,7 @@ def main() -> None:
     silence_decoders()
     train, test, left_out = read_parts(args)
     check_ids(train, test)
-    counts = write_catalog(args.output_folder, train, test, left_out, args)
+    counts = write_catalog(args, train, test, left_out)
     cli.summary(
         f"{counts}, written in {time.monotonic() - start:.1f} s to {args.output_folder};"
         " products.csv has each product's _id, left_out.csv what was not taken"

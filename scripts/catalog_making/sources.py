@@ -8,7 +8,7 @@ from catalog.classes import joined
 from catalog_making.files import find_files, reasons_line, shown
 from catalog_making.lists import products_of_table
 from catalog_making.products import Product
-from catalog_making.trees import Layout, products_of_tree, recognized_layout
+from catalog_making.trees import Layout, layout_like, products_of_tree, recognized_layout
 
 EXAMPLES = 3
 MEANINGS = {
@@ -31,12 +31,12 @@ class Source:
     other_columns: list[str] = field(default_factory=list)
 
 
-def read_source(path: Path, part: str, wanted: Layout | None, default: Layout | None = None) -> Source:
+def read_source(path: Path, part: str, wanted: Layout | None, train: Source | None = None) -> Source:
     """Read the products of a folder tree or a CSV.
 
     Args:
         wanted: the layout that the user named.
-        default: the layout to take where none was named, rather than to recognize one.
+        train: what a test tree without a layout that was named is read like.
 
     Raises:
         cli.UserError: there is no such source, it has no pictures, or one of them has no category.
@@ -48,7 +48,11 @@ def read_source(path: Path, part: str, wanted: Layout | None, default: Layout | 
     elif path.is_dir():
         files = find_files(path)
         is_flat = all(picture.parent == path for picture in files.pictures)
-        layout = wanted or (not is_flat and default) or recognized_layout(path, files.pictures, with_category)
+        if train and train.layout:
+            layout = layout_like(train.layout, train.products, path, files.pictures)
+        else:
+            layout = recognized_layout(path, files.pictures, with_category)
+        layout = wanted or layout
         products = products_of_tree(path, files.pictures, layout, with_category)
         source = Source(path, products, layout, not (wanted or is_flat), files.left_out)
     else:

@@ -45,6 +45,15 @@ def recognized_layout(root: Path, pictures: list[Path], with_category: bool) -> 
     return Layout.PICTURES if is_category else Layout.FOLDERS
 
 
+def layout_like(layout: Layout, products: list[Product], root: Path, pictures: list[Path]) -> Layout:
+    """The layout of a test tree beside training products of a layout: the same, unless its folders hold far more."""
+    counts = Counter(path.parent for path in pictures if path.parent != root)
+    if layout is Layout.PICTURES or not counts:
+        return Layout.PICTURES
+    most = max(PRODUCT_PICTURES, statistics.median(len(product.pictures) for product in products))
+    return Layout.PICTURES if statistics.median(counts.values()) > most else layout
+
+
 def products_of_tree(root: Path, pictures: list[Path], layout: Layout, with_category: bool) -> list[Product]:
     """The products of a tree, in the order of their paths; pictures directly in a test tree are a product each.
 
