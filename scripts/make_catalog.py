@@ -8,8 +8,9 @@ In: a folder tree, or a CSV with a row per picture. A tree is one of two:
                                               folders above it are its category
 
 Which one it is follows from how many pictures and folders lie side by side, and is shown with examples before anything
-is written; --test is read as --train is, unless its folders hold far more pictures. Either option decides for both, or for `train` or `test` alone. Pictures
-directly in the test folder are a product each; the categories of a test tree are ignored.
+is written; --test is read as --train is, unless its folders hold far more pictures. Either option decides for both
+parts, or for `train` or `test` alone. Pictures directly in the test folder are a product each; the categories of a test
+tree are ignored.
 
 The CSV's columns are path (taken from the CSV's folder), product, category_level1 and, as wanted, category_level2,
 category_level3 and group (a shop, a photographer: the config key `group_field: group` keeps its products together).
