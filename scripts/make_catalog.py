@@ -8,8 +8,9 @@ In: a folder tree, or a CSV with a row per picture. A tree is one of two:
                                               folders above it are its category
 
 Which one it is follows from how many pictures and folders lie side by side, and is shown with examples before anything
-is written; --test is read as --train is. Either option decides for both, or for `train` or `test` alone. Pictures
-directly in the test folder are a product each; the categories of a test tree are ignored.
+is written; --test is read as --train is, unless its folders hold far more pictures. Either option decides for both
+parts, or for `train` or `test` alone. Pictures directly in the test folder are a product each; the categories of a test
+tree are ignored.
 
 The CSV's columns are path (taken from the CSV's folder), product, category_level1 and, as wanted, category_level2,
 category_level3 and group (a shop, a photographer: the config key `group_field: group` keeps its products together).
@@ -29,99 +30,21 @@ Example:
 import argparse
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import bson
-import cv2
 import pandas as pd
 
 import cli
 from catalog.classes import NAMES, joined
-from catalog_making.files import find_files, readable, reasons_line, shown
-from catalog_making.lists import GROUP, products_of_table
-from catalog_making.pictures import catalog_picture
+from catalog_making.files import readable
+from catalog_making.lists import GROUP
+from catalog_making.pictures import catalog_picture, silence_decoders
 from catalog_making.products import Product, check_ids, draw_test
-from catalog_making.trees import Layout, products_of_tree, recognized_layout
+from catalog_making.sources import describe, read_source
+from catalog_making.trees import Layout
 
-EXAMPLES = 3
 PARTS = ("train", "test")
-MEANINGS = {
-    ("train", Layout.FOLDERS): "a product is a folder with pictures; the folders above it are its category",
-    ("train", Layout.PICTURES): "a product is a picture; the folders above it are its category",
-    ("test", Layout.FOLDERS): "a product is a folder with pictures, or a picture directly in this one",
-    ("test", Layout.PICTURES): "a product is a picture",
-}
-
-
-@dataclass
-class Source:
-    """What was found in a folder or a CSV; the layout of a CSV is None."""
-
-    path: Path
-    products: list[Product]
-    layout: Layout | None = None
-    is_recognized: bool = False
-    left_out: dict[Path, str] = field(default_factory=dict)
-    other_columns: list[str] = field(default_factory=list)
-
-
-def read_source(path: Path, part: str, wanted: Layout | None, default: Layout | None = None) -> Source:
-    """Read the products of a folder tree or a CSV.
-
-    Args:
-        wanted: the layout that the user named.
-        default: the layout to take where none was named, rather than to recognize one.
-
-    Raises:
-        cli.UserError: there is no such source, it has no pictures, or one of them has no category.
-    """
-    with_category = part == "train"
-    if path.is_file():
-        products, others = products_of_table(path, with_category)
-        source = Source(path, products, other_columns=others)
-    elif path.is_dir():
-        files = find_files(path)
-        is_flat = all(picture.parent == path for picture in files.pictures)
-        layout = wanted or (not is_flat and default) or recognized_layout(path, files.pictures, with_category)
-        products = products_of_tree(path, files.pictures, layout, with_category)
-        source = Source(path, products, layout, not (wanted or is_flat), files.left_out)
-    else:
-        raise cli.UserError(f"{path}: no such folder or CSV; name one that holds or lists the pictures")
-    if not products:
-        why = f" ({reasons_line(source.left_out)})" if source.left_out else ""
-        raise cli.UserError(f"{path}: no pictures{why}")
-    return source
-
-
-def describe(source: Source, part: str) -> list[str]:
-    """What was found, in lines for the terminal: the layout, counts, examples, and what was not taken."""
-    products = source.products
-    counts = f"{len(products):,} products, {sum(len(product.pictures) for product in products):,} pictures"
-    if categories := {product.category for product in products if product.category}:
-        counts += f", {len(categories):,} categories"
-    lines = [f"--{part} {shown(source.path)}: {counts}"]
-    if source.layout:
-        other = f" (if that is wrong: --{source.layout.other} {part})" if source.is_recognized else ""
-        lines.append(f"  {MEANINGS[part, source.layout]}{other}")
-    lines += [f"  {_example(product)}" for product in _spread(products)]
-    if source.left_out:
-        lines.append(f"  {reasons_line(source.left_out)}")
-    if source.other_columns:
-        lines.append(f"  columns that are not read: {cli.some(source.other_columns)}")
-    return lines
-
-
-def _spread(products: list[Product]) -> list[Product]:
-    """The first product, the last one and one between."""
-    places = {round(number * (len(products) - 1) / (EXAMPLES - 1)) for number in range(EXAMPLES)}
-    return [products[place] for place in sorted(places)]
-
-
-def _example(product: Product) -> str:
-    pictures = f"{len(product.pictures)} picture{'s' * (len(product.pictures) > 1)}"
-    category = f", category {joined(product.category)}" if product.category else ""
-    return f"{shown(Path(product.name))}: {pictures}{category}, _id {product.id}"
 
 
 def document(product: Product, fields: dict, bad: dict[Path, str]) -> bytes | None:
@@ -172,7 +95,7 @@ def stop_for(bad: dict[Path, str]) -> None:
 def products_table(parts: dict[str, list[Product]]) -> pd.DataFrame:
     """Which product has which `_id`, and where it lies."""
     rows = [
-        (product.id, product.short_name, part, readable(str(product.place)))
+        (product.id, product.short_name, part, readable(str(product.path)))
         for part, products in parts.items()
         for product in products
     ]
@@ -222,7 +145,7 @@ def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], 
     layouts = layout_choices(args)
     sources = {"train": read_source(args.train, "train", layouts["train"])}
     if args.test:
-        sources["test"] = read_source(args.test, "test", layouts["test"], sources["train"].layout)
+        sources["test"] = read_source(args.test, "test", layouts["test"], sources["train"])
     for part, source in sources.items():
         cli.summary("\n".join(describe(source, part)))
     left_out = {path: reason for source in sources.values() for path, reason in source.left_out.items()}
@@ -238,22 +161,22 @@ def read_parts(args: argparse.Namespace) -> tuple[list[Product], list[Product], 
     return train, test, left_out
 
 
-def main() -> None:
-    args = parse_args()
-    start = time.monotonic()
-    cv2.utils.logging.setLogLevel(
-        cv2.utils.logging.LOG_LEVEL_SILENT
-    )  # what is wrong with a picture is said once, by its name
-    train, test, left_out = read_parts(args)
-    check_ids(train, test)
+def write_catalog(
+    args: argparse.Namespace, train: list[Product], test: list[Product], left_out: dict[Path, str]
+) -> str:
+    """Write all files of the catalog, or none; returns the counts in words.
+
+    Raises:
+        cli.UserError: pictures are bad and may not be left out, or none is left.
+    """
     leaves = sorted({product.category for product in train})
     category_ids = {leaf: number for number, leaf in enumerate(leaves, start=1)}
     files = ["train.bson", "test.bson", "category_names.csv", "products.csv", "left_out.csv"]
     files += ["test_categories.csv"] * (not args.test)
+    pictures = sum(len(product.pictures) for product in train + test)
     bad: dict[Path, str] = {}
     with cli.written_whole(*(args.output_folder / file for file in files)) as temporaries:
         train_path, test_path, names_path, products_path, left_out_path, *truth_path = temporaries
-        pictures = sum(len(product.pictures) for product in train + test)
         with cli.progress(pictures, "picture", "writing") as bar:
             labelled = ((product, train_fields(product, category_ids)) for product in train)
             written_train = write_documents(train_path, labelled, bad, bar)
@@ -265,19 +188,31 @@ def main() -> None:
         names = pd.DataFrame(leaves, columns=NAMES, index=category_ids.values())
         names.to_csv(names_path, index_label="category_id")
         products_table({"train": written_train, "test": written_test}).to_csv(products_path, index=False)
-        rows = [(readable(str(path)), reason) for path, reason in (left_out | bad).items()]
-        pd.DataFrame(rows, columns=["path", "reason"]).to_csv(left_out_path, index=False)
+        reasons = [(readable(str(path)), reason) for path, reason in (left_out | bad).items()]
+        pd.DataFrame(reasons, columns=["path", "reason"]).to_csv(left_out_path, index=False)
         for path in truth_path:
             truth = [(product.id, category_ids[product.category]) for product in written_test]
             pd.DataFrame(truth, columns=["_id", "category_id"]).to_csv(path, index=False)
-    lost = len(train) + len(test) - len(written_train) - len(written_test)
     if bad:
-        cli.warn(f"{len(bad):,} bad pictures were left out, and {lost:,} products that have no others: left_out.csv")
+        lost = len(train) + len(test) - len(written_train) - len(written_test)
+        cli.warn(f"bad pictures left out: {len(bad):,} (left_out.csv); products that have no others: {lost:,}")
     if emptied := set(leaves) - {product.category for product in written_train}:
         cli.warn(f"categories without any product now: {cli.some(sorted(map(joined, emptied)))}")
-    cli.summary(
+    return (
         f"{len(written_train):,} training and {len(written_test):,} test products of {len(leaves):,} categories,"
-        f" {pictures - len(bad):,} pictures, written in {time.monotonic() - start:.1f} s to {args.output_folder};"
+        f" {pictures - len(bad):,} pictures"
+    )
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    silence_decoders()
+    train, test, left_out = read_parts(args)
+    check_ids(train, test)
+    counts = write_catalog(args, train, test, left_out)
+    cli.summary(
+        f"{counts}, written in {time.monotonic() - start:.1f} s to {args.output_folder};"
         " products.csv has each product's _id, left_out.csv what was not taken"
     )
 

@@ -14,7 +14,7 @@ from catalog_making import formats
 from catalog_making.lists import products_of_table
 from catalog_making.pictures import MOST_PIXELS, catalog_picture, centre_square, white_behind
 from catalog_making.products import Product, check_ids, product_id
-from catalog_making.trees import Layout, products_of_tree, recognized_layout
+from catalog_making.trees import Layout, layout_like, products_of_tree, recognized_layout
 
 KINDS = {".jpg": "JPEG", ".png": "PNG", ".gif": "GIF", ".tiff": "TIFF", ".bmp": "BMP", ".webp": "WebP", ".avif": "AVIF"}
 FOLDERS, PICTURES = Layout.FOLDERS, Layout.PICTURES
@@ -117,6 +117,25 @@ def test_a_layout_follows_from_how_many_pictures_and_folders_lie_side_by_side(fo
 )
 def test_a_test_tree_needs_no_folders_of_categories(folders, expected):
     assert recognized_layout(Path("root"), tree(*folders), with_category=False) is expected
+
+
+def products(*counts: int) -> list[Product]:
+    return [Product("", Path(), (), (Path(),) * count) for count in counts]
+
+
+@pytest.mark.parametrize(
+    ("layout", "train", "folders", "expected"),
+    [
+        (PICTURES, products(1, 1), [("p", 2), ("q", 2)], PICTURES),
+        (FOLDERS, products(1, 2), [("p", 3), ("q", 2)], FOLDERS),
+        (FOLDERS, products(1, 2), [("p", 3)], FOLDERS),
+        (FOLDERS, products(1, 2), [("", 60)], PICTURES),
+        (FOLDERS, products(1, 2), [("batch", 60)], PICTURES),
+        (FOLDERS, products(60, 70), [("p", 60), ("q", 40)], FOLDERS),
+    ],
+)
+def test_a_test_tree_is_read_like_the_train_tree_unless_its_folders_hold_far_more(layout, train, folders, expected):
+    assert layout_like(layout, train, Path("root"), tree(*folders)) is expected
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ def test_bad_pictures_are_named_all_at_once_and_left_out_where_that_is_wanted(tr
     assert list((tmp_path / "catalog").iterdir()) == []
     done = run(*words, "--skip-bad")
     assert done.returncode == 0, done.stderr
-    assert "warning: 3 bad pictures were left out, and 1 products that have no others: left_out.csv" in done.stderr
+    assert "warning: bad pictures left out: 3 (left_out.csv); products that have no others: 1" in done.stderr
     kept = pd.read_csv(tmp_path / "catalog/products.csv")["product"]
     assert kept.tolist() == ["a", "b", "d", "a", "b"]
     assert len(pd.read_csv(tmp_path / "catalog/left_out.csv")) == 3

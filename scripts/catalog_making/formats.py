@@ -1,5 +1,6 @@
 """What a file is, told by its first bytes: a suffix says what somebody thought."""
 
+import math
 import re
 import struct
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def format_of(head: bytes) -> str | None:
         return "WebP"
     if head[4:8] == b"ftyp":
         size = min(int.from_bytes(head[:4], "big"), len(head))
-        brands = {head[place : place + 4] for place in range(8, size, 4)}
+        brands = {head[position : position + 4] for position in range(8, size, 4)}
         if brands & _AVIF_BRANDS:
             return "AVIF"
         if brands & _HEIC_BRANDS:
@@ -55,38 +56,38 @@ def pixels_of(content: bytes, kind: str) -> int:
 def is_cut_off(content: bytes, kind: str) -> bool:
     """Whether a JPEG or PNG ends early: decoders fill up what is missing, and make room for what a PNG promises."""
     if kind == "JPEG":
-        starts = [place for marker, place in _jpeg_segments(content) if marker == START_OF_SCAN]
+        starts = [position for marker, position in _jpeg_segments(content) if marker == START_OF_SCAN]
         return not starts or content.find(b"\xff\xd9", starts[0]) < 0
     return kind == "PNG" and not _has_png_end(content)
 
 
 def _has_png_end(png: bytes) -> bool:
-    place = len(PNG_START)
-    while place + 12 <= len(png):
-        if png[place + 4 : place + 8] == b"IEND":
+    position = len(PNG_START)
+    while position + 12 <= len(png):
+        if png[position + 4 : position + 8] == b"IEND":
             return True
-        place += 12 + int.from_bytes(png[place : place + 4], "big")
+        position += 12 + int.from_bytes(png[position : position + 4], "big")
     return False
 
 
 def _jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
     """Yield the marker of each segment up to the first scan, and where its content begins."""
-    place = 2
-    while place + 4 <= len(jpeg) and jpeg[place] == 0xFF:
-        marker = jpeg[place + 1]
+    position = 2
+    while position + 4 <= len(jpeg) and jpeg[position] == 0xFF:
+        marker = jpeg[position + 1]
         if marker == 0xFF:  # a fill byte
-            place += 1
+            position += 1
             continue
-        yield marker, place + 4
+        yield marker, position + 4
         if marker == START_OF_SCAN:
             return
-        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+        position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
 
 
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:
-    for marker, place in _jpeg_segments(content):
+    for marker, position in _jpeg_segments(content):
         if marker in _FRAMES:
-            return _numbers(">xHH", content, place)
+            return _numbers(">xHH", content, position)
     return None
 
 
@@ -97,7 +98,7 @@ def _bmp_size(content: bytes) -> tuple[int, int] | None:
 
 def _webp_size(content: bytes) -> tuple[int, int] | None:
     if content[12:16] == b"VP8X":
-        return tuple(1 + int.from_bytes(content[place : place + 3], "little") for place in (24, 27))
+        return tuple(1 + int.from_bytes(content[position : position + 3], "little") for position in (24, 27))
     if content[12:16] == b"VP8L":
         bits = int.from_bytes(content[21:25], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
@@ -110,21 +111,22 @@ def _tiff_size(content: bytes) -> tuple[int, int] | None:
     [directory] = _numbers(f"{order}I", content, 4) or (0,)
     [count] = _numbers(f"{order}H", content, directory) or (0,)
     sides = {}
-    for place in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind = _numbers(f"{order}HH", content, place) or (0, 0)
+    for position in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = _numbers(f"{order}HH", content, position) or (0, 0)
         if tag in (256, 257):
-            [sides[tag]] = _numbers(f"{order}{'H' if kind == 3 else 'I'}", content, place + 8) or (0,)
+            [sides[tag]] = _numbers(f"{order}{'H' if kind == 3 else 'I'}", content, position + 8) or (0,)
     return sides.get(256, 0), sides.get(257, 0)
 
 
 def _avif_size(content: bytes) -> tuple[int, int] | None:
-    places = [found.end() + 4 for found in re.finditer(b"ispe", content)]
-    return max((size for place in places if (size := _numbers(">II", content, place))), default=None)
+    positions = [found.end() + 4 for found in re.finditer(b"ispe", content)]
+    sizes = [size for position in positions if (size := _numbers(">II", content, position))]
+    return max(sizes, key=math.prod, default=None)
 
 
-def _numbers(layout: str, content: bytes, place: int) -> tuple[int, ...] | None:
+def _numbers(layout: str, content: bytes, position: int) -> tuple[int, ...] | None:
     try:
-        return struct.unpack_from(layout, content, place)
+        return struct.unpack_from(layout, content, position)
     except struct.error:
         return None
 

@@ -18,6 +18,11 @@ OPAQUE = ("JPEG", "BMP")
 ROWS = 256  # blended at a time
 
 
+def silence_decoders() -> None:
+    """Keep OpenCV from saying in words of its own what is said once with a picture's name."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def catalog_picture(path: Path) -> bytes:
     """The bytes of a picture as the catalog holds it: a JPEG of SIDE x SIDE as it is, any other encoded anew.
 

@@ -25,13 +25,13 @@ class Product:
 
     Attributes:
         name: what its id follows from: its path below the folder given, or what a table calls it.
-        place: its folder, its only picture, or the table that lists it.
+        path: its folder, its only picture, or the table that lists it.
         category: three levels, or nothing for a test product.
         group: what `group_field` keeps together, or None.
     """
 
     name: str
-    place: Path
+    path: Path
     category: tuple[str, ...]
     pictures: tuple[Path, ...]
     group: str | None = None
@@ -40,7 +40,7 @@ class Product:
     def short_name(self) -> str:
         """The last part of the name, a file's without the suffix."""
         last = self.name.rsplit("/", maxsplit=1)[-1]
-        is_file = self.pictures == (self.place,) and Path(last).suffix.lower() in SUFFIXES
+        is_file = self.pictures == (self.path,) and Path(last).suffix.lower() in SUFFIXES
         return Path(last).stem if is_file else last
 
     @property
@@ -64,13 +64,13 @@ def check_ids(train: list[Product], test: list[Product]) -> None:
     """
     names: dict[int, str] = {}
     for products in (train, test):
-        places: dict[int, Product] = {}
+        seen: dict[int, Product] = {}
         for product in products:
-            other = places.setdefault(product.id, product)
+            other = seen.setdefault(product.id, product)
             if other is not product or names.setdefault(product.id, product.name) != product.name:
                 raise cli.UserError(
-                    f"{shown(product.place)}: would have the id {product.id}, as"
-                    f" {shown(other.place) if other is not product else names[product.id]} has; rename one of them"
+                    f"{shown(product.path)}: would have the id {product.id}, as"
+                    f" {shown(other.path) if other is not product else names[product.id]} has; rename one of them"
                 )
 
 
@@ -81,9 +81,9 @@ def draw_test(products: list[Product], fraction: float) -> tuple[list[Product], 
     for product in products:
         left[product.category] = left.get(product.category, 0) + 1
     drawn: set[int] = set()
-    for place in rng.permutation(len(products)):
-        if len(drawn) < round(fraction * len(products)) and left[products[place].category] > 1:
-            left[products[place].category] -= 1
-            drawn.add(int(place))
-    train = [product for place, product in enumerate(products) if place not in drawn]
-    return train, [products[place] for place in sorted(drawn)]
+    for position in rng.permutation(len(products)):
+        if len(drawn) < round(fraction * len(products)) and left[products[position].category] > 1:
+            left[products[position].category] -= 1
+            drawn.add(int(position))
+    train = [product for position, product in enumerate(products) if position not in drawn]
+    return train, [products[position] for position in sorted(drawn)]

@@ -45,6 +45,15 @@ def recognized_layout(root: Path, pictures: list[Path], with_category: bool) -> 
     return Layout.PICTURES if is_category else Layout.FOLDERS
 
 
+def layout_like(layout: Layout, products: list[Product], root: Path, pictures: list[Path]) -> Layout:
+    """The layout of a test tree beside training products of a layout: the same, unless its folders hold far more."""
+    counts = Counter(path.parent for path in pictures if path.parent != root)
+    if layout is Layout.PICTURES or not counts:
+        return Layout.PICTURES
+    most = max(PRODUCT_PICTURES, statistics.median(len(product.pictures) for product in products))
+    return Layout.PICTURES if statistics.median(counts.values()) > most else layout
+
+
 def products_of_tree(root: Path, pictures: list[Path], layout: Layout, with_category: bool) -> list[Product]:
     """The products of a tree, in the order of their paths; pictures directly in a test tree are a product each.
 
@@ -62,14 +71,14 @@ def products_of_tree(root: Path, pictures: list[Path], layout: Layout, with_cate
     if layout is Layout.FOLDERS:
         _check_nothing_inside(grouped)
     return [
-        Product(_name(root, place, paths), place, _category(root, place) if with_category else (), tuple(paths))
-        for place, paths in grouped.items()
+        Product(_name(root, path, paths), path, _category(root, path) if with_category else (), tuple(paths))
+        for path, paths in grouped.items()
     ]
 
 
 def _check_nothing_inside(grouped: dict[Path, list[Path]]) -> None:
-    for place, paths in grouped.items():
-        for folder in place.parents:
+    for path, paths in grouped.items():
+        for folder in path.parents:
             if folder in grouped:
                 beside, below = (shown(found[0].relative_to(folder)) for found in (grouped[folder], paths))
                 raise cli.UserError(
@@ -78,17 +87,17 @@ def _check_nothing_inside(grouped: dict[Path, list[Path]]) -> None:
                 )
 
 
-def _name(root: Path, place: Path, paths: list[Path]) -> str:
-    parts = [readable(part) for part in place.relative_to(root).parts]
-    is_number = len(parts) == 1 and place.suffix.lower() in SUFFIXES and NUMBER.fullmatch(Path(parts[0]).stem)
-    return Path(parts[0]).stem if paths == [place] and is_number else "/".join(parts)
+def _name(root: Path, path: Path, paths: list[Path]) -> str:
+    parts = [readable(part) for part in path.relative_to(root).parts]
+    is_number = len(parts) == 1 and path.suffix.lower() in SUFFIXES and NUMBER.fullmatch(Path(parts[0]).stem)
+    return Path(parts[0]).stem if paths == [path] and is_number else "/".join(parts)
 
 
-def _category(root: Path, place: Path) -> tuple[str, ...]:
-    folders = [readable(part) for part in place.relative_to(root).parts[:-1]]
+def _category(root: Path, path: Path) -> tuple[str, ...]:
+    folders = [readable(part) for part in path.relative_to(root).parts[:-1]]
     if not 1 <= len(folders) <= len(LEVELS):
         raise cli.UserError(
-            f"{shown(place)}: {len(folders)} category folders above this product, 1 to 3 are possible;"
+            f"{shown(path)}: {len(folders)} category folders above this product, 1 to 3 are possible;"
             " see --help for the trees that are read"
         )
     return three_levels(folders)
