@@ -54,7 +54,7 @@ test-browser: demo  ## the demo's report in a browser; needs chromium
 	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py
 
 test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
-	$(ACTIVATE) pytest -m gpu -rs tests/test_gpu_packages.py
+	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
 
 SUITES ?= trixie bookworm
 test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from checkout import ROOT
 from workflow import given
 from workflow.artifact import Artifact
 from workflow.given import Given
 
-ROOT = Path(__file__).resolve().parents[1]
-OVERLAY = (ROOT / "tests/workflow/overlay.yaml").read_text()
+OVERLAY = (ROOT / "tests/runs/overlay.yaml").read_text()
 OTHER_RATE = ("{learning_rate: 0.01, epochs: 1}]\n  M11", "{learning_rate: 0.02, epochs: 1}]\n  M11")
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_catalogs import error_of, files_below, run
 
 import average_models
 import cli
 from postprocessing.float16 import narrowed, widened
 from postprocessing.means import SMALLEST_PROBABILITY
+from tiny_catalogs import error_of, files_below, run
 
 ROWS, CLASSES = 57, 23
 UNDECODABLE = [0, 20, 56]

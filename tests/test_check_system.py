@@ -4,13 +4,12 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import check_system
+from checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ALL = set(check_system.LIBRARIES)
 
 

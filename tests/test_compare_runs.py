@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from configurations import OTHER_RATE, notes, run, write
 
 import cli
 import compare_runs
 import evaluate_predictions
+from configurations import OTHER_RATE, notes, run, write
 from workflow.given import Given
 from workflow.image_sets import TEST
 

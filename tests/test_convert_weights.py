@@ -11,12 +11,12 @@ import bson
 import cv2
 import numpy as np
 import pytest
-from tiny_catalogs import error_of, run
 
 import networks
+from checkout import GROCERY
 from engines.mxnet.library import mx
+from tiny_catalogs import error_of, run
 
-GROCERY = Path(__file__).resolve().parents[2] / "shared" / "data" / "grocery"
 SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
 # The five greatest scores, by class, that efficientnet_lite_pytorch 0.1.0 gives with PyTorch 2.13.0: of the drawn

@@ -1,12 +1,10 @@
 """docs/configuration.md is what document_configuration.py writes from the schema."""
 
-from pathlib import Path
-
 import yaml
 
 import document_configuration
+from checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
 
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 import pytest
-from drawn import assert_axes_have_names, assert_name_is_inside, texts, with_any_name
 
 import draw_categories
+from drawn import assert_axes_have_names, assert_name_is_inside, texts, with_any_name
 
 COUNTS = pd.Series({1: 5, 2: 1, 3: 2})
 

@@ -1,9 +1,9 @@
 """draw_evaluations.py shows what ensembles reach by their size and by category, and whether to trust confidences."""
 
 import pytest
-from drawn import EVALUATION, assert_axes_have_names, assert_name_is_inside, right, texts, with_any_name
 
 import draw_evaluations
+from drawn import EVALUATION, assert_axes_have_names, assert_name_is_inside, right, texts, with_any_name
 from figures import evaluations, style
 
 

@@ -1,8 +1,8 @@
 """draw_learning_curves.py shows what models reached, epoch by epoch."""
 
 import pandas as pd
-from drawn import assert_axes_have_names
 
+from drawn import assert_axes_have_names
 from figures import curves
 from figures.epochs import COLUMNS
 

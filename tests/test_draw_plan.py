@@ -3,12 +3,10 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
+from checkout import ROOT
 from workflow import recipes
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_boxes_of_models_and_ensembles_are_drawn_whatever_they_are_called(config, tmp_path):

@@ -1,9 +1,9 @@
 """draw_times.py shows where the time of a run went."""
 
 import pandas as pd
-from drawn import assert_axes_have_names
 
 import draw_times
+from drawn import assert_axes_have_names
 from figures.benchmarks import read_benchmarks
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import bson
 import numpy as np
 import pandas as pd
-import published_rules
 import pytest
-from test_write_submission import CATEGORIES, draw_products
-from tiny_catalogs import indexed, write
 
 import evaluate_predictions
+import published_rules
 from list_images import COLUMNS, needs_forward_pass
+from test_write_submission import CATEGORIES, draw_products
+from tiny_catalogs import indexed, write
 
 
 @pytest.fixture(scope="module")

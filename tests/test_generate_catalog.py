@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[1] / "scripts" / "generate_catalog.py"
+from checkout import SCRIPTS
+
+PROGRAM = SCRIPTS / "generate_catalog.py"
 
 
 def generate(folder: Path, seed: int = 3) -> Path:

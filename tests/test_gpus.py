@@ -11,15 +11,15 @@ import yaml
 
 import cli
 import gpus
+from checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HOLDER = """
 import gpus, os
 gpus.take(gpus.visible(), {})
 print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 input()
 """
-OVERLAY = ROOT / "tests/workflow/overlay.yaml"
+OVERLAY = ROOT / "tests/runs/overlay.yaml"
 
 
 @pytest.fixture(scope="module")

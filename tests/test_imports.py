@@ -3,9 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+from checkout import SCRIPTS
+
 BLOCKED = ("mxnet", "zmq", "bson")
 READS_OR_WRITES_BSON = {"catalog.documents", "generate_catalog", "index_catalog", "make_catalog", "split_catalog"}
 IMPORT_ALL = """

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from bson.int64 import Int64
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 import cli
 import index_catalog
 from catalog.index import read_index
 from catalog.layout import ROW
-
-GROCERY = Path(__file__).resolve().parents[2] / "shared" / "data" / "grocery"
+from checkout import GROCERY
+from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 
 def plain_index(path: Path) -> list[tuple]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
 
 from catalog.classes import first_levels, full_names, read_classes
+from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
 
 HEADER = "category_id,category_level1,category_level2,category_level3\n"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import bson
 import pandas as pd
 import pytest
+
 from tiny_catalogs import error_of, files_below, indexed, product, products, run, write
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import bson
 import numpy as np
 import pytest
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 import pack_records
 from catalog.index import read_index
 from engines.mxnet.library import mx
+from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
 

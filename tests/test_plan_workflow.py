@@ -3,12 +3,12 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import bson
 import pytest
 
+from checkout import ROOT
 from costs.estimator import Estimator
 from costs.finished import Forecast
 from costs.sizes import PUBLISHED_CATALOG
@@ -16,8 +16,7 @@ from plan import boxes, drawing, hours, requests, schedule
 from plan.boxes import Job
 from workflow import reasons, recipes
 
-ROOT = Path(__file__).resolve().parents[1]
-PICTURE = (ROOT / "tests/workflow/picture.jpg").read_bytes()
+PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 A_JOB_OF_ANY_RULE = {
     "catalog": "train",
     "seed": "1",

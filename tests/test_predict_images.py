@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import reference_networks
-import tiny_catalogs
 
 import cli
 import predict_images
+import reference_networks
+import tiny_catalogs
 from catalog.layout import BEFORE_PICTURE
 from engines.mxnet.library import mx
 from loading.decoders import BLOCK

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from configurations import OTHER_RATE, OVERLAY, ROOT, notes, run, write
 
 import cli
 import prune_results
+from configurations import OTHER_RATE, OVERLAY, ROOT, notes, run, write
 from workflow import given
 from workflow.given import Given
 

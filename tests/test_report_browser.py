@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM, LOCAL, Browser
 
-ROOT = Path(__file__).resolve().parents[1]
+from browser import CHROMIUM, LOCAL, Browser
+from checkout import ROOT
+
 REPORT = Path(os.environ.get("SHELFMARK_REPORT", ROOT / "results/demo/report.html")).absolute()
 CATEGORIES = {"Catalog": 1, "Models and ensembles": 6, "The run": 2}  # and how many results each shows
 LINK = "[...document.querySelectorAll('a')].find(link => link.textContent === {!r})"

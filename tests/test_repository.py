@@ -12,9 +12,8 @@ from dockerfile_parse import DockerfileParser
 from snakemake.cli import parse_args
 
 import check_system
+from checkout import ROOT
 from workflow.outputs import OUTPUTS
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def pip_options(command: str) -> set[str]:

@@ -5,9 +5,9 @@ import gzip
 import bson
 import pandas as pd
 import pytest
-from tiny_catalogs import error_of, jpeg, run
 
 from postprocessing.proportions import wilson_interval
+from tiny_catalogs import error_of, jpeg, run
 
 HEADER = "_id,category_id\n"
 

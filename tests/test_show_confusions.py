@@ -6,9 +6,9 @@ import re
 import sys
 
 import pandas as pd
-from tiny_catalogs import indexed, write
 
 import show_confusions
+from tiny_catalogs import indexed, write
 
 PAIR = {"category_id": 10, "predicted_category_id": 20, "products": 5, "product_ids": [3, 4]}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import bson
 import pytest
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 import split_catalog
 from catalog.index import read_index
+from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
 
 
 def published_split(path: Path, seed: int, fraction: float) -> tuple[bytes, bytes]:

@@ -10,16 +10,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 
 import cli
 import train_epochs
+from checkout import ROOT
 from engines.mxnet import devices, trainer
 from engines.mxnet.batches import validation_batches
 from engines.mxnet.library import mx
+from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 from training import checkpoints, records
 
-ROOT = Path(__file__).resolve().parents[1]
 CLASSES = 4
 MOMENTUM = {"momentum": 0.9, "weight_decay": 0.0005}
 

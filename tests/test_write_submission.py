@@ -7,14 +7,14 @@ from pathlib import Path
 import bson
 import numpy as np
 import pandas as pd
-import published_rules
 import pytest
-from tiny_catalogs import indexed, jpeg, product, write
 
 import cli
+import published_rules
 import write_submission
 from list_images import COLUMNS, needs_forward_pass
 from postprocessing import steps
+from tiny_catalogs import indexed, jpeg, product, write
 
 CATEGORIES = [40, 10, 30, 20, 50]
 UNDECODABLE = 0.15  # of the listed pictures

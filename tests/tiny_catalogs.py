@@ -13,8 +13,7 @@ import pandas as pd
 
 import index_catalog
 from catalog.index import write_index
-
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+from checkout import SCRIPTS
 
 
 @functools.cache

@@ -31,7 +31,6 @@ if __name__ == "__main__":
 import bson
 import numpy as np
 from bson.int64 import Int64
-from tiny_catalogs import files_below, jpeg, product, products
 
 import cli
 import index_catalog
@@ -40,6 +39,7 @@ import pack_records
 import split_catalog
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
+from tiny_catalogs import files_below, jpeg, product, products
 
 PATIENCE = 10  # seconds for one catalog
 WHOLE_EVERY = 10  # catalogs

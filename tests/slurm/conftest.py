@@ -10,10 +10,10 @@ import cluster as slurm
 import pytest
 import yaml
 
+from checkout import ROOT
 from workflow import catalogs, overlays
 from workflow.artifacts import Artifacts
 
-ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = [ROOT / "profiles" / "demo" / "overlay.yaml", Path(__file__).with_name("overlay.yaml")]
 
 JOB_TABLE = pytest.StashKey[list[str]]()

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from snakemake.settings.types import DeploymentMethod, DeploymentSettings
-from tiny_workflow import ROOT
 
 import cli
+from checkout import ROOT
 from workflow import catalogs, checks, overlays
 from workflow.artifacts import Artifacts
 

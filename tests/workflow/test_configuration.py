@@ -2,16 +2,16 @@
 
 import copy
 import inspect
-from pathlib import Path
 
 import pytest
 import yaml
 
 import cli
 import networks
+from checkout import ROOT
 from workflow import configuration, values
 
-SCHEMA_PATH = Path(__file__).resolve().parents[2] / "config.schema.yaml"
+SCHEMA_PATH = ROOT / "config.schema.yaml"
 LITE = {"pretrained": "efficientnet-lite0"}
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 

@@ -6,16 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import DAGSettings
 
 import cli
+from checkout import SCRIPTS
 from workflow import drivers
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 HOLD = "import pathlib, time; from workflow import drivers; drivers.claim(pathlib.Path.cwd()); print(1); time.sleep(60)"
 
 

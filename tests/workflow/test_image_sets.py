@@ -1,8 +1,8 @@
 """workflow.image_sets: which image sets there are, and what each is taken from."""
 
 import pytest
-from tiny_workflow import artifacts_in
 
+from tiny_workflow import artifacts_in
 from workflow import image_sets
 from workflow.image_sets import TEST, ImageSet
 

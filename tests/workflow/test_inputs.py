@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_workflow import artifacts_in
 
+from tiny_workflow import artifacts_in
 from workflow import inputs
 
 

@@ -5,9 +5,10 @@ import shlex
 import sys
 
 import pytest
-from tiny_workflow import ROOT, artifacts_in
 
 import cli
+from checkout import ROOT
+from tiny_workflow import artifacts_in
 from workflow import options, recipes
 from workflow.image_sets import TEST, ImageSet, valid_of
 

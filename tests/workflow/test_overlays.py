@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 import cli
+from checkout import ROOT
 from workflow import overlays
 
-ROOT = Path(__file__).resolve().parents[2]
-PICTURE = Path(__file__).with_name("picture.jpg").read_bytes()
+PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 PROFILES = [
     path.parent for path in ROOT.glob("profiles/*/config.yaml") if "configfile" in yaml.safe_load(path.read_text())
 ]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_workflow import OVERLAY, ROOT
 
+from checkout import ROOT
+from tiny_workflow import OVERLAY
 from workflow import catalogs, overlays, published
 from workflow.artifact import Artifact
 from workflow.artifacts import Artifacts

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_workflow import OVERLAY, ROOT
 
+from checkout import ROOT
+from tiny_workflow import OVERLAY
 from workflow import catalogs, outputs, overlays, reasons, recipes, sources
 from workflow.artifact import Artifact, write_recipe
 from workflow.artifacts import Artifacts

@@ -1,14 +1,14 @@
 """workflow.values reads each value as its key in the schema means it."""
 
 import datetime
-from pathlib import Path
 
 import pytest
 import yaml
 
+from checkout import ROOT
 from workflow import values
 
-SCHEMA = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.schema.yaml").read_text())
+SCHEMA = yaml.safe_load((ROOT / "config.schema.yaml").read_text())
 
 
 def test_null_unsets_a_key_at_any_depth():

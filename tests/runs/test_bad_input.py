@@ -8,9 +8,11 @@ from pathlib import Path
 
 import bson
 import pytest
-from tiny_workflow import ROOT, snakemake
 
-JPEG = Path(__file__).with_name("picture.jpg").read_bytes()
+from checkout import ROOT
+from tiny_workflow import snakemake
+
+JPEG = (ROOT / "tests/picture.jpg").read_bytes()
 NAMES = "category_id,category_level1,category_level2,category_level3\n10,A,B,C\n20,A,B,D\n"
 
 

@@ -10,6 +10,7 @@ import bson
 import pytest
 
 import cli
+from checkout import ROOT
 from costs import finished, requests, sizes, speeds
 from costs.estimator import MEBIBYTE, Estimator, Work
 from costs.finished import Expectation, Forecast
@@ -17,8 +18,7 @@ from costs.sizes import PUBLISHED_CATALOG, CatalogSize, FileSize
 from plan import hours
 from plan.boxes import MODEL, Box, Job
 
-ROOT = Path(__file__).resolve().parents[1]
-PICTURE = (ROOT / "tests/workflow/picture.jpg").read_bytes()
+PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
 RULE_NAMES = re.findall(r"^rule (\w+):", RULES, re.MULTILINE)
 HEAVY_RULES = ["index_catalog", "split_catalog", "pack_records", "train_epochs", "predict_images"]

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import reference_networks
 
 import networks
+import reference_networks
 from engines.mxnet.library import mx
 from networks.shapes import TooSmallError
 

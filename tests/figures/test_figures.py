@@ -1,7 +1,6 @@
 """What figures share: the products that all have in common, and names that fit."""
 
 from drawn import NAMES, right
-
 from figures import evaluations, style
 
 

@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from checkout import ROOT
 from workflow import catalogs, overlays
 from workflow.artifacts import Artifacts
 
-ROOT = Path(__file__).resolve().parents[2]
-OVERLAY = Path(__file__).with_name("overlay.yaml")
+OVERLAY = ROOT / "tests/runs/overlay.yaml"
 
 
 def artifacts_in(folder: Path, *configfiles: Path) -> Artifacts:

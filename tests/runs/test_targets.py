@@ -1,6 +1,7 @@
 """Parts of a run by name: what each makes, and that it makes no more."""
 
 import pytest
+
 from tiny_workflow import snakemake
 
 

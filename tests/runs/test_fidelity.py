@@ -5,11 +5,11 @@ import json
 import cv2
 import numpy as np
 import pandas as pd
-import published_rules
 import pytest
-import tiny_catalogs
 
 import networks
+import published_rules
+import tiny_catalogs
 from engines.mxnet.library import mx
 from engines.mxnet.trainer import in_numpy
 from training import checkpoints

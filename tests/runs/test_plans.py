@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_workflow import OVERLAY, ROOT, artifacts_in
 
+from checkout import ROOT
+from tiny_workflow import OVERLAY, artifacts_in
 from workflow import outputs
 from workflow.artifact import Artifact
 
@@ -32,7 +33,7 @@ class Checkout:
 
     def planned(self, changes: dict | None = None) -> set[str]:
         """The jobs of a dry run, as Snakemake decides."""
-        command = [sys.executable, ROOT / "tests/workflow/list_jobs.py", "--configfile", OVERLAY, self.change(changes)]
+        command = [sys.executable, ROOT / "tests/runs/list_jobs.py", "--configfile", OVERLAY, self.change(changes)]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return {" ".join([rule, *wildcards.values()]) for rule, wildcards, _ in json.loads(done.stdout)}

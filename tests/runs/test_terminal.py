@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny_catalogs
 import yaml
-from tiny_workflow import OVERLAY, ROOT, artifacts_in, snakemake
 
+import tiny_catalogs
+from checkout import ROOT
 from plan.boxes import Job
+from tiny_workflow import OVERLAY, artifacts_in, snakemake
 from workflow import failures, listing, reasons
 from workflow.progress import Progress
 

@@ -4,8 +4,8 @@ import json
 
 import bson
 import pandas as pd
-from tiny_workflow import snakemake
 
+from tiny_workflow import snakemake
 from training.metrics import epochs_until
 
 CATEGORIES = 24

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tiny_workflow import artifacts_in, snakemake
 
+from tiny_workflow import artifacts_in, snakemake
 from workflow import reasons
 
 OVERLAY = Path(__file__).with_name("names.yaml")

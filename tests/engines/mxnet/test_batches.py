@@ -5,10 +5,10 @@ import re
 import cv2
 import numpy as np
 import pytest
-from plain_recipes import recipe
 
 from engines.mxnet import batches
 from engines.mxnet.library import mx
+from plain_recipes import recipe
 from training.recipe import Recipe
 
 SIZE, COUNT = 16, 24

@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-from plain_recipes import recipe
 
 from engines.mxnet import optimizers
 from engines.mxnet.library import mx
+from plain_recipes import recipe
 
 RATE, BATCH = 0.1, 4
 MOMENTUM, DECAY = 0.9, 0.05

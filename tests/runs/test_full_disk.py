@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
 
 pytestmark = [

@@ -3,8 +3,8 @@
 import json
 
 import numpy as np
-from plain_recipes import entries, recipe
 
+from plain_recipes import entries, recipe
 from training.recipe import read_recipe
 
 

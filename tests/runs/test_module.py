@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_workflow import ROOT, snakemake
+
+from checkout import ROOT
+from tiny_workflow import snakemake
 
 OVERLAY = Path(__file__).with_name("states.yaml")
 SNAKEFILE = f"""

@@ -4,12 +4,12 @@ import bson
 import cv2
 import numpy as np
 import pytest
-from tiny_catalogs import indexed, jpeg, product, products, write
 
 import cli
 from catalog import pictures
 from catalog.pictures import DecodeCheck, iter_pictures
 from engines.mxnet.library import mx
+from tiny_catalogs import indexed, jpeg, product, products, write
 
 PIXELS = cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8), (64, 48))
 

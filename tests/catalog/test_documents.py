@@ -10,11 +10,11 @@ import numpy as np
 from bson.int64 import Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_catalogs import indexed, write
 
 import split_catalog
 from catalog.documents import document_sizes, open_catalog, read_documents
 from catalog.pictures import iter_pictures
+from tiny_catalogs import indexed, write
 
 INTEGERS = st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1).map(Int64))
 PICTURES = st.lists(

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tiny_catalogs import draw, jpeg, with_huge_sides
 
 from engines.mxnet.library import mx
 from loading.pixels import Crop, cropped, decoded, fill
+from tiny_catalogs import draw, jpeg, with_huge_sides
 
 
 @pytest.mark.parametrize("resize", [64, 81])

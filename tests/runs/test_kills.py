@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tiny_workflow import start_snakemake
 
 pytestmark = pytest.mark.slow

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tiny_catalogs import draw, with_huge_sides
 
 import cli
 from loading import decoders as decoding
 from loading.decoders import BATCHES, BLOCK, Decoders
 from loading.pixels import Crop, cropped, decoded
+from tiny_catalogs import draw, with_huge_sides
 
 SIZE = 32
 CROP = Crop(SIZE, SIZE)

@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from plain_recipes import recipe
 
 from engines.mxnet.batches import validation_batches
 from engines.mxnet.library import mx
 from engines.mxnet.predictor import Predictor, prediction_symbol
+from plain_recipes import recipe
 from training import checkpoints
 
 CLASSES, SIZE = 5, 32

@@ -6,11 +6,11 @@ from pathlib import Path
 import bson
 import pytest
 import yaml
-from tiny_workflow import ROOT, snakemake
 
+from checkout import GROCERY, ROOT
+from tiny_workflow import snakemake
 from workflow import overlays
 
-GROCERY = ROOT.parent / "shared/data/grocery"
 PROFILE = ROOT / "profiles/small/overlay.yaml"
 PACKAGED = {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"}
 

@@ -13,10 +13,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from checkout import ROOT, SCRIPTS
 from workflow import sources
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "scripts"
 ENGINES = SCRIPTS / "engines"
 ENVIRONMENTS = sorted(path.stem for path in (ROOT / "envs").glob("*.yaml"))
 RULE = re.compile(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
