@@ -26,9 +26,10 @@ def check_gpus():
     if "gpu" not in workflow.resource_settings.resources:
         return
     asked = {}
-    for job in workflow.dag.needrun_jobs():
-        if job.rule.name == "train_epochs":
-            asked[f"models.{job.wildcards.model}.gpus"] = MODELS[job.wildcards.model]["gpus"]
-        elif job.rule.name == "predict_images":
+    for artifact in planned():
+        if artifact.rule == "train_epochs":
+            model = artifact.wildcards["model"]
+            asked[f"models.{model}.gpus"] = MODELS[model]["gpus"]
+        elif artifact.rule == "predict_images":
             asked["prediction.gpus"] = config["prediction"]["gpus"]
     or_end(requests.check_gpus, dict(sorted(asked.items())), workflow.global_resources["gpu"].value)

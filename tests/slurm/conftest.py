@@ -57,8 +57,6 @@ class Workplace:
         self.site = site
         self.overlays = [*OVERLAYS, *overlays]
         folder.mkdir(exist_ok=True)
-        if not (folder / "scripts").exists():
-            (folder / "scripts").symlink_to(ROOT / "scripts")
         programs = folder / "bin"
         programs.mkdir(exist_ok=True)
         shutil.copy(Path(__file__).with_name("shim.sh"), programs / "python")
