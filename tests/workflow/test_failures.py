@@ -1,0 +1,64 @@
+"""workflow/failures.py: which line of a failed job a user sees."""
+
+import os
+
+import pytest
+
+from workflow import failures
+
+
+def test_a_programs_error_line_is_its_last_word_whatever_follows_it():
+    text = "read\nerror: train.bson: byte 7: broken\nmake: *** [x] Error 2\n"
+    assert failures.last_words(text) == "error: train.bson: byte 7: broken"
+
+
+def test_without_an_error_line_the_last_line_counts_that_is_no_progress_bar():
+    text = (
+        "Traceback\nValueError: no\n\rM01: 10%|# | 1/10 [00:01<00:09, 1.0batch/s]\rM01: 20%|## | 2/10 [00:02<00:08]\n"
+    )
+    assert failures.last_words(text) == "ValueError: no"
+    assert failures.last_words("") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Command 'x' returned non-zero exit status 1.", "exit status 1"),
+        ("Command 'x' returned non-zero exit status 255.", "exit status 255"),
+        ("Command 'x' returned non-zero exit status 137.", "SIGKILL ended it (has memory run out?)"),
+        ("Command 'x' died with <Signals.SIGSEGV: 11>.", "SIGSEGV ended it"),
+        ("SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. Reason", "SLURM ended it: timeout"),
+        ("*** JOB 7 ON node1 CANCELLED AT 2026-11-25 DUE TO TIME LIMIT ***", "SLURM ended it: time limit"),
+        ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0", "SLURM ended it: out of memory"),
+        ("nothing of the kind", ""),
+    ],
+)  # fmt: skip
+def test_how_a_job_ended_is_found_in_what_snakemake_and_slurm_say(text, words):
+    assert failures.ending(text) == words
+
+
+def test_a_group_failed_in_the_job_whose_log_was_written_last(tmp_path):
+    logs = [tmp_path / f"{number}.log" for number in (1, 2, 3)]
+    logs[0].write_text("epoch 1: done\n")
+    logs[1].write_text("error: 0002.params: broken\n")
+    os.utime(logs[0], (1, 1))
+    jobs = tuple((f"epoch {number}", log) for number, log in enumerate(logs, 1))
+    failure = failures.Failure(jobs, "", (tmp_path / "9.log",))
+    assert failure.text() == f"failed: epoch 2; log: {logs[1]}\nerror: 0002.params: broken"
+
+
+def test_where_a_log_has_no_reason_slurms_log_is_asked_and_named(tmp_path):
+    log, of_slurm = tmp_path / "job.log", tmp_path / "9.log"
+    log.write_text("read 7 products\n")
+    of_slurm.write_text("*** STEP 9.0 ON node1 CANCELLED AT 2026-11-25T12:00:00 DUE TO TIME LIMIT ***\n")
+    assert failures.Failure((("Index", log),), "", (of_slurm,)).text() == (
+        f"failed: Index; log: {log}; SLURM's log: {of_slurm}\n"
+        "error: SLURM ended it: time limit; the last line of its log: read 7 products"
+    )
+
+
+def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
+    header = 'MissingInputException in rule a in file "Snakefile", line 3'
+    text = f'{header}:\nMissing input files:\n    b\n  File "x.py", line 1, in f'
+    assert failures.of_snakemake(text) == (f"error: Missing input files: ({header})\n    b")
+    assert failures.of_snakemake("WorkflowError:\nNo such target.") == "error: No such target."
