@@ -50,7 +50,7 @@ class Answers:
             "images": listed.recipe,
         }
         made_from = {
-            "catalog": images.sources(self._data).catalog,
+            "catalog": self._data.sources(images).catalog,
             "images": listed.files["images"],
             "params": last.files["params"],
         }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from workflow import image_sets, recipes, sources
 from workflow.artifact import Artifact, Shelf, digest_of
-from workflow.image_sets import ImageSet
+from workflow.image_sets import ImageSet, Sources
 from workflow.outputs import OUTPUTS
 
 
@@ -113,9 +113,13 @@ class Data:
             for part in ("train", "valid")
         }
 
+    def sources(self, images: ImageSet) -> Sources:
+        """What an image set is taken from."""
+        return images.sources(self.catalog, self.index, self.splits)
+
     def _images(self, images: ImageSet) -> Artifact:
         """The pictures of an image set that need a forward pass; unique and majority need the same."""
-        found = images.sources(self)
+        found = self.sources(images)
         is_known_left_out = images.leaves_known_out(self._config["postprocessing"]["picture_md5"])
         recipe = {
             "picture_md5": "unique" if is_known_left_out else "off",

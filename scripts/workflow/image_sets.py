@@ -1,12 +1,10 @@
 """Image sets: the pictures that models predict, and where each set comes from."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from workflow import recipes
-
-if TYPE_CHECKING:
-    from workflow.data import Data
+from workflow.artifact import Artifact
 
 
 class Sources(NamedTuple):
@@ -40,12 +38,13 @@ class ImageSet:
         """
         return self.seed is None and picture_md5 != "off"
 
-    def sources(self, data: "Data") -> Sources:
+    def sources(self, catalog: dict[str, str], index: dict[str, Artifact], splits: dict[int, Artifact]) -> Sources:
+        """Where it comes from, among the catalog's files and their indexes by name, and the splits by seed."""
         if self.seed is None:
-            index, known = data.index["test"], data.index["train"]
-            recipe = {"index": index.recipe, "known": known.recipe}
-            return Sources(data.catalog["test"], index.files["index"], known.files["index"], recipe)
-        split = data.splits[self.seed]
+            of_set, known = index["test"], index["train"]
+            recipe = {"index": of_set.recipe, "known": known.recipe}
+            return Sources(catalog["test"], of_set.files["index"], known.files["index"], recipe)
+        split = splits[self.seed]
         return Sources(
             split.files["valid"], split.files["valid_index"], split.files["train_index"], {"split": split.recipe}
         )

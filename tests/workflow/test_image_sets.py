@@ -34,7 +34,7 @@ def test_known_pictures_of_the_test_set_alone_are_left_out():
 
 def test_labels_of_test_pictures_come_from_all_training_products(data):
     test, train = data.index["test"], data.index["train"]
-    assert TEST.sources(data) == (
+    assert data.sources(TEST) == (
         *(data.catalog["test"], test.files["index"], train.files["index"]),
         {"index": test.recipe, "known": train.recipe},
     )
@@ -42,7 +42,7 @@ def test_labels_of_test_pictures_come_from_all_training_products(data):
 
 def test_labels_of_valid_pictures_come_from_the_train_part_of_their_split(data):
     split = data.splits[1]
-    assert ImageSet(1).sources(data) == (
+    assert data.sources(ImageSet(1)) == (
         *(split.files["valid"], split.files["valid_index"], split.files["train_index"]),
         {"split": split.recipe},
     )
