@@ -220,7 +220,7 @@ def test_levels_may_be_empty_at_the_end_and_paths_may_be_those_of_windows(tmp_pa
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.jpg").write_bytes(b"")
     (tmp_path / "list.csv").write_text(
-        "category_level2,category_level1,product,path\n,X,NA,photos\\a.jpg\nY,X,NA 2,photos/a.jpg\nY,X,NA 2,b.jpg\n"
+        "category_level2,category_level1,product,path\n,X,NA,photos\\a.jpg\nY,X,NA 2,photos/a.jpg\n Y,X ,NA 2 ,b.jpg\n"
     )
     products, _ = products_of_table(tmp_path / "list.csv", with_category=True)
     picture = tmp_path / "photos/a.jpg"
