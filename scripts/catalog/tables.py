@@ -11,10 +11,11 @@ import cli
 
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 NO_TABLES = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\x1f\x8b": "a gzip file",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
+    b"PK\x03\x04": "an Excel workbook or a zip archive, not a CSV; save it as CSV UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook, not a CSV; save it as CSV UTF-8",
+    b"\x1f\x8b": "a gzip file, not a CSV; unpack it with gunzip",
+    b"\x89PNG": "a picture, not a CSV",
+    b"\xff\xd8\xff": "a picture, not a CSV",
 }
 SEPARATORS = ",;\t"
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -82,7 +83,7 @@ def parse_table(path: Path, content: bytes, required: list[str], optional: list[
 def _decoded(path: Path, content: bytes) -> str:
     for start, kind in NO_TABLES.items():
         if content.startswith(start):
-            raise cli.UserError(f"{path}: {kind}, not a CSV; {AS_UTF8}")
+            raise cli.UserError(f"{path}: {kind}")
     encoding = next((name for mark, name in ENCODINGS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)

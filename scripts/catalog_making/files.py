@@ -1,6 +1,5 @@
 """The files below a folder: which are pictures, and why the others are not taken."""
 
-import os
 import stat
 import unicodedata
 from collections import Counter
@@ -84,7 +83,7 @@ def _fault(path: Path, mode: int) -> str | None:
 
 def readable(name: str) -> str:
     """The text of a file's name: UTF-8, else Latin-1; letters with accents composed, as other systems may not do."""
-    raw = os.fsencode(name)
+    raw = name.encode("utf-8", "surrogateescape")
     try:
         text = raw.decode()
     except UnicodeDecodeError:

@@ -20,7 +20,7 @@ def products_of_table(path: Path, with_category: bool) -> tuple[list[Product], l
     """
     required = ["path", "product", *(NAMES[:1] if with_category else [])]
     optional = [*NAMES[1:], GROUP] if with_category else []
-    table = read_table(path, required, optional)
+    table = _without_blanks(read_table(path, required, optional))
     _check_fields(path, table)
     categories = _categories(path, table)
     groups = table.columns.get(GROUP, [None] * len(table.lines))
@@ -37,6 +37,14 @@ def products_of_table(path: Path, with_category: bool) -> tuple[list[Product], l
         pictures = tuple(_picture(path.parent, table.columns["path"][row]) for row in (first, *others))
         products.append(Product(name, path, categories[first], pictures, groups[first]))
     return products, table.others
+
+
+def _without_blanks(table: Table) -> Table:
+    """The table with names that differ in blanks around them made equal; a file's name keeps them."""
+    columns = {
+        name: texts if name == "path" else [text.strip() for text in texts] for name, texts in table.columns.items()
+    }
+    return Table(columns, table.lines, table.others)
 
 
 def _categories(path: Path, table: Table) -> list[tuple[str, ...]]:

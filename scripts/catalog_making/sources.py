@@ -21,12 +21,17 @@ MEANINGS = {
 
 @dataclass
 class Source:
-    """What was found in a folder or a CSV; the layout of a CSV is None."""
+    """What was found in a folder or a CSV.
+
+    Attributes:
+        layout: that of a tree; None for a CSV.
+        has_choice: whether the layout was recognized and the tree could have the other one.
+    """
 
     path: Path
     products: list[Product]
     layout: Layout | None = None
-    is_recognized: bool = False
+    has_choice: bool = False
     left_out: dict[Path, str] = field(default_factory=dict)
     other_columns: list[str] = field(default_factory=list)
 
@@ -47,14 +52,14 @@ def read_source(path: Path, part: str, wanted: Layout | None, train: Source | No
         source = Source(path, products, other_columns=others)
     elif path.is_dir():
         files = find_files(path)
-        is_flat = all(picture.parent == path for picture in files.pictures)
         if train and train.layout:
             layout = layout_like(train.layout, train.products, path, files.pictures)
         else:
             layout = recognized_layout(path, files.pictures, with_category)
         layout = wanted or layout
+        depth = max((len(picture.relative_to(path).parts) for picture in files.pictures), default=0)
         products = products_of_tree(path, files.pictures, layout, with_category)
-        source = Source(path, products, layout, not (wanted or is_flat), files.left_out)
+        source = Source(path, products, layout, not wanted and depth > 1 + with_category, files.left_out)
     else:
         raise cli.UserError(f"{path}: no such folder or CSV; name one that holds or lists the pictures")
     if not products:
@@ -71,9 +76,9 @@ def describe(source: Source, part: str) -> list[str]:
         counts += f", {len(categories):,} categories"
     lines = [f"--{part} {shown(source.path)}: {counts}"]
     if source.layout:
-        other = f" (if that is wrong: --{source.layout.other} {part})" if source.is_recognized else ""
+        other = f" (if that is wrong: --{source.layout.other} {part})" if source.has_choice else ""
         lines.append(f"  {MEANINGS[part, source.layout]}{other}")
-    lines += [f"  {_example(product)}" for product in _spread(products)]
+    lines += [f"  {_example(source, product)}" for product in _spread(products)]
     if source.left_out:
         lines.append(f"  {reasons_line(source.left_out)}")
     if source.other_columns:
@@ -87,7 +92,8 @@ def _spread(products: list[Product]) -> list[Product]:
     return [products[position] for position in sorted(positions)]
 
 
-def _example(product: Product) -> str:
+def _example(source: Source, product: Product) -> str:
+    what = shown(product.path.relative_to(source.path)) if source.layout else f"product {product.name}"
     pictures = f"{len(product.pictures)} picture{'s' * (len(product.pictures) > 1)}"
     category = f", category {joined(product.category)}" if product.category else ""
-    return f"{shown(Path(product.name))}: {pictures}{category}, _id {product.id}"
+    return f"{what}: {pictures}{category}, _id {product.id}"

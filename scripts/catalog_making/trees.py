@@ -62,7 +62,8 @@ def products_of_tree(root: Path, pictures: list[Path], layout: Layout, with_cate
     """
     if with_category and (alone := [path for path in pictures if path.parent == root]):
         raise cli.UserError(
-            f"{shown(alone[0])}: no category folder above it ({len(alone):,} such pictures); move it into one, or out"
+            f"{shown(alone[0])}: no folder above it names its category ({len(alone):,} such pictures); move it into"
+            f" one, such as {shown(root / 'Shoes' / alone[0].name)}, or out of the tree"
         )
     grouped: dict[Path, list[Path]] = {}
     for path in pictures:

@@ -79,8 +79,10 @@ def test_columns_that_nobody_asked_for_are_named_and_optional_ones_are_read(tmp_
         ("number,name\n1,a\n".encode("utf-16")[:-1], "line 2: not UTF-16"),
         ("number,name\n1,a\n".encode("utf-16-le"), "line 1: a zero byte"),
         ("number,name\n1,a\n".encode("utf-32"), "line 1: a zero byte"),
-        (b"PK\x03\x04\x14\0", "an Excel workbook or a zip archive, not a CSV"),
-        (b"\x1f\x8b\x08\0", "a gzip file, not a CSV"),
+        (b"PK\x03\x04\x14\0", "an Excel workbook or a zip archive, not a CSV; save it as CSV UTF-8, or unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook, not a CSV; save it as CSV UTF-8"),
+        (b"\xff\xd8\xff\xe0", "a picture, not a CSV"),
+        (b"\x1f\x8b\x08\0", "a gzip file, not a CSV; unpack it with gunzip"),
     ],
 )
 def test_a_fault_is_named_with_its_line(tmp_path, content, expected):
