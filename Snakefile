@@ -22,9 +22,9 @@ from pathlib import Path
 BASE = Path(os.path.abspath(workflow.current_basedir.get_path_or_uri(secret_free=True)))
 sys.path.insert(0, str(BASE / "scripts"))
 
-from workflow import terminal
+from terminal import handler
 
-terminal.take_over(workflow)
+handler.take_over(workflow)
 
 
 configfile: str(BASE / "config.yaml")
@@ -65,4 +65,4 @@ for part in artifacts.target_names(config)[1:]:
 
 
 onsuccess:
-    terminal.finish(workflow)
+    handler.finish(workflow)

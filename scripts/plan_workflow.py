@@ -23,7 +23,8 @@ import snakemake_logger_plugin_jobs as dry_run
 from costs import finished, sizes
 from costs.estimator import Estimator
 from plan import boxes, drawing, hours, requests, schedule
-from workflow import overlays, terminal
+from terminal import handler
+from workflow import overlays
 from workflow.outputs import without_digests
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
     arguments.cores = arguments.cores or sys.maxsize  # a cluster's jobs get the threads that they ask for
     if not args_to_api(arguments, parser):
         raise cli.UserError("the dry run failed, see above")
-    workflow = terminal.parsed[-1]
+    workflow = handler.parsed[-1]
     done_by_driver = workflow._localrules if arguments.executor != "local" else set()
     why = workflow.globals["why"]()
     jobs = [

@@ -25,9 +25,9 @@ LOCAL_PROFILES = [name for name in PROFILES if name != "slurm"]
 SNAKEFILE = f"""
 import collections, sys
 sys.path.insert(0, {str(ROOT / "scripts")!r})
-from workflow import terminal
+from terminal import handler
 why = lambda: collections.defaultdict(str)
-terminal.take_over(workflow)
+handler.take_over(workflow)
 config = dict(catalog="catalog", results="results", models={{}})
 rule all:
     input: "spoken", "silent", "killed", "good"

@@ -1,10 +1,10 @@
-"""workflow/failures.py: which line of a failed job a user sees."""
+"""terminal/failures.py: which line of a failed job a user sees."""
 
 import os
 
 import pytest
 
-from workflow import failures
+from terminal import failures
 
 
 def test_a_programs_error_line_is_its_last_word_whatever_follows_it():

@@ -31,9 +31,9 @@ import cli
 from costs.finished import wall_seconds
 from plan.boxes import Job
 from plan.drawing import hours_text
-from workflow import failures, listing
+from terminal import failures, listing
+from terminal.progress import Progress
 from workflow.outputs import without_digests
-from workflow.progress import Progress
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not
 SHOWN = {"shown": True}  # marks our own messages

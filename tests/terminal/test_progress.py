@@ -1,9 +1,9 @@
-"""workflow/progress.py: the lines while a run goes on."""
+"""terminal/progress.py: the lines while a run goes on."""
 
 import pytest
 
 from plan.boxes import Job
-from workflow.progress import Progress
+from terminal.progress import Progress
 
 MODELS = {
     "M01": {"phases": [{"schedule": [{"epochs": 4}]}], "start": {}},

@@ -1,7 +1,8 @@
-"""workflow/listing.py: the jobs of a dry run, rule by rule."""
+"""terminal/listing.py: the jobs of a dry run, rule by rule."""
 
 from plan.boxes import Job
-from workflow import listing, reasons
+from terminal import listing
+from workflow import reasons
 
 
 def test_names_are_shortened_to_ranges():
