@@ -48,12 +48,12 @@ def cost_text(cost: Cost) -> str:
 
 
 def totals_text(
-    boxes: dict[str, Box], costs: dict[str, Cost], path: list[str], hours: float, days: dict[int, float]
+    boxes: dict[str, Box], costs: dict[str, Cost], chain: list[str], hours: float, days: dict[int, float]
 ) -> list[str]:
     """The lines below the drawing and the table.
 
     Args:
-        path: the longest chain of boxes.
+        chain: the boxes of the longest chain.
         hours: what it takes.
         days: of the whole run by the number of GPUs; empty where none are used.
     """
@@ -68,8 +68,8 @@ def totals_text(
     gpus = f"{least}{gpu_hours:,.0f} GPU hours, " if gpu_hours else ""
     lines = [f"{jobs} jobs in {len(run)} of {len(boxes)} boxes: {gpus}{size}."]
     if not unknown or hours >= 1 / 60:
-        chain = " > ".join(boxes[key].title for key in path)
-        lines.append(f"Longest chain, with machines enough for the rest: {least}{hours_text(hours)}: {chain}")
+        titles = " > ".join(boxes[key].title for key in chain)
+        lines.append(f"Longest chain, with machines enough for the rest: {least}{hours_text(hours)}: {titles}")
     if gpu_hours:
         each = ", ".join(f"{count}: {least}{hours_text(24 * value)}" for count, value in days.items())
         lines.append(f"With so many GPUs at all times, and CPU nodes enough: {each}.")
@@ -99,24 +99,24 @@ def svg(
     title: str,
     boxes: dict[str, Box],
     costs: dict[str, Cost],
-    path: list[str],
+    chain: list[str],
     footer: list[str],
     requests: list[str] = (),
 ) -> str:
-    """The page: a column per kind of box, edges behind the boxes, the critical path with thick frames.
+    """The page: a column per kind of box, edges behind the boxes, the longest chain with thick frames.
 
     Below it the footer, and the lines of a table of what jobs ask for.
     """
     columns = [[box for box in boxes.values() if box.column == column] for column in range(RESULT + 1)]
     tallest = max(map(len, columns))
-    places = {}
+    positions = {}
     for column, members in enumerate(columns):
         # Each submission stands beside its ensemble.
         count = len(columns[ENSEMBLE] if column == RESULT else members)
         step = (HEIGHT + GAP_Y) * max(1.0, 0.8 * tallest / count)
         top = HEAD + ((tallest - 1) * (HEIGHT + GAP_Y) - (count - 1) * step) / 2
         for row, box in enumerate(members):
-            places[box.key] = (MARGIN + column * (WIDTH + GAP_X), top + row * step)
+            positions[box.key] = (MARGIN + column * (WIDTH + GAP_X), top + row * step)
     width = 2 * MARGIN + len(columns) * (WIDTH + GAP_X) - GAP_X
     bottom = HEAD + tallest * (HEIGHT + GAP_Y) + 20
     height = bottom + LINE * (len(footer) + len(requests) + 1) + MARGIN
@@ -129,9 +129,9 @@ def svg(
         f'<text class="{kind}" x="{MARGIN}" y="{bottom + LINE * line}">{escape(text)}</text>'
         for line, (kind, text) in enumerate(below)
     ]
-    edges = [_edge(box, boxes[source], places) for box in boxes.values() for source in _drawn_sources(box)]
+    edges = [_edge(box, boxes[source], positions) for box in boxes.values() for source in _drawn_sources(box)]
     edges.sort(key=lambda edge: "far" not in edge)
-    frames = [_frame(box, costs[box.key], places[box.key], box.key in path) for box in boxes.values()]
+    frames = [_frame(box, costs[box.key], positions[box.key], box.key in chain) for box in boxes.values()]
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
@@ -155,8 +155,8 @@ def _drawn_sources(box: Box) -> list[str]:
     return [] if box.key == "evaluation" else box.sources
 
 
-def _edge(box: Box, source: Box, places: dict[str, tuple[float, float]]) -> str:
-    (x, y), (source_x, source_y) = places[box.key], places[source.key]
+def _edge(box: Box, source: Box, positions: dict[str, tuple[float, float]]) -> str:
+    (x, y), (source_x, source_y) = positions[box.key], positions[source.key]
     y, source_y = y + HEIGHT / 2, source_y + HEIGHT / 2
     kind = "waits" if source.will_run else ""
     if box.column - source.column > 1 and source.column != CATALOG:
@@ -174,8 +174,8 @@ def _edge(box: Box, source: Box, places: dict[str, tuple[float, float]]) -> str:
     return f'<path class="{kind}" d="{curve}"/>'
 
 
-def _frame(box: Box, cost: Cost, place: tuple[float, float], is_critical: bool) -> str:
-    x, y = place
+def _frame(box: Box, cost: Cost, position: tuple[float, float], is_critical: bool) -> str:
+    x, y = position
     kind = "run" if box.will_run else "done"
     lines = [
         f'<text class="name" x="{x + 8}" y="{y + 16}">{escape(box.title)}</text>',
