@@ -1,8 +1,11 @@
 """Which modules of scripts/ can be imported without MXNet, ZeroMQ and the bson library."""
 
+import ast
+import graphlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from checkout import SCRIPTS
 
@@ -41,3 +44,18 @@ def test_modules_do_without_mxnet_zeromq_and_bson_but_for_engines_and_those_whos
     failed = failures()
     assert failed.keys() == READS_OR_WRITES_BSON
     assert {asked.partition(".")[0] for asked in failed.values()} == {"bson"}
+
+
+def imported_folders(folder: Path) -> set[str]:
+    """The folders of scripts/ whose modules a folder's import, its own left out."""
+    nodes = [node for path in folder.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    modules = [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    modules += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return {name for name in (module.split(".")[0] for module in modules) if (SCRIPTS / name).is_dir()} - {folder.name}
+
+
+def test_folders_import_one_another_in_one_direction_only():
+    """A circle ends in an error that shows it."""
+    folders = [path.parent for path in SCRIPTS.glob("*/__init__.py")]
+    assert len(folders) > 10
+    list(graphlib.TopologicalSorter({folder.name: imported_folders(folder) for folder in folders}).static_order())
