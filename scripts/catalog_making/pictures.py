@@ -15,6 +15,7 @@ JPEG_QUALITY = 95
 MOST_PIXELS = 150_000_000  # of a picture; decoded, 450 MB
 WHITE = 255
 OPAQUE = ("JPEG", "BMP")
+MOST_BYTES = 1 << 28  # of a file
 ROWS = 256  # blended at a time
 
 
@@ -30,6 +31,8 @@ def catalog_picture(path: Path) -> bytes:
         cli.UserError: the file is missing or no picture that can be read.
     """
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise cli.UserError(f"{shown(path)}: {size:,} bytes, {MOST_BYTES:,} are possible")
         content = path.read_bytes()
     except FileNotFoundError:
         raise cli.UserError(f"{shown(path)}: no such picture") from None

@@ -1,5 +1,6 @@
 """The rooms of make_catalog.py: formats by content, layouts by numbers, ids by names, pictures made square."""
 
+import os
 import struct
 import time
 import zlib
@@ -299,6 +300,14 @@ def test_transparency_is_turned_with_the_picture(tmp_path, orientation):
     blue = [abs(corner - [200, 0, 0]).max() < 8 for corner in corners]
     assert sum(blue) == 1
     assert all(corner.min() > 245 for corner, is_blue in zip(corners, blue, strict=True) if not is_blue)
+
+
+def test_a_file_of_far_too_many_bytes_is_not_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    os.truncate(path, 1 << 40)
+    with pytest.raises(cli.UserError, match=r"a\.jpg: 1,099,511,627,776 bytes, 268,435,456 are possible"):
+        catalog_picture(path)
 
 
 def test_opaque_pixels_stay_as_they_are():
