@@ -77,9 +77,11 @@ def mean(config: dict, name: str) -> str:
 
 
 def labels(config: dict) -> str:
-    """Which labels are taken from known products."""
-    settings = config["postprocessing"]
-    return f"--picture-md5 {settings['picture_md5']} --product-md5 {'on' if settings['product_md5'] else 'off'}"
+    """Which labels are taken from known products: an option per step of post-processing."""
+    written = {True: "on", False: "off"}
+    settings = config["postprocessing"].items()
+    words = [(f"--{name.replace('_', '-')}", written.get(value, value)) for name, value in settings]
+    return shlex.join(word for pair in words for word in pair)
 
 
 def splits(made: Artifacts, name: str) -> str:
