@@ -2,7 +2,6 @@ import atexit
 import contextlib
 import functools
 import json
-import math
 import os
 from pathlib import Path
 
@@ -134,9 +133,10 @@ def take_over():
     """Check what a job would stumble over in hours, and make what lies in the folder of results belong to this run."""
     folder, asked = Path(config["results"]), planned()
     or_end(checks.check_image, IMAGE, workflow.deployment_settings)
-    or_end(checks.check_rejects, made(), asked)
-    or_end(checks.check_pretrained_weights, made(), asked)
-    check_gpus()
+    for check in (checks.check_rejects, checks.check_pretrained_weights):
+        or_end(check, made(), asked)
+    if "gpu" in workflow.resource_settings.resources:
+        or_end(checks.check_gpus, config, asked, workflow.global_resources["gpu"].value)
     lock = or_end(drivers.become, workflow, folder, asked)
     shell._process_args["pass_fds"] = (*shell._process_args.get("pass_fds", ()), lock)  # its jobs hold it, too
     or_end(published.prepare, folder, made(), asked)

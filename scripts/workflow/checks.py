@@ -55,3 +55,31 @@ def missing_checkpoints(made: Artifacts, planned: set[Artifact]) -> dict[Path, l
         if not (weights := options.pretrained_weights(made.config, name)).exists():
             found.setdefault(weights, []).append(name)
     return found
+
+
+def check_gpus(config: dict, planned: set[Artifact], available: int) -> None:
+    """Refuse a run whose jobs ask for more GPUs than it has: Snakemake would give them fewer and say nothing.
+
+    Args:
+        available: GPUs of the run.
+
+    Raises:
+        cli.UserError: names the keys of the configuration that ask for too many.
+    """
+    asked = gpus_asked(config, planned)
+    short = [key for key, gpus in asked.items() if gpus > available]
+    if short:
+        keys = ", ".join(short)
+        raise cli.UserError(
+            f"{keys}: jobs ask for up to {max(asked.values())} GPUs, there are {available} here; lower these keys in"
+            " an overlay (0: the CPU), and batch_size where fewer GPUs have too little memory for it"
+        )
+
+
+def gpus_asked(config: dict, planned: set[Artifact]) -> dict[str, int]:
+    """The GPUs of a job, by the key of the configuration that sets them, as far as planned jobs need any."""
+    trained = sorted({artifact.wildcards["model"] for artifact in planned if artifact.rule == "train_epochs"})
+    asked = {f"models.{model}.gpus": config["models"][model]["gpus"] for model in trained}
+    if any(artifact.rule == "predict_images" for artifact in planned):
+        asked["prediction.gpus"] = config["prediction"]["gpus"]
+    return asked
