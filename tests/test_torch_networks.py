@@ -1,0 +1,135 @@
+"""The family modules in PyTorch against the same in MXNet: names, scores and gradients with the same weights."""
+
+import numpy as np
+import pytest
+import reference_networks
+from test_networks import SIZES, SMALL, forward, spec_of
+
+import networks
+from engines.mxnet.library import mx
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
+
+from engines.torch import operators
+
+CLASSES = 7
+WIDE = {
+    **{name: SMALL[name] for name in ("resnext", "se-resnext", "efficientnet-lite")},
+    "dpn": SMALL["dpn"] | {"stem": 16, "filters": [32, 64], "increments": [16, 16], "k_r": 16},
+    "densenet": SMALL["densenet"] | {"stem": 16, "growth": 16},
+}
+
+
+def random_arrays(spec: dict, size: int) -> tuple[dict, dict]:
+    return reference_networks.random_arrays(spec, size, CLASSES, np.random.default_rng(0))
+
+
+def pictures(count: int, size: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(0, 255, (count, 3, size, size))
+
+
+def in_torch(spec: dict, size: int, arrays: tuple[dict, dict], dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    network = operators.build(spec, size, CLASSES).to(dtype)
+    operators.fill(network, *arrays)
+    return network
+
+
+def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, as a share of the largest number."""
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def scores(network: torch.nn.Module, data: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return network.eval()(torch.from_numpy(data).float()).numpy()
+
+
+def gradients_of_torch(network: torch.nn.Module, data: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Of the sum of cross entropies, in training; and the moving statistics after it."""
+    dtype = next(network.parameters()).dtype
+    found = network.train()(torch.from_numpy(data).to(dtype))
+    torch.nn.functional.cross_entropy(found, torch.from_numpy(labels), reduction="sum").backward()
+    learned = {name: array.grad for name, array in operators.learned_arrays(network).items()}
+    arrays = learned | operators.moving_statistics(network)
+    return {name: array.numpy() for name, array in arrays.items() if array is not None}
+
+
+def gradients_of_mxnet(spec: dict, arrays: tuple[dict, dict], data: np.ndarray, labels: np.ndarray) -> dict:
+    symbol = mx.sym.SoftmaxOutput(networks.build(mx.sym, spec, data.shape[2], CLASSES), name="softmax")
+    executor = symbol.simple_bind(mx.cpu(), data=data.shape, softmax_label=labels.shape, grad_req="write")
+    inputs = {"data": data, "softmax_label": labels} | arrays[0] | arrays[1]
+    for name, array in (executor.arg_dict | executor.aux_dict).items():
+        array[:] = inputs[name]
+    executor.forward(is_train=True)
+    executor.backward()
+    found = {name: array.asnumpy() for name, array in (executor.grad_dict | executor.aux_dict).items()}
+    return {name: array for name, array in found.items() if name not in ("data", "softmax_label")}
+
+
+@pytest.mark.parametrize("network", [*SIZES, *SMALL])
+def test_arrays_have_mxnets_names_shapes_and_order(published_configuration, network):
+    """The order decides what Nadam does with its first batches."""
+    spec = SMALL.get(network) or spec_of(published_configuration, network)
+    symbol = networks.build(mx.sym, spec, 64, CLASSES)
+    arguments, auxiliaries = networks.array_shapes(spec, 64, CLASSES)
+    with torch.device("meta"):
+        found = operators.build(spec, 64, CLASSES)
+    assert ["data", *operators.learned_arrays(found)] == sorted(
+        symbol.list_arguments(), key=lambda name: name != "data"
+    )
+    assert list(operators.moving_statistics(found)) == symbol.list_auxiliary_states()
+    assert {name: array.shape for name, array in operators.learned_arrays(found).items()} == arguments
+    assert {name: array.shape for name, array in operators.moving_statistics(found).items()} == auxiliaries
+
+
+@pytest.mark.parametrize("size", [41, 64])  # odd sides meet every rounding, even ones uneven padding
+@pytest.mark.parametrize("name", SMALL)
+def test_a_network_computes_what_mxnet_computes(name, size):
+    spec, data = SMALL[name], pictures(2, size)
+    arrays = random_arrays(spec, size)
+    expected = forward(networks.build(mx.sym, spec, size, CLASSES), arrays[0] | arrays[1], data)
+    assert relative_difference(scores(in_torch(spec, size, arrays), data), expected) < 2e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", SIZES)
+def test_a_network_of_full_size_computes_what_mxnet_computes(published_configuration, network):
+    spec, data = spec_of(published_configuration, network), pictures(1, 180)
+    arrays = random_arrays(spec, 180)
+    expected = forward(networks.build(mx.sym, spec, 180, CLASSES), arrays[0] | arrays[1], data)
+    difference = relative_difference(scores(in_torch(spec, 180, arrays), data), expected)
+    print(f"{network}: {difference:.1e}")
+    assert difference < 1e-4
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_and_moving_statistics_are_those_of_mxnet(name):
+    """Both within rounding of float64's; channels by sixteens, as MXNet cannot train others on a CPU."""
+    spec, size, data, labels = WIDE[name], 41, pictures(4, 41), np.array([0, 3, 6, 3])
+    arrays = random_arrays(spec, size)
+    exact = gradients_of_torch(in_torch(spec, size, arrays, torch.float64), data, labels)
+    in_single = gradients_of_torch(in_torch(spec, size, arrays), data, labels)
+    of_mxnet = gradients_of_mxnet(spec, arrays, data, labels)
+    assert not of_mxnet.pop("bn_data_gamma", np.zeros(1)).any()  # fixed, and without a gradient in PyTorch
+    assert set(exact) == set(in_single) == set(of_mxnet)
+    for array, expected in exact.items():
+        rounding = 1e-4 * np.abs(expected).max() + 1e-5  # a beta before another normalization has no gradient
+        np.testing.assert_allclose(in_single[array], expected, rtol=0, atol=rounding, err_msg=array)
+        np.testing.assert_allclose(of_mxnet[array], expected, rtol=0, atol=rounding, err_msg=array)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", SIZES)
+def test_gradients_of_full_size_are_right_in_both_engines(published_configuration, network):
+    """As far from float64's as float32 is: each engine's distance is printed, and bounded by the other's."""
+    spec, data, labels = spec_of(published_configuration, network), pictures(2, 180), np.array([0, 3])
+    arrays = random_arrays(spec, 180)
+    exact = gradients_of_torch(in_torch(spec, 180, arrays, torch.float64), data, labels)
+    in_single = gradients_of_torch(in_torch(spec, 180, arrays), data, labels)
+    of_mxnet = gradients_of_mxnet(spec, arrays, data, labels)
+    distances = {
+        engine: sorted(relative_difference(found[array], exact[array]) for array in exact if array.endswith("_weight"))
+        for engine, found in (("torch", in_single), ("mxnet", of_mxnet))
+    }
+    print(network, *(f"{engine}: median {d[len(d) // 2]:.1e}, largest {d[-1]:.1e};" for engine, d in distances.items()))
+    assert distances["torch"][-1] < 3 * distances["mxnet"][-1] + 1e-4
