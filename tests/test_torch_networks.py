@@ -24,6 +24,20 @@ def random_arrays(spec: dict, size: int) -> tuple[dict, dict]:
     return reference_networks.random_arrays(spec, size, CLASSES, np.random.default_rng(0))
 
 
+def settled_arrays(spec: dict, size: int) -> tuple[dict, dict]:
+    """Random arrays whose moving statistics are those of some pictures, as in a trained network.
+
+    With other statistics, numbers grow from layer to layer until float32's rounding decides the scores.
+    """
+    network = in_torch(spec, size, random_arrays(spec, size), torch.float64)
+    for layer in network.children():
+        if isinstance(layer, operators.BatchNorm):
+            layer.share_of_batch = 1.0
+    with torch.no_grad():
+        network.train()(torch.from_numpy(pictures(4, size)))
+    return operators.numbers(network)
+
+
 def pictures(count: int, size: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(0, 255, (count, 3, size, size))
 
@@ -95,11 +109,11 @@ def test_a_network_computes_what_mxnet_computes(name, size):
 @pytest.mark.parametrize("network", SIZES)
 def test_a_network_of_full_size_computes_what_mxnet_computes(published_configuration, network):
     spec, data = spec_of(published_configuration, network), pictures(1, 180)
-    arrays = random_arrays(spec, 180)
+    arrays = settled_arrays(spec, 180)
     expected = forward(networks.build(mx.sym, spec, 180, CLASSES), arrays[0] | arrays[1], data)
     difference = relative_difference(scores(in_torch(spec, 180, arrays), data), expected)
     print(f"{network}: {difference:.1e}")
-    assert difference < 1e-4
+    assert difference < 2e-5
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -123,7 +137,7 @@ def test_gradients_and_moving_statistics_are_those_of_mxnet(name):
 def test_gradients_of_full_size_are_right_in_both_engines(published_configuration, network):
     """As far from float64's as float32 is: each engine's distance is printed, and bounded by the other's."""
     spec, data, labels = spec_of(published_configuration, network), pictures(2, 180), np.array([0, 3])
-    arrays = random_arrays(spec, 180)
+    arrays = settled_arrays(spec, 180)
     exact = gradients_of_torch(in_torch(spec, 180, arrays, torch.float64), data, labels)
     in_single = gradients_of_torch(in_torch(spec, 180, arrays), data, labels)
     of_mxnet = gradients_of_mxnet(spec, arrays, data, labels)

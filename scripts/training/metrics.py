@@ -4,12 +4,27 @@ import math
 
 import numpy as np
 
+import cli
+
 SMALLEST_PROBABILITY = 1e-12
 
 
 def epochs_until(report: dict) -> list[dict]:
     """The reports of all epochs up to one whose report has those before it in `before`."""
     return [*report["before"], {key: value for key, value in report.items() if key != "before"}]
+
+
+def check_loss(loss: float, epoch: int, batch: int, batches: int) -> None:
+    """End a training whose loss, that of a batch (from 1), is not finite.
+
+    Raises:
+        cli.UserError: it is not.
+    """
+    if not math.isfinite(loss):
+        raise cli.UserError(
+            f"epoch {epoch}, batch {batch} of {batches}: the loss is {loss}; lower the learning rate of this epoch; the"
+            " epoch before is kept"
+        )
 
 
 class Metrics:
