@@ -54,8 +54,9 @@ def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def scores(network: torch.nn.Module, data: np.ndarray) -> np.ndarray:
+    dtype = next(network.parameters()).dtype
     with torch.inference_mode():
-        return network.eval()(torch.from_numpy(data).float()).numpy()
+        return network.eval()(torch.from_numpy(data).to(dtype)).numpy()
 
 
 def gradients_of_torch(network: torch.nn.Module, data: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -111,9 +112,12 @@ def test_a_network_of_full_size_computes_what_mxnet_computes(published_configura
     spec, data = spec_of(published_configuration, network), pictures(1, 180)
     arrays = settled_arrays(spec, 180)
     expected = forward(networks.build(mx.sym, spec, 180, CLASSES), arrays[0] | arrays[1], data)
-    difference = relative_difference(scores(in_torch(spec, 180, arrays), data), expected)
-    print(f"{network}: {difference:.1e}")
-    assert difference < 2e-5
+    found = scores(in_torch(spec, 180, arrays), data)
+    exact = scores(in_torch(spec, 180, arrays, torch.float64), data)
+    difference, of_torch, of_mxnet = map(relative_difference, (found, found, expected), (expected, exact, exact))
+    print(f"{network}: {difference:.1e}; from float64: torch {of_torch:.1e}, mxnet {of_mxnet:.1e}")
+    assert difference < 2e-4
+    assert of_torch < 3 * of_mxnet + 1e-6
 
 
 @pytest.mark.parametrize("name", SMALL)
