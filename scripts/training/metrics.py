@@ -44,11 +44,15 @@ class Metrics:
         of_label = probabilities[np.arange(len(labels)), labels]
         cross_entropy = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
         better = (probabilities > of_label[:, None]).sum(axis=1)
-        self._top1 += int((better < 1).sum())
-        self._top5 += int((better < 5).sum())
-        self._cross_entropy += cross_entropy
-        self.examples += len(labels)
+        self.add_sums(len(labels), int((better < 1).sum()), int((better < 5).sum()), cross_entropy)
         return cross_entropy / len(labels)
+
+    def add_sums(self, examples: int, top1: int, top5: int, cross_entropy: float) -> None:
+        """Add examples whose sums are known: how many are right at once or among five, and their cross entropies."""
+        self._top1 += top1
+        self._top5 += top5
+        self._cross_entropy += cross_entropy
+        self.examples += examples
 
     def means(self) -> dict[str, float]:
         """Means over the examples; NaN where there are none."""

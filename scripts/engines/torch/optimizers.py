@@ -42,12 +42,16 @@ class Optimizer:
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """Update by the gradients, which are of the batch's mean loss; an array without one has a gradient of 0."""
-        gradients = [torch.zeros_like(array) if array.grad is None else array.grad for array in self._arrays]
-        self._updates += 1
-        self._update(gradients, [rate * share for share in self._rate_shares])
+        """Update by the gradients, which are of the batch's mean loss.
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
+        An array without one stays as it is: the gamma of a normalization that takes it for 1.
+        """
+        self._updates += 1
+        decays = [0.0 if array.grad is None else self._decay for array in self._arrays]
+        gradients = [torch.zeros_like(array) if array.grad is None else array.grad for array in self._arrays]
+        self._update(gradients, [rate * share for share in self._rate_shares], decays)
+
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
@@ -93,13 +97,14 @@ class SGD(Optimizer):
 
     parts = 1
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
-        self._move(gradients, rates)
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
+        self._move(gradients, rates, decays)
         torch._foreach_add_(self._arrays, self._kept[0])
 
-    def _move(self, gradients: list[Tensor], rates: list[float]) -> list[Tensor]:
+    def _move(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> list[Tensor]:
         """Bring the momentum up to date; returns the steps that were added to it."""
-        steps = torch._foreach_add(gradients, self._arrays, alpha=self._decay)
+        steps = torch._foreach_mul(self._arrays, decays)
+        torch._foreach_add_(steps, gradients)
         torch._foreach_mul_(steps, [-rate for rate in rates])
         torch._foreach_mul_(self._kept[0], self._momentum)
         torch._foreach_add_(self._kept[0], steps)
@@ -112,8 +117,8 @@ class SGD(Optimizer):
 class NAG(SGD):
     """Nesterov's accelerated gradient."""
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
-        steps = self._move(gradients, rates)
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
+        steps = self._move(gradients, rates, decays)
         torch._foreach_add_(self._arrays, self._kept[0], alpha=self._momentum)
         torch._foreach_add_(self._arrays, steps)
 
@@ -123,7 +128,7 @@ class Adam(Optimizer):
 
     parts = 2  # mean and variance
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
         self._average(gradients)
         correction = math.sqrt(1 - BETA2**self._updates) / (1 - BETA1**self._updates)
         roots = torch._foreach_sqrt(self._kept[1])
@@ -141,9 +146,9 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay: Loshchilov and Hutter, 2019 (arXiv:1711.05101), algorithm 2."""
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
-        torch._foreach_mul_(self._arrays, [1 - rate * self._decay for rate in rates])
-        super()._update(gradients, rates)
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
+        torch._foreach_mul_(self._arrays, [1 - rate * decay for rate, decay in zip(rates, decays, strict=True)])
+        super()._update(gradients, rates, decays)
 
 
 class Nadam(Adam):
@@ -151,7 +156,7 @@ class Nadam(Adam):
 
     m_schedule: float | None = 1.0
 
-    def _update(self, gradients: list[Tensor], rates: list[float]) -> None:
+    def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
         now, following = (
             BETA1 * (1 - 0.5 * 0.96 ** (update * SCHEDULE_DECAY)) for update in (self._updates, self._updates + 1)
         )
