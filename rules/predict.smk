@@ -27,6 +27,7 @@ rule predict_images:
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
         gpus=config["prediction"]["gpus"],
+        engine=config["prediction"]["engine"],
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:
@@ -34,4 +35,5 @@ rule predict_images:
         " --shard {wildcards.shard} --shards {params.shards}"
         " --network {params.network:q} --image {params.image:q} --params {input.params:q}"
         " --batch-size {params.batch_size} --decoders {threads} --gpus {params.gpus}"
+        " --engine {params.engine}"
         " --output {output.probabilities:q} 2> {log:q}"

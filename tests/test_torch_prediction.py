@@ -22,7 +22,7 @@ from engines.torch.faults import explained
 from engines.torch.predictor import Predictor, load_predictor
 
 
-@pytest.mark.parametrize("image", [IMAGE | {"scale": 0.02}, {"size": SIZE, "mean": [0, 0, 0], "scale": 0.01}])
+@pytest.mark.parametrize("image", [IMAGE | {"scale": 0.01}, {"size": SIZE, "mean": [0, 0, 0], "scale": 0.005}])
 @pytest.mark.parametrize("network", SMALL)
 def test_probabilities_are_those_of_mxnet(tmp_path, network, image):
     generator = np.random.default_rng(0)

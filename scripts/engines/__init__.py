@@ -14,7 +14,6 @@ import cli
 from training.recipe import Recipe
 
 NAMES = ("mxnet", "torch")
-USUAL = "mxnet"
 
 
 class Trainer(Protocol):

@@ -325,6 +325,7 @@ class Artifacts:
             "revision": sources.revision("predict_images.py"),
             "model": last.digest,
             "images": image_set.recipe,
+            **recipes.engine(self.config["prediction"]),
         }
         seed = images.removeprefix("valid-")
         made_from = {
