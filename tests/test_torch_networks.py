@@ -142,12 +142,12 @@ def assert_same_gradients(spec: dict, data: np.ndarray, labels: np.ndarray, arra
 @pytest.mark.slow
 @pytest.mark.parametrize("network", SIZES)
 def test_gradients_of_full_size_are_those_of_mxnet(published_configuration, network):
-    """In float64; how far float32's are from them in either engine is printed."""
-    spec, data, labels = spec_of(published_configuration, network), pictures(2, 180), np.array([0, 3])
-    arrays = settled_arrays(spec, 180)
+    """In float64, of small pictures; how far float32's are from them in either engine is printed."""
+    spec, data, labels = spec_of(published_configuration, network), pictures(4, 64), np.array([0, 3, 6, 3])
+    arrays = settled_arrays(spec, 64)
     exact = assert_same_gradients(spec, data, labels, arrays)
     in_single = {
-        "torch": gradients_of_torch(in_torch(spec, 180, arrays), data, labels),
+        "torch": gradients_of_torch(in_torch(spec, 64, arrays), data, labels),
         "mxnet": gradients_of_mxnet(spec, arrays, data, labels),
     }
     for engine, found in in_single.items():
