@@ -6,6 +6,9 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 PROFILE ?= $(if $(CONFIG)$(CONFIGS),,profiles/demo)
 VENV := .venv/.installed
 GPU := .venv/gpu/.installed
+# cpu: PyTorch without CUDA, for machines without a GPU; pip needs to be told where it is.
+BUILD ?=
+TORCH := .venv/.torch-$(BUILD)-installed
 # Without what the packages ask for: the pins are complete, and MXNet asks for numpy<2.
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 # The rules' programs run by the first python on PATH.
@@ -17,7 +20,7 @@ GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble bench-planning
 
 .DEFAULT_GOAL := help
-.PHONY: help gpu demo test test-slow test-slurm test-browser test-gpu test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
+.PHONY: help gpu torch demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
 
 help:  ## this list
 	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
@@ -38,6 +41,12 @@ $(GPU): requirements-gpu.txt $(VENV)
 	$(PIP) --target .venv/gpu -r requirements-gpu.txt
 	@touch $@
 
+torch: $(TORCH)  ## PyTorch, the other engine, with its CUDA 13: 3 GB; BUILD=cpu without
+
+$(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
+	$(PIP) -r $<
+	@touch $@
+
 demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
 	@$(SNAKEMAKE) --profile profiles/demo
 
@@ -55,6 +64,9 @@ test-browser: demo  ## the demo's report in a browser; needs chromium
 
 test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
+
+test-torch: $(TORCH)  ## PyTorch against MXNet on the CPU
+	$(ACTIVATE) pytest -rs tests/test_torch_*.py
 
 SUITES ?= trixie bookworm
 test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap

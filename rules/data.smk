@@ -32,7 +32,7 @@ rule index_catalog:
         benchmarks("index_catalog/{catalog}-{digest}")
     params:
         on_bad_product=config["on_bad_product"],
-    priority: BEFORE_TRAINING
+    priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
     threads: 2
     resources:
         runtime=minutes("index_catalog"),

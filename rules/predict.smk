@@ -17,6 +17,7 @@ rule predict_images:
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
         gpus=config["prediction"]["gpus"],
+        engine=config["prediction"]["engine"],
     priority: BEFORE_TRAINING
     threads: config["prediction"]["threads"]
     resources:
@@ -33,5 +34,5 @@ rule predict_images:
         " --catalog {input.catalog:q} --images {input.images:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
         " {params.network} --params {input.params:q}"
-        " --batch-size {params.batch_size} --decoders {threads} --gpus {params.gpus}"
+        " --batch-size {params.batch_size} --decoders {threads} --engine {params.engine} --gpus {params.gpus}"
         " --output {output.probabilities:q} 2> {log:q}"

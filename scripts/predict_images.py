@@ -75,7 +75,7 @@ def main() -> None:
         ) as decoders,
     ):
         # An engine is loaded after the decoders were forked: they start at once, and without its threads.
-        predictor = engines.choose().load_predictor(
+        predictor = engines.choose(args.engine).load_predictor(
             args.network, args.image, args.params, batch_size=args.batch_size, gpus=args.gpus
         )
         if len(rows):
@@ -105,6 +105,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--decoders", type=int, required=True, help="decoder processes")
+    parser.add_argument("--engine", choices=engines.NAMES, default=recipes.USUAL_ENGINE, help="that computes")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to predict on; 0: the CPU")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()

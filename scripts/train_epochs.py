@@ -41,7 +41,7 @@ def main() -> None:
     args = parse_args()
     recipe, classes = read_recipe(args.recipe), len(read_classes(args.classes))
     before = epochs_until(json.loads(args.metrics_before.read_text())) if args.metrics_before else []
-    trainer = engines.choose().create_trainer(
+    trainer = engines.choose(recipe.engine).create_trainer(
         recipe, classes, args.start, args.states, gpus=args.gpus, threads=args.threads
     )
     for epoch, output in enumerate(args.outputs, args.first_epoch):

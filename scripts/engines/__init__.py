@@ -10,7 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+import cli
 from training.recipe import Recipe
+
+NAMES = ("mxnet", "torch")
 
 
 class Trainer(Protocol):
@@ -104,6 +107,17 @@ class Engine(Protocol):
         ...
 
 
-def choose(name: str = "mxnet") -> Engine:
-    """Load an engine, and with it its library."""
-    return importlib.import_module(f"engines.{name}")
+def choose(name: str) -> Engine:
+    """Load an engine, and with it its library.
+
+    Raises:
+        cli.UserError: the library is not installed.
+    """
+    try:
+        return importlib.import_module(f"engines.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise cli.UserError(
+            f"engine: {name}: its library is not installed; docs/engines.md says how to, and what other engines compute"
+        ) from None

@@ -15,6 +15,7 @@ FAMILIES = {
     "densenet": densenet.features,
     "efficientnet-lite": efficientnet_lite.features,
 }
+CLASSIFIER = ("fc_weight", "fc_bias")  # the arrays of every network's last layer
 PADDED_BY_SIZE = ("efficientnet-lite",)  # the others pad alike for every size
 
 

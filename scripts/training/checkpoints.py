@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 import cli
+import networks
 from networks.shapes import Shape
 from training import params_file
+from training.recipe import Recipe
 
 Arrays = dict[str, np.ndarray]
 
@@ -60,3 +62,42 @@ def fitting(found: tuple[Arrays, Arrays], shapes: tuple[dict[str, Shape], dict[s
         for arrays, wanted in zip(found, shapes, strict=True)
     ]
     return Transfer(*matching, needed=sum(map(len, shapes)))
+
+
+def of_start(start: Path, recipe: Recipe, classes: int) -> Transfer:
+    """What a checkpoint gives to the recipe's network; says how much that is.
+
+    Raises:
+        cli.UserError: fewer arrays match than the recipe asks for.
+    """
+    found = fitting(load(start), networks.array_shapes(recipe.network, recipe.image["size"], classes))
+    matches = f"{found.matched} of {found.needed} arrays match by name and shape"
+    cli.summary(f"{start}: {matches}")
+    if found.matched < recipe.min_transfer * found.needed:
+        raise cli.UserError(
+            f"{start}: {matches}, {recipe.min_transfer:.0%} are needed; choose another start, or lower the model's"
+            " min_transfer"
+        )
+    return found
+
+
+def of_trained(params: Path, network: dict, size: int) -> tuple[Transfer, int]:
+    """All arrays of a trained network, and the number of its classes.
+
+    Args:
+        network: family and numbers.
+        size: pixels of a picture's side.
+
+    Raises:
+        cli.UserError: the file is damaged or another network's.
+    """
+    found = load(params)
+    if "fc_bias" not in found[0]:
+        raise cli.UserError(f"{params}: no fc_bias, which every network ends in; train the model again")
+    classes = len(found[0]["fc_bias"])
+    weights = fitting(found, networks.array_shapes(network, size, classes))
+    if weights.matched < weights.needed:
+        raise cli.UserError(
+            f"{params}: {weights.matched} of the {weights.needed} arrays of its network match; train the model again"
+        )
+    return weights, classes

@@ -4,12 +4,27 @@ import math
 
 import numpy as np
 
+import cli
+
 SMALLEST_PROBABILITY = 1e-12
 
 
 def epochs_until(report: dict) -> list[dict]:
     """The reports of all epochs up to one whose report has those before it in `before`."""
     return [*report["before"], {key: value for key, value in report.items() if key != "before"}]
+
+
+def check_loss(loss: float, epoch: int, batch: int, batches: int) -> None:
+    """End a training whose loss, that of a batch (from 1), is not finite.
+
+    Raises:
+        cli.UserError: it is not.
+    """
+    if not math.isfinite(loss):
+        raise cli.UserError(
+            f"epoch {epoch}, batch {batch} of {batches}: the loss is {loss}; lower the learning rate of this epoch; the"
+            " epoch before is kept"
+        )
 
 
 class Metrics:
@@ -36,11 +51,15 @@ class Metrics:
         of_label = probabilities[np.arange(len(labels)), labels]
         cross_entropy = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
         rank = (probabilities >= of_label[:, None]).sum(axis=1)  # 1: no other class is as probable
-        self._top1 += int((rank <= 1).sum())
-        self._top5 += int((rank <= 5).sum())
-        self._cross_entropy += cross_entropy
-        self.examples += len(labels)
+        self.add_sums(len(labels), int((rank <= 1).sum()), int((rank <= 5).sum()), cross_entropy)
         return cross_entropy / len(labels)
+
+    def add_sums(self, examples: int, top1: int, top5: int, cross_entropy: float) -> None:
+        """Add examples whose sums are known: how many are right at once or among five, and their cross entropies."""
+        self._top1 += top1
+        self._top5 += top5
+        self._cross_entropy += cross_entropy
+        self.examples += examples
 
     def means(self) -> dict[str, float]:
         """Means over the examples; NaN where there are none."""

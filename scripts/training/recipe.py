@@ -26,6 +26,7 @@ class Recipe:
         course: how the learning rate runs inside epochs (workflow.recipes.rate_course); None: it is constant.
         body_rate: the learning rate of all but the classifier, as a share.
         train: "all", or "classifier": all else stays as it is, moving statistics too.
+        engine: that trains (scripts/engines/).
     """
 
     network: dict
@@ -44,6 +45,7 @@ class Recipe:
     course: dict | None = None
     body_rate: float = 1.0
     train: str = "all"
+    engine: str = "mxnet"
 
     @property
     def min_transfer(self) -> float:

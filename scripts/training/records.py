@@ -1,5 +1,6 @@
 """The records that a model learns from or is validated on."""
 
+import math
 from pathlib import Path
 
 import cli
@@ -20,3 +21,17 @@ def record_count(records: Path) -> int:
     if not count:
         raise cli.UserError(f"{records}: no records; choose a larger valid_fraction, or a dataset with fewer filters")
     return count
+
+
+def batch_count(records: Path, batch_size: int) -> int:
+    """Batches of an epoch; the last one is filled up.
+
+    Raises:
+        cli.UserError: a file is missing, or there are fewer records than a batch holds.
+    """
+    count = record_count(records)
+    if count < batch_size:
+        raise cli.UserError(
+            f"{records}: {count} records do not fill one batch of {batch_size}; lower the model's batch_size"
+        )
+    return math.ceil(count / batch_size)

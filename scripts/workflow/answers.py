@@ -48,6 +48,7 @@ class Answers:
             "revision": sources.revision("predict_images.py"),
             "model": last.digest,
             "images": listed.recipe,
+            **recipes.engine(self._config["prediction"]),
         }
         made_from = {
             "catalog": self._data.sources(images).catalog,

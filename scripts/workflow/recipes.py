@@ -10,6 +10,7 @@ AUGMENTATION_AND_REGULARIZATION = ("dropout", "label_smoothing", "mirror", "hsl"
 OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
 # What the published recipes do not have is in a recipe only where it is set.
 FINE_TUNING = {"body_rate": 1.0, "train": "all"}
+USUAL_ENGINE = "mxnet"
 
 
 def epoch_settings(model: dict) -> Iterator[tuple[dict, float, bool]]:
@@ -96,6 +97,7 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
         "transfer": {"min_transfer": model["min_transfer"]} if is_transfer else None,
         **rate_course(model, epoch),
         **{key: phase[key] for key, usual in FINE_TUNING.items() if phase[key] != usual},
+        **engine(model),
     }
 
 
@@ -107,6 +109,11 @@ def turn(models: dict, name: str) -> int:
 def leg(config: dict, model: str, epoch: int) -> str:
     """The cluster job that an epoch belongs to, together with its neighbours (training.epochs_per_job)."""
     return f"{model}-{(epoch - 1) // config['training']['epochs_per_job']}"
+
+
+def engine(section: dict) -> dict:
+    """The engine of a model or of prediction, for its recipe, which holds it only where it is not the usual one."""
+    return {} if section["engine"] == USUAL_ENGINE else {"engine": section["engine"]}
 
 
 def trained_datasets(config: dict) -> list[str]:

@@ -103,6 +103,14 @@ def test_a_recipe_of_fine_tuning_holds_what_is_set(config):
     assert "image" not in last["network"]
 
 
+def test_an_engine_is_in_a_recipe_only_where_it_is_not_the_usual_one(config):
+    before = recipes.epoch_recipe(config, "M01", 1)
+    config["models"]["M01"]["engine"] = "torch"
+    assert recipes.epoch_recipe(config, "M01", 1) == before | {"engine": "torch"}
+
+
 def test_published_recipes_know_nothing_of_fine_tuning(config):
     every = [recipes.epoch_recipe(config, name, 1) for name in config["models"]]
-    assert not any({"course", "body_rate", "train"} & set(recipe) or "resize" in recipe["image"] for recipe in every)
+    assert not any(
+        {"course", "body_rate", "train", "engine"} & set(recipe) or "resize" in recipe["image"] for recipe in every
+    )

@@ -394,6 +394,18 @@ def test_products_in_groups_split_and_train_again(results):
     assert results.why({"group_field": "shop"})["split_catalog 1"] == "group_field: none -> shop"
 
 
+def test_another_engine_trains_its_model_again(results):
+    change = {"models": {"M01": {"engine": "torch"}}}
+    assert results.jobs(change) == training("M01") | all_that_follows("M01")
+    assert results.why(change)["train_epochs M01 0001"] == "engine: none -> torch"
+    change = {"models": {"M10": {"engine": "torch"}}}  # and what starts from it
+    assert results.jobs(change) == training("M10") | training("M11") | all_that_follows("M10", "M11")
+
+
+def test_another_engine_of_prediction_predicts_again(results):
+    assert results.jobs({"prediction": {"engine": "torch"}}) == all_that_follows(*ALL)
+
+
 def test_another_seed_makes_another_split(results, monkeypatch):
     monkeypatch.setitem(SEED, "M09", 2)
     made = {"split_catalog 2", "pack_records B train", "pack_records B valid", "list_images valid-2"}

@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import cli
 from engines.mxnet.library import mx
 from training.recipe import Recipe
-from training.records import record_count
 from workflow import recipes
 
 
@@ -14,15 +12,7 @@ def training_batches(records: Path, recipe: Recipe, epoch: int, threads: int) ->
 
     The last batch is filled up from the first records. Where pictures are resized to more than they are cropped to,
     the crop is at random.
-
-    Raises:
-        cli.UserError: there are fewer records than a batch holds.
     """
-    count = record_count(records)
-    if count < recipe.batch_size:
-        raise cli.UserError(
-            f"{records}: {count} records do not fill one batch of {recipe.batch_size}; lower the model's batch_size"
-        )
     seed = (recipe.seed + epoch) % (1 << 31)
     hue, saturation, lightness = recipe.hsl
     return mx.io.ImageRecordIter(

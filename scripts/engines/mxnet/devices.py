@@ -42,5 +42,5 @@ def check_capability(number: int, gpu: gpus.Gpu) -> None:
         raise cli.UserError(
             f"GPU {number}: {gpu.name} (compute capability {gpu.major}.{gpu.minor}) is not supported by MXNet 1.9.1,"
             f" whose kernels run on {SUPPORTED}; leave it out by CUDA_VISIBLE_DEVICES, or choose other nodes"
-            " (gpu_model in profiles/slurm/config.yaml)"
+            " (gpu_model in profiles/slurm/config.yaml), or another engine (engine: torch)"
         )

@@ -1,22 +1,14 @@
-"""Optimizers as the published solution used them, and their states as plain arrays.
+"""Optimizers as the published solution used them, and their states."""
 
-MXNet's own save_optimizer_states pickles, and leaves out the update counts and Nadam's momentum schedule, without
-which a resumed training drifts.
-"""
-
-import io
-import json
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
-import cli
 from engines.mxnet.library import mx
+from networks import CLASSIFIER
+from training import states_file
 from training.recipe import Recipe
-
-CLASSIFIER = ("fc_weight", "fc_bias")  # the last layer of every network
 
 
 class NAG(mx.optimizer.NAG):
@@ -85,36 +77,17 @@ def updater_of(module: mx.mod.Module) -> mx.optimizer.Updater:
 
 
 def save_states(module: mx.mod.Module, path: Path) -> None:
-    """Write optimizer states, update counts and Nadam's schedule as a .npz of plain arrays."""
+    """Write optimizer states, update counts and Nadam's schedule (training/states_file.py)."""
     updater = updater_of(module)
     optimizer = updater.optimizer
-    arrays, layout = {}, {}
-    for key, state in updater.states.items():
-        parts = state if isinstance(state, tuple) else (state,)
-        layout[_text(key)] = {"is_tuple": isinstance(state, tuple), "parts": [part is not None for part in parts]}
-        for number, part in enumerate(parts):
-            if part is not None:
-                arrays[f"{_text(key)}/{number}"] = part.asnumpy()
-    header = {
-        "optimizer": type(optimizer).__name__,
-        "layout": layout,
-        "num_update": optimizer.num_update,
-        "update_counts": {
-            str(device): {_text(key): count for key, count in counts.items()}
-            for device, counts in optimizer._all_index_update_counts.items()
-        },
-        "m_schedule": getattr(optimizer, "m_schedule", None),
-    }
-    write_npz(path, {"header": np.array(json.dumps(header)), **arrays})
-
-
-def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write arrays as np.savez does, but the same bytes under every Python: not all declare large files alike."""
-    with zipfile.ZipFile(path, "w") as file:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            np.save(content, array)
-            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getbuffer())
+    states = states_file.States(
+        type(optimizer).__name__,
+        {key: _converted(state, mx.nd.NDArray.asnumpy) for key, state in updater.states.items()},
+        optimizer.num_update,
+        optimizer._all_index_update_counts,
+        getattr(optimizer, "m_schedule", None),
+    )
+    states_file.write(path, states)
 
 
 def load_states(module: mx.mod.Module, path: Path) -> None:
@@ -125,37 +98,22 @@ def load_states(module: mx.mod.Module, path: Path) -> None:
     """
     updater = updater_of(module)
     optimizer = updater.optimizer
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            header = json.loads(str(saved["header"]))
-            states = {key: _state(saved, key, layout) for key, layout in header["layout"].items()}
-    except FileNotFoundError:
-        raise cli.UserError(f"{path}: no such file; train the epoch before again, which writes it") from None
-    except (ValueError, KeyError, OSError) as error:
-        raise cli.UserError(f"{path}: not optimizer states: {error}; train the epoch before again") from error
-    if header["optimizer"] != type(optimizer).__name__:
-        raise cli.UserError(f"{path}: states of {header['optimizer']}, not of {type(optimizer).__name__}")
-    updater.states = {_key(key): state for key, state in states.items()}
+    states = states_file.read(path, type(optimizer).__name__)
+    updater.states = {key: _converted(state, _in_mxnet) for key, state in states.arrays.items()}
     updater.states_synced = dict.fromkeys(updater.states, False)
-    optimizer.num_update = header["num_update"]
-    for device, counts in header["update_counts"].items():
-        optimizer._all_index_update_counts[int(device)] = {_key(key): count for key, count in counts.items()}
+    optimizer.num_update = states.num_update
+    optimizer._all_index_update_counts.update(states.update_counts)
     optimizer._index_update_count = optimizer._all_index_update_counts[0]
-    if header["m_schedule"] is not None:
-        optimizer.m_schedule = header["m_schedule"]
+    if states.m_schedule is not None:
+        optimizer.m_schedule = states.m_schedule
 
 
-def _state(saved: np.lib.npyio.NpzFile, key: str, layout: dict) -> mx.nd.NDArray | tuple | None:
-    parts = tuple(
-        mx.nd.array(saved[f"{key}/{number}"], dtype=saved[f"{key}/{number}"].dtype) if is_array else None
-        for number, is_array in enumerate(layout["parts"])
-    )
-    return parts if layout["is_tuple"] else parts[0]
+def _in_mxnet(array: np.ndarray) -> mx.nd.NDArray:
+    return mx.nd.array(array, dtype=array.dtype)
 
 
-def _text(key: int | str) -> str:
-    return json.dumps(key)
-
-
-def _key(text: str) -> int | str:
-    return json.loads(text)
+def _converted(state: object, convert: Callable) -> object:
+    """An array's state with each of its parts converted; it is a part, a tuple of parts, or None for none."""
+    if isinstance(state, tuple):
+        return tuple(_converted(part, convert) for part in state)
+    return None if state is None else convert(state)

@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-import cli
 import networks
 from engines.mxnet import devices
 from engines.mxnet.faults import explained
@@ -70,15 +69,7 @@ class Predictor:
 @explained()
 def load_predictor(network: dict, image: dict, params: Path, *, batch_size: int, gpus: int) -> Predictor:
     """See engines.Engine."""
-    found = checkpoints.load(params)
-    if "fc_bias" not in found[0]:
-        raise cli.UserError(f"{params}: no fc_bias, which every network ends in; train the model again")
-    classes = len(found[0]["fc_bias"])
-    weights = checkpoints.fitting(found, networks.array_shapes(network, image["size"], classes))
-    if weights.matched < weights.needed:
-        raise cli.UserError(
-            f"{params}: {weights.matched} of the {weights.needed} arrays of its network match; train the model again"
-        )
+    weights, classes = checkpoints.of_trained(params, network, image["size"])
     symbol = prediction_symbol(networks.build(mx.sym, network, image["size"], classes), image)
     return Predictor(symbol, weights, image["size"], batch_size, devices.contexts(gpus))
 

@@ -14,9 +14,9 @@ from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.faults import explained
 from engines.mxnet.library import mx
 from training import checkpoints
-from training.metrics import Metrics
+from training.metrics import Metrics, check_loss
 from training.recipe import Recipe
-from training.records import record_count
+from training.records import batch_count, record_count
 
 INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
 
@@ -53,11 +53,11 @@ def prepare(
             f"a batch of {batch} cannot be shared by {len(contexts)} GPUs; change the model's batch_size"
         )
     names = [name for name in symbol.list_arguments() if name not in INPUTS]
-    fixed = [name for name in names if name not in optimizers.CLASSIFIER] if recipe.trains_classifier_only else None
+    fixed = [name for name in names if name not in networks.CLASSIFIER] if recipe.trains_classifier_only else None
     module = mx.mod.Module(symbol, context=contexts, fixed_param_names=fixed)
     module.bind(data_shapes=[("data", (batch, 3, size, size))], label_shapes=[("softmax_label", (batch,))])
     mx.random.seed(recipe.seed)
-    fitting = weights_of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
+    fitting = checkpoints.of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
     module.init_params(
         # He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), with the published solution's settings.
         mx.init.MSRAPrelu(factor_type="avg", slope=0.25),
@@ -70,24 +70,6 @@ def prepare(
     if states:
         optimizers.load_states(module, states)
     return module
-
-
-def weights_of_start(start: Path, recipe: Recipe, classes: int) -> checkpoints.Transfer:
-    """What a checkpoint gives to the recipe's network; says how much that is.
-
-    Raises:
-        cli.UserError: fewer arrays match than the recipe asks for.
-    """
-    shapes = networks.array_shapes(recipe.network, recipe.image["size"], classes)
-    fitting = checkpoints.fitting(checkpoints.load(start), shapes)
-    found = f"{fitting.matched} of {fitting.needed} arrays match by name and shape"
-    cli.summary(f"{start}: {found}")
-    if fitting.matched < recipe.min_transfer * fitting.needed:
-        raise cli.UserError(
-            f"{start}: {found}, {recipe.min_transfer:.0%} are needed; choose another start, or lower the model's"
-            " min_transfer"
-        )
-    return fitting
 
 
 def in_mxnet(arrays: dict[str, np.ndarray]) -> dict[str, mx.nd.NDArray]:
@@ -115,8 +97,8 @@ class Trainer:
         recipe, module = self._recipe, self._module
         mx.random.seed((recipe.seed + epoch) % (1 << 31))
         optimizer = optimizers.updater_of(module).optimizer
+        total = batch_count(records, recipe.batch_size)
         batches = training_batches(records, recipe, epoch, self._threads)
-        total = math.ceil(record_count(records) / recipe.batch_size)
         metrics = Metrics()
         start = time.monotonic()
         with cli.progress(total, "batch", f"epoch {epoch}") as bar:
@@ -125,11 +107,7 @@ class Trainer:
                 module.forward_backward(batch)
                 module.update()
                 loss = metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())
-                if not math.isfinite(loss):
-                    raise cli.UserError(
-                        f"epoch {epoch}, batch {number} of {total}: the loss is {loss}; lower the learning rate of"
-                        " this epoch; the epoch before is kept"
-                    )
+                check_loss(loss, epoch, number, total)
                 bar.update()
         mx.nd.waitall()
         seconds = time.monotonic() - start

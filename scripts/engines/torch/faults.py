@@ -1,0 +1,29 @@
+"""What a GPU could not do, in one line."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+import cli
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn CUDA's errors into lines for users; also a decorator.
+
+    Raises:
+        cli.UserError: a GPU failed; says why, with advice where there is some.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        advice = "lower batch_size (of the model, or of prediction), or choose GPUs with more memory"
+        raise cli.UserError(f"{_reason(error)}; {advice}") from error
+    except torch.AcceleratorError as error:
+        raise cli.UserError(_reason(error)) from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """The first sentence of what PyTorch says."""
+    return str(error).strip().splitlines()[0].partition(". ")[0]

@@ -1,0 +1,183 @@
+"""Training by PyTorch, epoch by epoch."""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import cli
+import networks
+from engines.torch import devices, operators, optimizers
+from engines.torch.batches import training_batches, validation_batches
+from engines.torch.faults import explained
+from networks.shapes import Shape
+from training import checkpoints
+from training.checkpoints import Arrays
+from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss
+from training.recipe import Recipe
+from training.records import batch_count
+
+SLOPE = 0.25  # of the PReLU that the initial weights are for, as the published solution set it
+
+
+def initial_arrays(shapes: tuple[dict[str, Shape], dict[str, Shape]], seed: int) -> tuple[Arrays, Arrays]:
+    """Learned arrays and moving statistics of a network that has learned nothing, as MXNet's MSRAPrelu has them.
+
+    He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), by the mean of inputs and outputs.
+    """
+    generator = np.random.default_rng(seed)
+
+    def array(name: str, shape: Shape) -> np.ndarray:
+        if name.endswith("_weight"):
+            outputs, inputs, *window = shape
+            variance = 2 / ((1 + SLOPE**2) * (outputs + inputs) * math.prod(window) / 2)
+            return generator.normal(0, math.sqrt(variance), shape).astype(np.float32)
+        return np.full(shape, name.endswith(("_gamma", "_moving_var")), np.float32)
+
+    return tuple({name: array(name, shape) for name, shape in kind.items()} for kind in shapes)
+
+
+def prepare(recipe: Recipe, classes: int, start: Path | None, device: torch.device) -> nn.Module:
+    """A network with its weights, ready for the first epoch.
+
+    Raises:
+        cli.UserError: a file does not fit, or fewer arrays match the start than the recipe asks for.
+    """
+    fitting = checkpoints.of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
+    size = recipe.image["size"]
+    arguments, auxiliaries = initial_arrays(networks.array_shapes(recipe.network, size, classes), recipe.seed)
+    network = operators.build(recipe.network, size, classes, recipe.dropout)
+    operators.fill(network, arguments | fitting.arguments, auxiliaries | fitting.auxiliaries)
+    if recipe.trains_classifier_only:
+        for name, array in operators.learned_arrays(network).items():
+            array.requires_grad_(name in networks.CLASSIFIER)
+    return devices.on_device(network, device)
+
+
+def smoothed_cross_entropy(scores: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """The mean over a batch; the true class has 1 - smoothing, the others smoothing / (classes - 1) each."""
+    logarithms = torch.log_softmax(scores, dim=1)
+    of_label = logarithms.gather(1, labels[:, None])[:, 0]
+    if not smoothing:
+        return -of_label.mean()
+    of_others = (logarithms.sum(dim=1) - of_label) / (scores.shape[1] - 1)
+    return -((1 - smoothing) * of_label + smoothing * of_others).mean()
+
+
+class Trainer:
+    """An engines.Trainer.
+
+    Args:
+        network: as prepare leaves it.
+        threads: that decode pictures.
+    """
+
+    def __init__(
+        self, network: nn.Module, optimizer: optimizers.Optimizer, recipe: Recipe, device: torch.device, threads: int
+    ) -> None:
+        self._network, self._optimizer, self._recipe = network, optimizer, recipe
+        self._device, self._threads = device, threads
+        self.devices = [str(device)]
+
+    @explained()
+    def train(self, records: Path, epoch: int, rate: float) -> dict:
+        recipe = self._recipe
+        torch.manual_seed((recipe.seed + epoch) % (1 << 31))
+        total = batch_count(records, recipe.batch_size)
+        batches = training_batches(records, recipe, epoch, self._threads, pinned=self._device != devices.CPU)
+        self._network.train()
+        if recipe.trains_classifier_only:
+            self._fix_statistics()
+        sums = _Sums(self._device)
+        losses = []
+        start = time.monotonic()
+        with cli.progress(total, "batch", f"epoch {epoch}") as bar:
+            for number, (pictures, classes) in enumerate(batches, 1):
+                labels = classes.to(self._device, non_blocking=True)
+                scores = self._scores(pictures)
+                self._network.zero_grad()
+                smoothed_cross_entropy(scores, labels, recipe.label_smoothing).backward()
+                self._optimizer.step(rate * recipe.rate_share(epoch, number - 1, total))
+                # The loss before is asked for while a GPU works on this batch, which it need not wait for.
+                losses.append(sums.add(scores.detach(), labels))
+                if number > 1:
+                    check_loss(losses[-2].item(), epoch, number - 1, total)
+                bar.update()
+        check_loss(losses[-1].item(), epoch, total, total)
+        seconds = time.monotonic() - start
+        metrics = sums.metrics()
+        return {**metrics.means(), "images_per_second": metrics.examples / seconds, "seconds": seconds}
+
+    @explained()
+    @torch.inference_mode()
+    def validate(self, records: Path) -> dict:
+        self._network.eval()
+        sums = _Sums(self._device)
+        for pictures, labels in validation_batches(
+            records, self._recipe, self._threads, pinned=self._device != devices.CPU
+        ):
+            sums.add(self._scores(pictures), labels.to(self._device, non_blocking=True))
+        metrics = sums.metrics()
+        return {**metrics.means(), "images": metrics.examples}
+
+    @explained()
+    def save(self, params: Path, states: Path) -> None:
+        checkpoints.save(params, *operators.numbers(self._network))
+        self._optimizer.save(states)
+
+    def _scores(self, pictures: Tensor) -> Tensor:
+        """Scores (batch, classes) float32 of pictures (batch, size, size, 3) uint8."""
+        seen = devices.inputs(pictures.permute(0, 3, 1, 2), self._recipe.image, self._device)
+        with devices.precision(self._device):
+            return self._network(seen).float()
+
+    def _fix_statistics(self) -> None:
+        """Let batch normalizations use their moving statistics in training too, and leave them as they are."""
+        for layer in self._network.children():
+            if isinstance(layer, operators.BatchNorm):
+                layer.eval()
+
+
+class _Sums:
+    """Metrics that are added up on a device, which nobody has to wait for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._examples = 0
+        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+
+    def add(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Add a batch; returns its cross entropy, which is the plain one (see training.metrics)."""
+        probabilities = torch.softmax(scores, dim=1)
+        of_label = probabilities.gather(1, labels[:, None])
+        better = (probabilities > of_label).sum(dim=1)
+        cross_entropy = -of_label.clamp(min=SMALLEST_PROBABILITY).log().sum(dtype=torch.float64)
+        self._sums += torch.stack([(better < 1).sum(), (better < 5).sum(), cross_entropy])
+        self._examples += len(labels)
+        return cross_entropy / len(labels)
+
+    def metrics(self) -> Metrics:
+        metrics = Metrics()
+        top1, top5, cross_entropy = self._sums.tolist()
+        metrics.add_sums(self._examples, int(top1), int(top5), cross_entropy)
+        return metrics
+
+
+@explained()
+def create_trainer(
+    recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+) -> Trainer:
+    """See engines.Engine."""
+    if gpus > 1:
+        raise cli.UserError(
+            f"{gpus} GPUs are asked for, but PyTorch trains on one here; set the model's gpus to 1, or engine: mxnet"
+        )
+    [device] = devices.take(gpus)
+    network = prepare(recipe, classes, start, device)
+    arrays = operators.learned_arrays(network)
+    optimizer = optimizers.create(recipe, arrays)
+    if states:
+        optimizer.load(states, list(arrays))
+    return Trainer(network, optimizer, recipe, device, threads)
