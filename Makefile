@@ -66,7 +66,7 @@ test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
 
 test-torch: $(TORCH)  ## PyTorch against MXNet on the CPU
-	$(ACTIVATE) pytest -rs tests/test_torch_*.py
+	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py
 
 SUITES ?= trixie bookworm
 test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap

@@ -27,6 +27,10 @@ def random_arrays(spec: dict, size: int, classes: int, generator: np.random.Gene
     )
 
 
+def in_float32(arrays: Arrays) -> Arrays:
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 def _random_array(name: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
     if name.endswith("_weight"):
         return generator.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)

@@ -53,8 +53,7 @@ class Case:
         self.images = self.catalog.with_suffix(".parquet")
         self.params = folder / "0001.params"
         kinds = reference_networks.random_arrays(NETWORK, SIZE, CLASSES, rng)
-        in_float32 = [{name: array.astype(np.float32) for name, array in arrays.items()} for arrays in kinds]
-        checkpoints.save(self.params, *in_float32)
+        checkpoints.save(self.params, *map(reference_networks.in_float32, kinds))
         self.arrays = kinds[0] | kinds[1]
 
     def arguments(self, output: Path, **changed: object) -> list[str]:

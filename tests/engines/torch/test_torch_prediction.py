@@ -12,7 +12,7 @@ from test_networks import SMALL
 import cli
 import engines
 import reference_networks
-from test_predict_images import CLASSES, IMAGE, NETWORK, SIZE, Case, case, in_float32, run_here, whole
+from test_predict_images import CLASSES, IMAGE, NETWORK, SIZE, Case, case, run_here, whole
 from training import checkpoints
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
@@ -27,7 +27,7 @@ from engines.torch.predictor import Predictor, load_predictor
 def test_probabilities_are_those_of_mxnet(tmp_path, network, image):
     generator = np.random.default_rng(0)
     arrays = reference_networks.random_arrays(SMALL[network], SIZE, CLASSES, generator)
-    checkpoints.save(tmp_path / "0001.params", *map(in_float32, arrays))
+    checkpoints.save(tmp_path / "0001.params", *map(reference_networks.in_float32, arrays))
     pixels = generator.integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
     of_mxnet, of_torch = (
         engines.choose(name).load_predictor(SMALL[network], image, tmp_path / "0001.params", batch_size=6, gpus=0)
