@@ -40,7 +40,11 @@ class Trainer(Protocol):
         ...
 
     def validate(self, records: Path) -> dict:
-        """Metrics on all records without augmentation, and how many images these are."""
+        """Metrics on all records without augmentation, and how many images these are.
+
+        Raises:
+            cli.UserError: the network's probabilities are not finite.
+        """
         ...
 
     def save(self, params: Path, states: Path) -> None:

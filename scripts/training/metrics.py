@@ -1,6 +1,7 @@
 """Top-1 and top-5 accuracy and cross entropy, added up over batches."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -27,6 +28,19 @@ def check_loss(loss: float, epoch: int, batch: int, batches: int) -> None:
         )
 
 
+def check_valid_loss(loss: float, records: Path) -> None:
+    """End a training after an epoch whose loss on the valid part is not finite.
+
+    Raises:
+        cli.UserError: it is not.
+    """
+    if not math.isfinite(loss):
+        raise cli.UserError(
+            f"{records}: after this epoch the network's probabilities are not finite; lower the epoch's learning rate;"
+            " the epoch before is kept"
+        )
+
+
 class Metrics:
     """Sums over the examples seen so far."""
 
@@ -36,15 +50,22 @@ class Metrics:
         self._cross_entropy = 0.0
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
-        """Add a batch: probabilities (batch, classes) float32, labels (batch,) class ids; returns its cross entropy.
+        """Add a batch; returns its cross entropy, NaN where a probability of any class is not finite.
 
-        The cross entropy is the plain one, without label smoothing, as in the published logs.
+        The cross entropy is the plain one, without label smoothing, as in the published logs. A class that is as
+        probable as the right one counts as better: a network that says the same of all classes is never right.
+
+        Args:
+            probabilities: (batch, classes) float32.
+            labels: (batch,) class ids.
         """
+        if not np.isfinite(probabilities).all():
+            return math.nan
         labels = labels.astype(np.int64)
         of_label = probabilities[np.arange(len(labels)), labels]
         cross_entropy = -np.log(np.maximum(of_label, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
-        better = (probabilities > of_label[:, None]).sum(axis=1)
-        self.add_sums(len(labels), int((better < 1).sum()), int((better < 5).sum()), cross_entropy)
+        rank = (probabilities >= of_label[:, None]).sum(axis=1)  # 1: no other class is as probable
+        self.add_sums(len(labels), int((rank <= 1).sum()), int((rank <= 5).sum()), cross_entropy)
         return cross_entropy / len(labels)
 
     def add_sums(self, examples: int, top1: int, top5: int, cross_entropy: float) -> None:

@@ -13,7 +13,7 @@ from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.faults import explained
 from engines.mxnet.library import mx
 from training import checkpoints
-from training.metrics import Metrics, check_loss
+from training.metrics import Metrics, check_loss, check_valid_loss
 from training.recipe import Recipe
 from training.records import batch_count, record_count
 
@@ -119,7 +119,8 @@ class Trainer:
         for batch in validation_batches(records, self._recipe, self._threads):
             self._module.forward(batch, is_train=False)
             real = min(self._recipe.batch_size, count - metrics.examples)
-            metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
+            loss = metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
+            check_valid_loss(loss, records)
         return {**metrics.means(), "images": metrics.examples}
 
     @explained()
