@@ -1,6 +1,7 @@
 """Top-1 and top-5 accuracy and cross entropy, added up over batches."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +25,19 @@ def check_loss(loss: float, epoch: int, batch: int, batches: int) -> None:
         raise cli.UserError(
             f"epoch {epoch}, batch {batch} of {batches}: the loss is {loss}; lower the learning rate of this epoch; the"
             " epoch before is kept"
+        )
+
+
+def check_valid_loss(loss: float, records: Path) -> None:
+    """End a training after an epoch whose loss on the valid part is not finite.
+
+    Raises:
+        cli.UserError: it is not.
+    """
+    if not math.isfinite(loss):
+        raise cli.UserError(
+            f"{records}: after this epoch the network's probabilities are not finite; lower the epoch's learning rate;"
+            " the epoch before is kept"
         )
 
 

@@ -1,7 +1,6 @@
 """Training by MXNet's Module, epoch by epoch."""
 
 import json
-import math
 import time
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.faults import explained
 from engines.mxnet.library import mx
 from training import checkpoints
-from training.metrics import Metrics, check_loss
+from training.metrics import Metrics, check_loss, check_valid_loss
 from training.recipe import Recipe
 from training.records import batch_count, record_count
 
@@ -121,11 +120,7 @@ class Trainer:
             self._module.forward(batch, is_train=False)
             real = min(self._recipe.batch_size, count - metrics.examples)
             loss = metrics.add(self._module.get_outputs()[0].asnumpy()[:real], batch.label[0].asnumpy()[:real])
-            if not math.isfinite(loss):
-                raise cli.UserError(
-                    f"{records}: after this epoch the network's probabilities are not finite; lower the epoch's"
-                    " learning rate; the epoch before is kept"
-                )
+            check_valid_loss(loss, records)
         return {**metrics.means(), "images": metrics.examples}
 
     @explained()

@@ -16,7 +16,7 @@ from engines.torch.faults import explained
 from networks.shapes import Shape
 from training import checkpoints
 from training.checkpoints import Arrays
-from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss
+from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss, check_valid_loss
 from training.recipe import Recipe
 from training.records import batch_count
 
@@ -121,7 +121,9 @@ class Trainer:
         ):
             sums.add(self._scores(pictures), labels.to(self._device, non_blocking=True))
         metrics = sums.metrics()
-        return {**metrics.means(), "images": metrics.examples}
+        means = metrics.means()
+        check_valid_loss(means["cross_entropy"], records)
+        return {**means, "images": metrics.examples}
 
     @explained()
     def save(self, params: Path, states: Path) -> None:
@@ -149,12 +151,12 @@ class _Sums:
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
 
     def add(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Add a batch; returns its cross entropy, which is the plain one (see training.metrics)."""
+        """As training.metrics.Metrics.add; a score that is not finite makes all probabilities of its picture NaN."""
         probabilities = torch.softmax(scores, dim=1)
         of_label = probabilities.gather(1, labels[:, None])
-        better = (probabilities > of_label).sum(dim=1)
+        rank = (probabilities >= of_label).sum(dim=1)
         cross_entropy = -of_label.clamp(min=SMALLEST_PROBABILITY).log().sum(dtype=torch.float64)
-        self._sums += torch.stack([(better < 1).sum(), (better < 5).sum(), cross_entropy])
+        self._sums += torch.stack([(rank <= 1).sum(), (rank <= 5).sum(), cross_entropy])
         self._examples += len(labels)
         return cross_entropy / len(labels)
 

@@ -25,6 +25,7 @@ from test_train_epochs import (
     write_records,
 )
 from training import checkpoints
+from training.metrics import Metrics
 from training.recipe import Recipe
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
@@ -235,6 +236,31 @@ def test_a_loss_that_is_not_a_number_names_epoch_and_batch_and_keeps_the_epoch_b
     with pytest.raises(cli.UserError, match=r"epoch 2, batch \d of 6: the loss is (nan|inf)"):
         train(tmp_path, settings, 2, 2, "--start", tmp_path / "0001.params")
     assert not list(tmp_path.glob("*0002.[!r]*"))
+
+
+def test_weights_that_the_last_step_of_an_epoch_ruined_are_told_by_the_valid_part(train, tmp_path):
+    settings = in_torch(optimizer="sgd", learning_rates=[1e38], batch_size=43)  # one step
+    with pytest.raises(cli.UserError, match=r"valid.rec: after this epoch the network's probabilities are not finite"):
+        train(tmp_path, settings, 1, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"0001.recipe.json"}
+
+
+@pytest.mark.parametrize("classes", [3, 9])
+def test_metrics_of_a_device_are_those_of_arrays(classes):
+    """Ties included: a class that is as probable as the right one counts as better."""
+    generator = np.random.default_rng(0)
+    scores = generator.integers(-2, 3, (200, classes)).astype(np.float32)
+    labels = generator.integers(0, classes, 200)
+    of_arrays, of_device = Metrics(), trainer._Sums(devices.CPU)
+    for rows in (slice(0, 150), slice(150, 200)):
+        seen, right = torch.tensor(scores[rows]), torch.tensor(labels[rows])
+        expected = of_arrays.add(torch.softmax(seen, 1).numpy(), labels[rows])
+        assert of_device.add(seen, right).item() == pytest.approx(expected)
+    found = of_device.metrics()
+    assert found.examples == 200
+    assert found.means() == pytest.approx(of_arrays.means())
+    scores[0, 0] = np.inf
+    assert not np.isfinite(of_device.add(torch.tensor(scores), torch.tensor(labels)).item())
 
 
 def test_records_that_fill_no_batch_are_named(train, tmp_path):
