@@ -108,7 +108,7 @@ def test_both_engines_take_the_same_steps(data, settings):
     In float64: in float32 one activation on the other side of a ReLU changes all that follows. MXNet's gradients are
     float64's to 1e-6 then; Adam's first steps follow the sign of a gradient, and make more of that.
     """
-    tolerance = 2e-2 if settings["optimizer"] == "adam" else 1e-3
+    tolerance = 5e-2 if settings["optimizer"] == "adam" else 1e-3
     settings = recipe(**settings, dropout=0.0)
     network = trainer.prepare(settings, CLASSES, None, devices.CPU).train().double()
     before = [{name: array.copy() for name, array in arrays.items()} for arrays in operators.numbers(network)]
