@@ -125,7 +125,7 @@ def test_both_engines_take_the_same_steps(data, settings):
     for own, given, others in zip(operators.numbers(network), before, other.numbers(), strict=True):
         for name, array in others.items():
             way = np.abs(array - given[name]).max()
-            np.testing.assert_allclose(own[name], array, rtol=0, atol=1e-3 * way + 1e-9, err_msg=name)
+            np.testing.assert_allclose(own[name], array, rtol=0, atol=5e-3 * way + 1e-9, err_msg=name)
             if not name.endswith("_bias"):
                 assert way > 1e-3 or name == "bn_data_gamma", name
 
