@@ -77,6 +77,7 @@ def test_files_that_no_rule_writes_are_not_listed(both):
 def test_a_drawn_catalog_that_a_configuration_names_as_its_catalog_stays(first, tmp_path):
     lay(files_of(first))
     catalog = Path(first.artifacts.data.catalog["train"]).parent
+    (catalog / "category_names.csv").write_text("category_id,category_level1\n1,A\n")
     drawn = next(line for line in OVERLAY.splitlines() if line.startswith("generate_catalog"))
     second = write(tmp_path / "second.yaml", (drawn, f"catalog: {catalog}"))
     assert first.artifacts.data.index["train"].digest != second.artifacts.data.index["train"].digest
