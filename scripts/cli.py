@@ -30,7 +30,7 @@ def parser(docstring: str) -> argparse.ArgumentParser:
 
 
 class UserError(Exception):
-    """A fault the user can mend: one line that names the file, the place in it and the way out."""
+    """A fault the user can mend: one line that names the file, the position in it and the way out."""
 
 
 def run(main: Callable[[], None]) -> NoReturn:

@@ -79,8 +79,8 @@ def difference_text(first: pd.Series, second: pd.Series) -> str:
     """By how many points the second is right more often, and the 95 % interval of that."""
     gained, lost = int((second & ~first).sum()), int((first & ~second).sum())
     low, high = paired_interval(gained, lost, len(first))
-    places = 2 if high - low < 0.1 else 1
-    return f"{100 * (gained - lost) / len(first):+.2f} ({100 * low:.{places}f} to {100 * high:.{places}f})"
+    digits = 2 if high - low < 0.1 else 1
+    return f"{100 * (gained - lost) / len(first):+.2f} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
 
 
 def compare(both: tuple[Given, Given], name: str) -> Row:

@@ -38,10 +38,10 @@ def draw_sizes(members: dict[str, int], right: dict[str, pd.DataFrame]) -> Figur
     ordered = sorted(members, key=members.get)
     singles = [100 * rows.networks.mean() for name, rows in right.items() if name not in members]
     shares.plot([1] * len(singles), singles, "x", color=style.GREY, label="single models, networks alone")
-    for place, (step, label) in enumerate({"networks": NETWORKS_ALONE, "labelled": LABELLED}.items()):
+    for position, (step, label) in enumerate({"networks": NETWORKS_ALONE, "labelled": LABELLED}.items()):
         counts = [int(right[name][step].sum()) for name in ordered]
-        sizes = [members[name] + SHIFT * (2 * place - 1) for name in ordered]
-        draw_shares(shares, sizes, counts, [count] * len(counts), label=label, **style.series(place))
+        sizes = [members[name] + SHIFT * (2 * position - 1) for name in ordered]
+        draw_shares(shares, sizes, counts, [count] * len(counts), label=label, **style.series(position))
     smallest = right[ordered[0]].networks
     pairs = [paired_interval_of(smallest, right[name].networks) for name in ordered[1:]]
     gains.axhline(0, color=style.GREY, linewidth=1.0)
@@ -64,27 +64,31 @@ def paired_interval_of(first: pd.Series, second: pd.Series) -> tuple[float, floa
     return ((gained - lost) / len(first), *paired_interval(gained, lost, len(first)))
 
 
-def draw_shares(axes: Axes, places: list[float], correct: list[int], counts: list[int], **look: object) -> None:
+def draw_shares(axes: Axes, positions: list[float], correct: list[int], counts: list[int], **look: object) -> None:
     """Draw shares of counts in per cent with their 95 % intervals."""
     pairs = zip(correct, counts, strict=True)
-    draw_intervals(axes, places, [(right / count, *wilson_interval(right, count)) for right, count in pairs], **look)
+    draw_intervals(axes, positions, [(right / count, *wilson_interval(right, count)) for right, count in pairs], **look)
 
 
-def draw_intervals(axes: Axes, places: list[float], shares: list[tuple[float, float, float]], **look: object) -> None:
+def draw_intervals(
+    axes: Axes, positions: list[float], shares: list[tuple[float, float, float]], **look: object
+) -> None:
     """Draw shares (value, low, high) in per cent, joined, each with its interval."""
     values, lows, highs = ([100 * share[part] for share in shares] for part in range(3))
-    axes.vlines(places, lows, highs, color=look["color"], linewidth=1.0)
-    axes.plot(places, values, **look)
+    axes.vlines(positions, lows, highs, color=look["color"], linewidth=1.0)
+    axes.plot(positions, values, **look)
 
 
 def draw_levels(name: str, evaluation: dict) -> Figure:
     """Accuracy by category of the first level with 95 % intervals, largest first."""
     levels = evaluation["by_top_level"][:LARGEST]
     figure, axes = plt.subplots(figsize=(7, 1.5 + 0.24 * len(levels)))
-    places = style.name_rows(axes, (f"{style.shortened(level['level1'])} ({level['products']:,})" for level in levels))
-    axes.barh(places, [100 * level["accuracy"] for level in levels], **style.bars(0))
+    positions = style.name_rows(
+        axes, (f"{style.shortened(level['level1'])} ({level['products']:,})" for level in levels)
+    )
+    axes.barh(positions, [100 * level["accuracy"] for level in levels], **style.bars(0))
     intervals = [wilson_interval(right_of(level), level["products"]) for level in levels]
-    axes.hlines(places, *([100 * interval[end] for interval in intervals] for end in (0, 1)), color="black")
+    axes.hlines(positions, *([100 * interval[end] for interval in intervals] for end in (0, 1)), color="black")
     axes.axvline(100 * evaluation["accuracy"], color="black", linestyle="--", linewidth=1.2, label="all products")
     axes.set(xlabel=f"{LABELLED}, %", xlim=(0, 100))
     figure.suptitle(f"{style.shortened(name)}: by category of the first level (products)")
@@ -110,8 +114,8 @@ def draw_calibration(name: str, evaluation: dict) -> Figure:
     }
     for label, (chosen, look) in groups.items():
         if chosen:
-            places = [100 * item["confidence"] for item in chosen]
-            draw_shares(curve, places, [right_of(item) for item in chosen], [item["products"] for item in chosen],
+            positions = [100 * item["confidence"] for item in chosen]
+            draw_shares(curve, positions, [right_of(item) for item in chosen], [item["products"] for item in chosen],
                         label=label, **look)  # fmt: skip
     curve.set(ylabel="products right, %", ylim=(0, 102), title=f"{name}: known pictures labelled")
     curve.legend(loc="lower right")

@@ -46,8 +46,8 @@ def draw(epochs: pd.DataFrame) -> Figure:
 def draw_model(stack: np.ndarray, name: str, epochs: pd.DataFrame) -> None:
     """Draw a model's epochs into its three axes."""
     losses, accuracies, rates = stack
-    for place, (part, label) in enumerate(PARTS.items()):
-        look = style.series(place) | {"markersize": 2.5}
+    for position, (part, label) in enumerate(PARTS.items()):
+        look = style.series(position) | {"markersize": 2.5}
         losses.plot(epochs.epoch, epochs[f"{part}_cross_entropy"], label=label, **look)
         accuracies.plot(epochs.epoch, 100 * epochs[f"{part}_top1"], **look)
     rates.plot(epochs.epoch, epochs.learning_rate, drawstyle="steps-mid", **style.series(3) | {"markersize": 2.5})
@@ -74,5 +74,5 @@ def name_optimizers(axes: Axes, epochs: pd.DataFrame) -> None:
     """The optimizer's name above the axis, at the first epoch and where another one follows."""
     changes = epochs[epochs.optimizer != epochs.optimizer.shift()]
     for epoch, optimizer in zip(changes.epoch, changes.optimizer, strict=True):
-        place = (epoch - 0.4, 0.04)
-        axes.text(*place, optimizer, fontsize=6, transform=axes.get_xaxis_transform(), clip_on=True)
+        position = (epoch - 0.4, 0.04)
+        axes.text(*position, optimizer, fontsize=6, transform=axes.get_xaxis_transform(), clip_on=True)

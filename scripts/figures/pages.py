@@ -44,7 +44,8 @@ def markup_table(head: Iterable[str], rows: Iterable[Iterable[str]], text_column
 
 def _row(tag: str, cells: Iterable[str], text_columns: int) -> str:
     parts = [
-        f"<{tag}{' class=text' if place < text_columns else ''}>{cell}</{tag}>" for place, cell in enumerate(cells)
+        f"<{tag}{' class=text' if position < text_columns else ''}>{cell}</{tag}>"
+        for position, cell in enumerate(cells)
     ]
     return f"<tr>{''.join(parts)}</tr>"
 

@@ -46,22 +46,22 @@ plt.rcParams.update(
 )
 
 
-def series(place: int) -> dict:
-    """Colour, marker and line style of the series at a place, for Axes.plot."""
+def series(position: int) -> dict:
+    """Colour, marker and line style of the series at a position, for Axes.plot."""
     return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "linestyle": LINES[place // len(COLOURS) % len(LINES)] if place >= len(LINES) else LINES[place],
+        "color": COLOURS[position % len(COLOURS)],
+        "marker": MARKERS[position % len(MARKERS)],
+        "linestyle": LINES[position // len(COLOURS) % len(LINES)] if position >= len(LINES) else LINES[position],
         "markersize": 4.5,
     }
 
 
-def bars(place: int) -> dict:
+def bars(position: int) -> dict:
     """Fill and hatch of a group of bars, for Axes.bar and Axes.barh."""
     fills = ("#9ecae1", "#fdd0a2", "#e5e5e5", "#c7e9c0", "#dadaeb", "#ffffff")
     return {
-        "facecolor": fills[place % len(fills)],
-        "hatch": HATCHES[place % len(HATCHES)],
+        "facecolor": fills[position % len(fills)],
+        "hatch": HATCHES[position % len(HATCHES)],
         "edgecolor": "#222222",
         "linewidth": 0.7,
     }
@@ -90,7 +90,7 @@ def _start(text: str, width: int) -> str:
 
 
 def name_rows(axes: Axes, names: Iterable[str]) -> range:
-    """Name the places 0, 1, ... of the vertical axis from the top; names may be equal. Returns the places."""
+    """Name the positions 0, 1, ... of the vertical axis from the top; names may be equal. Returns the positions."""
     names = list(names)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)

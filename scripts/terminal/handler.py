@@ -280,8 +280,8 @@ def show_results(workflow) -> None:
     shown = [Path(path) for job in dag.jobs for path in job.output if is_flagged(path, "report")]
     if not report.exists() or any(report.stat().st_mtime < path.stat().st_mtime for path in [summary, *shown]):
         make_report(workflow, report)
-    places = f"submissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}"
-    logger.info(f"\n{summary.read_text()}\n{places}", extra=SHOWN)
+    paths = f"submissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}"
+    logger.info(f"\n{summary.read_text()}\n{paths}", extra=SHOWN)
 
 
 def make_report(workflow, path: Path) -> None:

@@ -17,7 +17,7 @@ HEAD = (0x112, 0)
 MAGIC, MAGIC_WITHOUT_STORAGE = 0xF993FAC9, 0xF993FAC8
 DENSE = 0
 CPU = (1, 0)
-# In MXNet's order: a dtype's number is its place.
+# In MXNet's order: a dtype's number is its position.
 DTYPES = tuple(map(np.dtype, ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8")))
 MOST_DIMENSIONS = 32
 

@@ -75,13 +75,13 @@ def _parts(raw: bytes) -> list[bytes]:
     Raises:
         ValueError, struct.error: it is not whole.
     """
-    parts, place, kind = [], 0, None
+    parts, offset, kind = [], 0, None
     while kind not in (WHOLE, LAST):
-        magic, word = PART.unpack_from(raw, place)
+        magic, word = PART.unpack_from(raw, offset)
         kind, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
-        place += PART.size
-        if magic != MAGIC or place + length > len(raw):
+        offset += PART.size
+        if magic != MAGIC or offset + length > len(raw):
             raise ValueError("no part of a record")
-        parts.append(raw[place : place + length])
-        place += length + -length % 4
+        parts.append(raw[offset : offset + length])
+        offset += length + -length % 4
     return parts

@@ -14,7 +14,7 @@ import numpy as np
 
 import cli
 
-Key = int | str  # a learned array: its place among them, or its name where MXNet computes on several devices
+Key = int | str  # a learned array: its position among them, or its name where MXNet computes on several devices
 State = np.ndarray | tuple[np.ndarray | None, ...] | None
 
 

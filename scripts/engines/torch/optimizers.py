@@ -33,9 +33,9 @@ class Optimizer:
     m_schedule: float | None = None
 
     def __init__(self, recipe: Recipe, arrays: dict[str, Tensor]) -> None:
-        places = {name: place for place, name in enumerate(arrays) if arrays[name].requires_grad}
-        self._places, self._arrays = list(places.values()), [arrays[name] for name in places]
-        self._rate_shares = [1.0 if name in CLASSIFIER else recipe.body_rate for name in places]
+        positions = {name: position for position, name in enumerate(arrays) if arrays[name].requires_grad}
+        self._positions, self._arrays = list(positions.values()), [arrays[name] for name in positions]
+        self._rate_shares = [1.0 if name in CLASSIFIER else recipe.body_rate for name in positions]
         self._decay, self._momentum = recipe.weight_decay, recipe.momentum
         self._kept = [[torch.zeros_like(array) for array in self._arrays] for _ in range(self.parts)]
         self._updates = 0
@@ -59,9 +59,9 @@ class Optimizer:
         kept = zip(*([part.cpu().numpy() for part in parts] for parts in self._kept), strict=True)
         states = states_file.States(
             type(self).__name__,
-            {place: self._state(parts) for place, parts in zip(self._places, kept, strict=True)},
+            {position: self._state(parts) for position, parts in zip(self._positions, kept, strict=True)},
             self._updates,
-            {CPU: dict.fromkeys(self._places, self._updates)},
+            {CPU: dict.fromkeys(self._positions, self._updates)},
             self.m_schedule,
         )
         states_file.write(path, states)
@@ -76,12 +76,12 @@ class Optimizer:
             cli.UserError: the file is missing, damaged, or of another optimizer or network.
         """
         states = states_file.read(path, type(self).__name__)
-        for number, place in enumerate(self._places):
+        for number, position in enumerate(self._positions):
             own = [kept[number] for kept in self._kept]
-            state = states.arrays.get(place, states.arrays.get(names[place]))
+            state = states.arrays.get(position, states.arrays.get(names[position]))
             given = state if isinstance(state, tuple) else (state,)
             if [part.shape for part in own] != [np.shape(part) for part in given]:
-                raise cli.UserError(f"{path}: no states of {names[place]}; train the epoch before again")
+                raise cli.UserError(f"{path}: no states of {names[position]}; train the epoch before again")
             for part, array in zip(own, given, strict=True):
                 part.copy_(torch.from_numpy(array))
         self._updates = states.num_update
