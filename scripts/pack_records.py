@@ -19,7 +19,6 @@ import hashlib
 import itertools
 import json
 import random
-import struct
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -33,15 +32,11 @@ from catalog.index import read_index
 from catalog.joins import MD5, first_copies, single_categories
 from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
+from records import recordio
 
 REVISION = 1
 
 SHUFFLE_SEED = 0xC0FFEE
-MAGIC = struct.pack("<I", 0xCED7230A)  # of MXNet's RecordIO (dmlc-core, recordio.h)
-RECORD = struct.Struct("<4sI")  # magic, length with a part's kind in the upper 3 bits
-WHOLE, FIRST, MIDDLE, LAST = (kind << 29 for kind in range(4))
-HEADER = struct.Struct("<IfQQ")  # IRHeader: flag, label, id, id2
-LARGEST_RECORD = (1 << 29) - 1  # bytes
 DEFAULT_MEMORY = 2 << 30  # bytes
 BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
 WRITE_BUFFER = 1 << 20  # bytes
@@ -61,28 +56,6 @@ def written_order(count: int) -> np.ndarray:
     order = list(range(count))
     random.Random(SHUFFLE_SEED).shuffle(order)
     return np.array(order, np.int64)
-
-
-def record(label: int, number: int, picture: bytes) -> bytes:
-    """A whole record with its padding, as mxnet.recordio packs and writes it."""
-    header = HEADER.pack(0, label, number, 0)
-    length = len(header) + len(picture)
-    padding = b"\x00" * (-length % 4)
-    if MAGIC in picture:
-        return _parts(header + picture) + padding
-    return b"".join((RECORD.pack(MAGIC, WHOLE | length), header, picture, padding))
-
-
-def _parts(content: bytes) -> bytes:
-    """The content cut at each magic number that lies where a reader would take it for a record's start."""
-    cuts = [offset for offset in range(0, len(content) - 3, 4) if content[offset : offset + 4] == MAGIC]
-    if not cuts:
-        return RECORD.pack(MAGIC, WHOLE | len(content)) + content
-    pieces = []
-    for start, stop in zip([0, *(cut + len(MAGIC) for cut in cuts)], [*cuts, len(content)], strict=True):
-        kind = LAST if stop == len(content) else MIDDLE if pieces else FIRST
-        pieces.append(RECORD.pack(MAGIC, kind | (stop - start)) + content[start:stop])
-    return b"".join(pieces)
 
 
 def windows(sizes: np.ndarray, memory: int) -> list[slice]:
@@ -107,21 +80,15 @@ def write_window(
     for position, label, number, picture in zip(*columns, iter_pictures(split, in_file), strict=True):
         if reason := check.fault(picture):
             faults.append((number, reason))
-        records[position] = record(label, number, picture)
+        records[position] = recordio.record(label, number, picture)
     records_file.writelines(records)
     return np.array([len(whole) for whole in records], np.int64), faults
-
-
-def record_sizes(picture_sizes: np.ndarray) -> np.ndarray:
-    """Bytes of the records (int64) of pictures of the given sizes."""
-    unpadded = picture_sizes.astype(np.int64) + HEADER.size
-    return RECORD.size + unpadded + -unpadded % 4
 
 
 def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path) -> list[Fault]:
     """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window."""
     order = written_order(len(rows))
-    expected_sizes = record_sizes(rows.image_size.to_numpy())[order]
+    expected_sizes = recordio.record_sizes(rows.image_size.to_numpy())[order]
     check, faults, sizes = DecodeCheck(), [], []
     with (
         records_path.open("wb", WRITE_BUFFER) as file,
@@ -167,8 +134,8 @@ def main() -> None:
     if len(without_class):
         first = next(without_class.itertuples())
         raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
-    if (record_sizes(index.image_size.to_numpy()) > LARGEST_RECORD).any():
-        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({LARGEST_RECORD} bytes)")
+    if (recordio.record_sizes(index.image_size.to_numpy()) > recordio.LARGEST).any():
+        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
         index, rejected = write_sound_records(index, args.split, args.memory, records_path, offsets_path)

@@ -18,7 +18,8 @@ from engines.mxnet import devices, trainer
 from engines.mxnet.batches import validation_batches
 from engines.mxnet.library import mx
 from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
-from training import checkpoints, records
+from records import files
+from training import checkpoints
 
 CLASSES = 4
 MOMENTUM = {"momentum": 0.9, "weight_decay": 0.0005}
@@ -329,10 +330,10 @@ def test_a_missing_or_damaged_input_is_one_line(data, tmp_path, option, content,
 def test_records_without_their_index_or_without_a_record_are_named(data, tmp_path):
     (tmp_path / "valid.rec").write_bytes((data / "valid.rec").read_bytes())
     with pytest.raises(cli.UserError, match=r"valid.idx: no such file; pack the records again"):
-        records.record_count(tmp_path / "valid.rec")
+        files.record_count(tmp_path / "valid.rec")
     (tmp_path / "valid.idx").touch()
     with pytest.raises(cli.UserError, match=r"valid.rec: no records; choose a larger valid_fraction"):
-        records.record_count(tmp_path / "valid.rec")
+        files.record_count(tmp_path / "valid.rec")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -12,10 +12,10 @@ from engines.mxnet import devices, optimizers
 from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.faults import explained
 from engines.mxnet.library import mx
+from records.files import batch_count, record_count
 from training import checkpoints
 from training.metrics import Metrics, check_loss, check_valid_loss
 from training.recipe import Recipe
-from training.records import batch_count, record_count
 
 INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
 

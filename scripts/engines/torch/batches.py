@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from loading import pixels
+from records.files import RecordFile, batch_count
 from training.recipe import Recipe
-from training.record_file import RecordFile
-from training.records import batch_count
 from workflow import recipes
 
 AHEAD = 3  # batches that are decoded while the device works on one

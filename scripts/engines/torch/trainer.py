@@ -14,11 +14,11 @@ from engines.torch import devices, operators, optimizers
 from engines.torch.batches import training_batches, validation_batches
 from engines.torch.faults import explained
 from networks.shapes import Shape
+from records.files import batch_count
 from training import checkpoints
 from training.checkpoints import Arrays
 from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss, check_valid_loss
 from training.recipe import Recipe
-from training.records import batch_count
 
 SLOPE = 0.25  # of the PReLU that the initial weights are for, as the published solution set it
 

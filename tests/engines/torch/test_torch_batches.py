@@ -8,8 +8,8 @@ from test_batches import COLOUR, COUNT, SIZE, plain_pictures, settings
 from engines.mxnet import batches as of_mxnet
 from engines.mxnet.library import mx
 from plain_recipes import recipe
+from records.files import RecordFile
 from training.recipe import Recipe
-from training.record_file import RecordFile
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import cli
-import pack_records
 from engines.mxnet.library import mx
-from training.record_file import MAGIC, RecordFile
+from records.files import RecordFile
+from records.recordio import MAGIC, record
 
 # Sizes around multiples of 4; magic numbers where a record is cut at them, and where it is not.
 CONTENTS = [
@@ -40,9 +40,7 @@ def test_what_mxnet_writes_is_read(records):
 
 def test_pack_contentswrites_the_same_bytes(records):
     """So what it writes is read, too."""
-    written = [
-        pack_records.record(label, n, content) for n, (label, content) in enumerate(zip(LABELS, CONTENTS, strict=True))
-    ]
+    written = [record(label, n, content) for n, (label, content) in enumerate(zip(LABELS, CONTENTS, strict=True))]
     assert b"".join(written) == records.read_bytes()
 
 
@@ -53,7 +51,7 @@ def test_contentsare_read_in_any_order(records):
 
 
 def test_one_record_is_a_file_too(tmp_path):
-    (tmp_path / "one.rec").write_bytes(pack_records.record(4, 0, b"picture"))
+    (tmp_path / "one.rec").write_bytes(record(4, 0, b"picture"))
     (tmp_path / "one.idx").write_text("0\t0\n")
     file = RecordFile(tmp_path / "one.rec")
     assert (len(file), file.read(0)) == (1, (4, b"picture"))

@@ -1,10 +1,6 @@
-"""MXNet's RecordIO files as labels and pictures, read without MXNet: a .rec, and the .idx beside it.
+"""The records that a model learns from or is validated on: a .rec, and the .idx with their offsets beside it."""
 
-Little endian. A record is u32 magic number, u32 length of what follows with its kind in the upper 3 bits, the content,
-zeros up to a multiple of 4 bytes. Content that holds the magic number at such a multiple is cut there into several of
-these: first, middle, last. The content is u32 flag, f32 label, u64 number, u64 (0), and the picture's bytes.
-"""
-
+import math
 import os
 import struct
 from pathlib import Path
@@ -12,13 +8,38 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from training.records import record_count
+from records import recordio
 
-MAGIC = struct.pack("<I", 0xCED7230A)  # dmlc-core, recordio.h
-PART = struct.Struct("<4sI")
-WHOLE, LAST = 0, 3  # kinds
-LENGTH_BITS = 29
-HEADER = struct.Struct("<IfQQ")
+
+def record_count(records: Path) -> int:
+    """Records of a .rec, by its .idx.
+
+    Raises:
+        cli.UserError: a file is missing, or there is no record.
+    """
+    offsets = records.with_suffix(".idx")
+    for path in (records, offsets):
+        if not path.is_file():
+            raise cli.UserError(f"{path}: no such file; pack the records again with pack_records.py")
+    with offsets.open("rb") as file:
+        count = sum(1 for _ in file)
+    if not count:
+        raise cli.UserError(f"{records}: no records; choose a larger valid_fraction, or a dataset with fewer filters")
+    return count
+
+
+def batch_count(records: Path, batch_size: int) -> int:
+    """Batches of an epoch; the last one is filled up.
+
+    Raises:
+        cli.UserError: a file is missing, or there are fewer records than a batch holds.
+    """
+    count = record_count(records)
+    if count < batch_size:
+        raise cli.UserError(
+            f"{records}: {count} records do not fill one batch of {batch_size}; lower the model's batch_size"
+        )
+    return math.ceil(count / batch_size)
 
 
 class RecordFile:
@@ -56,32 +77,12 @@ class RecordFile:
         start, end = self._bounds[position : position + 2].tolist()
         raw = os.pread(self._file.fileno(), end - start, start)
         try:
-            content = MAGIC.join(_parts(raw))
-            _, label, *_ = HEADER.unpack_from(content)
+            return recordio.label_and_picture(raw)
         except (struct.error, ValueError):
             raise self.fault(position, "no whole record") from None
-        return int(label), content[HEADER.size :]
 
     def fault(self, position: int, reason: str) -> cli.UserError:
         """A line on a record that is of no use."""
         return cli.UserError(
             f"{self._path}: byte {self._bounds[position]}: {reason}; pack the records again with pack_records.py"
         )
-
-
-def _parts(raw: bytes) -> list[bytes]:
-    """The parts of a record's content.
-
-    Raises:
-        ValueError, struct.error: it is not whole.
-    """
-    parts, offset, kind = [], 0, None
-    while kind not in (WHOLE, LAST):
-        magic, word = PART.unpack_from(raw, offset)
-        kind, length = word >> LENGTH_BITS, word & ((1 << LENGTH_BITS) - 1)
-        offset += PART.size
-        if magic != MAGIC or offset + length > len(raw):
-            raise ValueError("no part of a record")
-        parts.append(raw[offset : offset + length])
-        offset += length + -length % 4
-    return parts

@@ -1,0 +1,1 @@
+"""MXNet's RecordIO, written and read without MXNet."""
