@@ -112,6 +112,7 @@ rule pack_records:
         benchmarks("pack_records/{dataset}-{part}-{digest}")
     params:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
+        memory=lambda wildcards, resources: options.budget(resources.mem_mb),
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("pack_records"),
@@ -123,7 +124,7 @@ rule pack_records:
     shell:
         f"python {SCRIPTS}/pack_records.py"
         " --split {input.split:q} --index {input.index:q}"
-        " --classes {input.classes:q} {params.filters} --output {output.records:q} 2> {log:q}"
+        " --classes {input.classes:q} {params.filters} {params.memory} --output {output.records:q} 2> {log:q}"
 
 
 rule list_images:

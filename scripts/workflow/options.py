@@ -29,6 +29,11 @@ def filters(records: Artifact) -> str:
     return " ".join(words)
 
 
+def budget(mebibytes: int) -> str:
+    """The memory that packing may use, of what its job is granted: half, as much as it is expected to need."""
+    return f"--memory {mebibytes // 2}M"
+
+
 def network(config: dict, model: str) -> str:
     """What a model's network is built from, and how pictures go into it."""
     parts = (recipes.network_spec(config, model), recipes.image(config, model))

@@ -37,6 +37,10 @@ def test_conflicts_are_dropped_from_the_train_part_alone(made):
     assert options.filters(made.data.records["A"]["train"]) == ""
 
 
+def test_packing_may_use_half_of_what_its_job_is_granted():
+    assert options.budget(4001) == "--memory 2000M"
+
+
 def test_a_network_is_told_with_its_pictures(config):
     config["networks"][config["models"]["M05"]["network"]]["image"] = {"size": 160, "resize": 172}
     words = shlex.split(options.network(config, "M05"))
