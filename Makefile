@@ -50,7 +50,7 @@ $(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
 demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
 	@$(SNAKEMAKE) --profile profiles/demo
 
-test: $(VENV)  ## the tests, under 5 minutes
+test: $(VENV)  ## the tests, about 10 minutes
 	$(ACTIVATE) pytest
 
 test-slow: $(VENV)  ## full-size networks and long fuzzing
