@@ -14,6 +14,7 @@ import cli
 from training.recipe import Recipe
 
 NAMES = ("mxnet", "torch")
+MEMORY_ADVICE = "lower batch_size (of the model, or of prediction), or choose GPUs with more memory"
 
 
 class Trainer(Protocol):

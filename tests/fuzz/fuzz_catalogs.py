@@ -9,7 +9,6 @@ Example:
     python tests/fuzz/fuzz_catalogs.py --mutations 100000 --seed 1
 """
 
-import argparse
 import collections
 import contextlib
 import hashlib
@@ -29,6 +28,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "scripts")]
 
 import bson
+import command_line
 import numpy as np
 from bson.int64 import Int64
 
@@ -267,21 +267,12 @@ def _fuzz_and_send(numbers: range, seed: int, scratch: Path, sender) -> None:
 
 
 def main() -> None:
-    args = parse_args()
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    args = parser.parse_args()
     start = time.monotonic()
     ends, wrong = fuzz_in_processes(args.mutations, args.seed, args.processes, args.first)
-    print(*wrong, sep="\n")
-    print(f"{args.mutations} catalogs in {time.monotonic() - start:.0f} s: {dict(ends)}, {len(wrong)} wrong")
-    sys.exit(bool(wrong))
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--first", type=int, default=0, help="number of the first one, to run a single one again")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
-    return parser.parse_args()
+    command_line.end(f"{args.mutations} catalogs", time.monotonic() - start, ends, wrong)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Example:
     python tests/fuzz/fuzz_folders.py --mutations 100000 --seed 1
 """
 
-import argparse
 import collections
 import random
 import resource
@@ -21,6 +20,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2] / "scripts")]
 
+import command_line
 import cv2
 import numpy as np
 import pandas as pd
@@ -152,20 +152,10 @@ def fuzz(mutations: int, seed: int, first: int = 0) -> tuple[collections.Counter
 
 
 def main() -> None:
-    args = parse_args()
+    args = command_line.parser(__doc__).parse_args()
     start = time.monotonic()
     ends, wrong = fuzz(args.mutations, args.seed, args.first)
-    print(*wrong, sep="\n")
-    print(f"{args.mutations} files in {time.monotonic() - start:.0f} s: {dict(ends)}, {len(wrong)} wrong")
-    sys.exit(bool(wrong))
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, required=True)
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--first", type=int, default=0, help="number of the first one, to run a single one again")
-    return parser.parse_args()
+    command_line.end(f"{args.mutations} files", time.monotonic() - start, ends, wrong)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Iterator
 
 import cli
+from engines import MEMORY_ADVICE
 from engines.mxnet.library import mx
 
 ADVICE = {
     "sub-memory": "on a CPU, the channels that DPN and DenseNet concatenate must come in multiples of 16",
-    "out of memory": "lower batch_size (of the model, or of prediction), or choose GPUs with more memory",
+    "out of memory": MEMORY_ADVICE,
 }
 
 

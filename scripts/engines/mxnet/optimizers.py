@@ -99,7 +99,7 @@ def load_states(module: mx.mod.Module, path: Path) -> None:
     updater = updater_of(module)
     optimizer = updater.optimizer
     states = states_file.read(path, type(optimizer).__name__)
-    updater.states = {key: _converted(state, _in_mxnet) for key, state in states.arrays.items()}
+    updater.states = {key: _converted(state, in_mxnet) for key, state in states.arrays.items()}
     updater.states_synced = dict.fromkeys(updater.states, False)
     optimizer.num_update = states.num_update
     optimizer._all_index_update_counts.update(states.update_counts)
@@ -108,7 +108,7 @@ def load_states(module: mx.mod.Module, path: Path) -> None:
         optimizer.m_schedule = states.m_schedule
 
 
-def _in_mxnet(array: np.ndarray) -> mx.nd.NDArray:
+def in_mxnet(array: np.ndarray) -> mx.nd.NDArray:
     return mx.nd.array(array, dtype=array.dtype)
 
 

@@ -60,8 +60,8 @@ def prepare(
     module.init_params(
         # He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), with the published solution's settings.
         mx.init.MSRAPrelu(factor_type="avg", slope=0.25),
-        arg_params=in_mxnet(fitting.arguments),
-        aux_params=in_mxnet(fitting.auxiliaries),
+        arg_params={name: optimizers.in_mxnet(array) for name, array in fitting.arguments.items()},
+        aux_params={name: optimizers.in_mxnet(array) for name, array in fitting.auxiliaries.items()},
         allow_missing=True,
     )
     kvstore = "device" if len(contexts) > 1 else None
@@ -69,10 +69,6 @@ def prepare(
     if states:
         optimizers.load_states(module, states)
     return module
-
-
-def in_mxnet(arrays: dict[str, np.ndarray]) -> dict[str, mx.nd.NDArray]:
-    return {name: mx.nd.array(array, dtype=array.dtype) for name, array in arrays.items()}
 
 
 def in_numpy(arrays: dict[str, mx.nd.NDArray]) -> dict[str, np.ndarray]:

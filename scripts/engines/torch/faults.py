@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 
 import cli
+from engines import MEMORY_ADVICE
 
 
 @contextlib.contextmanager
@@ -18,8 +19,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        advice = "lower batch_size (of the model, or of prediction), or choose GPUs with more memory"
-        raise cli.UserError(f"{_reason(error)}; {advice}") from error
+        raise cli.UserError(f"{_reason(error)}; {MEMORY_ADVICE}") from error
     except torch.AcceleratorError as error:
         raise cli.UserError(_reason(error)) from error
 

@@ -4,6 +4,7 @@ PyTorch's own differ: their momentum does not hold the rate, so that it weighs o
 Adam adds eps elsewhere; and their Nadam has a momentum schedule for each array, where MXNet's arrays share one.
 """
 
+import abc
 import math
 from pathlib import Path
 
@@ -22,7 +23,7 @@ SCHEDULE_DECAY = 0.004  # of Nadam
 CPU = 0  # the device by which a states file counts updates
 
 
-class Optimizer:
+class Optimizer(abc.ABC):
     """Updates learned arrays by their gradients.
 
     Args:
@@ -51,8 +52,9 @@ class Optimizer:
         gradients = [torch.zeros_like(array) if array.grad is None else array.grad for array in self._arrays]
         self._update(gradients, [rate * share for share in self._rate_shares], decays)
 
+    @abc.abstractmethod
     def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
-        raise NotImplementedError
+        """The step of a rule, with the rate and the decay of each array."""
 
     def save(self, path: Path) -> None:
         """Write the states (training/states_file.py)."""

@@ -18,6 +18,7 @@ from test_train_epochs import (
     MOMENTUM,
     arrays,
     assert_same_files,
+    changed,
     data,
     going_on,
     source,
@@ -168,13 +169,7 @@ def test_where_only_the_classifier_learns_all_else_stays_to_the_last_bit(train, 
     before = operators.numbers(trainer.prepare(recipe(**settings), CLASSES, None, devices.CPU))
     train(tmp_path, settings, 1, 1)
     after = checkpoints.load(tmp_path / "0001.params")
-    changed = {
-        name
-        for earlier, later in zip(before, after, strict=True)
-        for name in earlier
-        if not np.array_equal(earlier[name], later[name])
-    }
-    assert changed == {"fc_weight", "fc_bias"}
+    assert changed(before, after) == {"fc_weight", "fc_bias"}
 
 
 def test_the_body_learns_at_its_share_of_a_rate_that_runs_its_course(train, tmp_path):
