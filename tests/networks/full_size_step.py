@@ -1,7 +1,7 @@
 """One forward and backward pass of a network, alone in its process so that its peak memory can be told.
 
 Prints JSON: loss, names of arrays without a gradient, peak memory (bytes), seconds.
-    python tests/full_size_step.py 5270 '{"family": "resnext", ...}'
+    python tests/networks/full_size_step.py 5270 '{"family": "resnext", ...}'
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import numpy as np
 
