@@ -21,7 +21,7 @@ import numpy as np
 import cli
 from postprocessing.float16 import narrowed, widened
 from postprocessing.means import Mean, weights_of
-from postprocessing.shards import open_shard
+from postprocessing.shards import NewShard, open_shard
 
 # 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
 VALUES_PER_BLOCK = 1 << 19
@@ -45,9 +45,7 @@ def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: Binar
     count, classes = shape
     row_bytes = classes * np.dtype(np.float16).itemsize
     block = (max(1, VALUES_PER_BLOCK // classes), classes)
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(output, header)
-    header_size = output.tell()
+    shard = NewShard(output, shape)
     memory = threading.local()  # fresh memory for each block would cost more than the arithmetic
 
     def allocate() -> None:
@@ -57,7 +55,7 @@ def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: Binar
         rows, (member, mean_rows, spare) = memory.float16[: count - start], memory.float32[:, : count - start]
         members = (_read(file, end - (count - start) * row_bytes, rows, member) for file, end in files)
         mean.write(members, mean_rows, spare)
-        _write(output, header_size + start * row_bytes, narrowed(mean_rows, rows))
+        shard.write(start, narrowed(mean_rows, rows))
         return len(rows)
 
     with (
@@ -74,13 +72,6 @@ def _read(file: BinaryIO, offset: int, rows: np.ndarray, out: np.ndarray) -> np.
     """Read rows (float16) at an offset; returns them in float32, in out."""
     os.preadv(file.fileno(), [rows], offset)
     return widened(rows, out)
-
-
-def _write(file: BinaryIO, offset: int, rows: np.ndarray) -> None:
-    left = memoryview(rows).cast("B")
-    while left:
-        written = os.pwrite(file.fileno(), left, offset)
-        left, offset = left[written:], offset + written
 
 
 def main() -> None:

@@ -8,8 +8,14 @@ A program ends with::
 
 import argparse
 import contextlib
+import errno
+import glob
+import hashlib
+import json
 import os
+import re
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +28,7 @@ TERMINAL_INTERVAL = 0.2
 ERROR = "error: "  # what the lines for users begin with
 WARNING = "warning: "
 SHOWN_NAMES = 5
+TEMPORARY = re.compile(r"\.(?P<process>\d+)-[0-9a-f]{8}\.")  # how the name of a file begins that is being written
 
 
 def parser(docstring: str) -> argparse.ArgumentParser:
@@ -71,22 +78,26 @@ def fail(message: str) -> int:
 def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path beside each target; rename all when the block succeeds, else remove all.
 
-    What is renamed is on the disk before: a file that is there is taken for current, whatever ended the machine.
+    What is renamed is on the disk before, and its name when this returns: a file that is there is taken for current,
+    whatever ended the machine. What programs that were killed left of the same targets goes first.
 
     A temporary path keeps the target's suffixes, so that libraries which choose a format by suffix work.
 
     Raises:
         UserError: the disk is full or a folder cannot be written; the message names the target.
     """
-    temporaries = tuple(target.with_name(f".{os.getpid()}.{target.name}") for target in targets)
+    temporaries = tuple(target.with_name(f".{os.getpid()}-{_host()}.{target.name}") for target in targets)
     try:
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(target)
         yield temporaries
         for temporary in temporaries:
             _sync(temporary)
         for temporary, target in zip(temporaries, targets, strict=True):
             temporary.replace(target)
+        for folder in dict.fromkeys(target.parent for target in targets):
+            _sync(folder)
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in temporaries:
             raise
@@ -97,9 +108,42 @@ def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
             temporary.unlink(missing_ok=True)
 
 
+def _host() -> str:
+    """Eight characters for all that share this process's numbers of processes: a machine, or a container on it."""
+    numbers = Path("/proc/self/ns/pid").stat().st_ino
+    return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what processes of this machine that are no more have left of a target."""
+    for path in target.parent.glob(f".*-{_host()}.{glob.escape(target.name)}"):
+        if (match := TEMPORARY.match(path.name)) and not Path("/proc", match["process"]).exists():
+            path.unlink(missing_ok=True)
+
+
 def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Wait until a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: they are not: a file system may report here what did not fit.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems cannot be asked about a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def as_json(content: object) -> str:
+    """What a JSON file of the project holds.
+
+    Raises:
+        ValueError: a number is not finite, for which JSON has no form.
+    """
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def progress(total: int, unit: str, description: str, hidden: bool = False) -> tqdm:

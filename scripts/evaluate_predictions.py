@@ -21,7 +21,6 @@ Example:
 
 import argparse
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,7 +198,7 @@ def main() -> None:
     members = [(name, [Path(path) for path in paths]) for name, *paths in args.member]
     result, products = evaluate(splits, members, read_classes(args.classes), args)
     with cli.written_whole(args.output, args.products) as (output, table):
-        output.write_text(json.dumps(result, indent=1) + "\n")
+        output.write_text(cli.as_json(result))
         products.to_parquet(table, compression="zstd", index=False)
     reached = f"accuracy {result['accuracy']:.4f}" if result["products"] else result["note"]
     cli.summary(f"{len(members)} models, {result['products']} products: {reached}, {time.monotonic() - start:.1f} s")

@@ -17,7 +17,6 @@ Example:
 import argparse
 import hashlib
 import itertools
-import json
 import random
 import time
 from pathlib import Path
@@ -141,7 +140,7 @@ def main() -> None:
         index, rejected = write_sound_records(index, args.split, args.memory, records_path, offsets_path)
         if index.empty:
             raise cli.UserError(f"{args.split}: no picture is left to pack")
-        summary_path.write_text(json.dumps(describe(index, rejected), indent=1) + "\n")
+        summary_path.write_text(cli.as_json(describe(index, rejected)))
         size = records_path.stat().st_size
     seconds = time.monotonic() - start
     for line in rejected:

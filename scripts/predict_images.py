@@ -31,6 +31,7 @@ from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from loading.decoders import Decoders
 from loading.pixels import Crop
+from postprocessing.shards import NewShard
 from workflow import recipes
 
 REVISION = 1
@@ -42,18 +43,18 @@ def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
     return images.iloc[bounds[0] : bounds[1]]
 
 
-def predict(predictor: engines.Predictor, decoders: Decoders, probabilities: np.ndarray) -> np.ndarray:
-    """Fill probabilities (pictures, classes) batch by batch; returns which pictures decoded (pictures,) bool."""
-    decoded = np.empty(len(probabilities), bool)
+def predict(predictor: engines.Predictor, decoders: Decoders, pictures: int, shard: NewShard) -> np.ndarray:
+    """Write the probabilities of all pictures batch by batch; returns which decoded (pictures,) bool."""
+    decoded = np.empty(pictures, bool)
     done = 0
-    with cli.progress(len(probabilities), "picture", "predicting") as bar:
+    with cli.progress(pictures, "picture", "predicting") as bar:
         for pixels, is_decoded in decoders.batches():
-            rows = slice(done, done + len(is_decoded))
-            decoded[rows] = is_decoded
-            probabilities[rows] = predictor.probabilities(pixels)[: len(is_decoded)]
+            probabilities = predictor.probabilities(pixels)[: len(is_decoded)].astype(np.float16)
+            probabilities[~is_decoded] = np.nan
+            shard.write(done, probabilities)
+            decoded[done : done + len(is_decoded)] = is_decoded
             bar.update(len(is_decoded))
-            done = rows.stop
-    probabilities[~decoded] = np.nan
+            done += len(is_decoded)
     return decoded
 
 
@@ -63,7 +64,8 @@ def main() -> None:
     rows = shard_rows(read_index(args.images), args.shard, args.shards)
     undecodable_path = args.output.with_suffix(".undecodable.csv")
     with (
-        cli.written_whole(args.output, undecodable_path) as (output, undecodable),
+        cli.written_whole(args.output, undecodable_path) as (path, undecodable),
+        path.open("wb", buffering=0) as output,
         tempfile.TemporaryDirectory(prefix="shelfmark-") as folder,
         Decoders(
             lambda positions: iter_pictures(args.catalog, rows.iloc[positions]),
@@ -78,14 +80,7 @@ def main() -> None:
         predictor = engines.choose(args.engine).load_predictor(
             args.network, args.image, args.params, batch_size=args.batch_size, gpus=args.gpus
         )
-        if len(rows):
-            shape = (len(rows), predictor.classes)
-            probabilities = np.lib.format.open_memmap(output, mode="w+", dtype=np.float16, shape=shape)
-        else:
-            probabilities = np.empty((0, predictor.classes), np.float16)
-            with output.open("wb") as file:
-                np.save(file, probabilities)
-        decoded = predict(predictor, decoders, probabilities)
+        decoded = predict(predictor, decoders, len(rows), NewShard(output, (len(rows), predictor.classes)))
         faults = rows[~decoded][["product_id", "image", "doc_offset"]]
         faults.assign(reason="the picture does not decode").to_csv(undecodable, index=False)
     seconds = time.monotonic() - start

@@ -34,7 +34,7 @@ def write_epoch(trainer: engines.Trainer, output: Path, report: dict) -> None:
     targets = [output.with_suffix(suffix) for suffix in (".params", ".states", ".json")]
     with cli.written_whole(*targets) as (params, states, metrics):
         trainer.save(params, states)
-        metrics.write_text(json.dumps(report, indent=1) + "\n")
+        metrics.write_text(cli.as_json(report))
 
 
 def main() -> None:

@@ -1,26 +1,117 @@
 """cli.py: files that are written whole."""
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import cli
+from checkout import SCRIPTS
+from disks import largest_file
+from postprocessing.shards import NewShard
+from training import params_file, states_file
 
 
-def test_files_are_on_the_disk_before_the_first_is_renamed(tmp_path, monkeypatch):
-    targets = [tmp_path / "a.json", tmp_path / "b.json"]
+def test_files_are_on_the_disk_before_the_first_is_renamed_and_their_names_afterwards(tmp_path, monkeypatch):
+    targets = [tmp_path / "a.json", tmp_path / "b/b.json"]
     synced = []
 
     def fsync(descriptor: int) -> None:
-        assert not any(target.exists() for target in targets)
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().read_text())
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        assert [target.exists() for target in targets] == [path.is_dir()] * 2
+        synced.append(path if path.is_dir() else path.read_text())
 
     monkeypatch.setattr(os, "fsync", fsync)
     with cli.written_whole(*targets) as temporaries:
         for temporary in temporaries:
             temporary.write_text(temporary.name)
-    assert synced == [target.read_text() for target in targets]
+    assert synced == [*(target.read_text() for target in targets), tmp_path, tmp_path / "b"]
+
+
+def test_a_disk_that_tells_of_a_fault_when_it_is_asked_leaves_no_file(tmp_path, monkeypatch):
+    def fsync(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    def write_it() -> None:
+        with cli.written_whole(tmp_path / "a.json") as (temporary,):
+            temporary.write_text("{}")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(cli.UserError, match=r"a\.json: cannot be written: Input/output error"):
+        write_it()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_programs_left_goes_when_the_same_file_is_written(tmp_path):
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(SCRIPTS)!r})
+from pathlib import Path
+import cli
+with cli.written_whole(Path({str(tmp_path)!r}, "a.json"), Path({str(tmp_path)!r}, "b.json")) as paths:
+    for path in paths:
+        path.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert [name[-7:] for name in left] == [".a.json", ".b.json"]
+    of_another_host = re.sub("-[0-9a-f]{8}", "-00000000", left[0])
+    of_a_living_process = re.sub(r"\d+", str(os.getppid()), left[0], count=1)
+    assert len({left[0], of_another_host, of_a_living_process}) == 3
+    for name in (of_another_host, of_a_living_process):
+        (tmp_path / name).touch()
+    with cli.written_whole(tmp_path / "a.json") as (temporary,):
+        temporary.touch()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", left[1], of_another_host, of_a_living_process}
+
+
+ARRAYS = {"arg:a": np.random.default_rng(1).random((30, 40), np.float32), "aux:b": np.ones(7, np.float32)}
+
+
+def states(path: Path) -> None:
+    counts = {0: {0: 3, 1: 3}}
+    states_file.write(path, states_file.States("SGD", dict(enumerate(ARRAYS.values())), 3, counts, None))
+
+
+def shard(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        NewShard(file, (30, 40)).write(0, ARRAYS["arg:a"].astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    "write_it",
+    [
+        lambda path: params_file.write(path, ARRAYS),
+        states,
+        shard,
+        lambda path: path.write_text(cli.as_json(list(range(3000)))),
+        lambda path: pd.DataFrame({"a": range(3000)}).to_csv(path),
+        lambda path: pd.DataFrame({"a": range(3000)}).to_parquet(path),
+    ],
+    ids=["params", "states", "shard", "json", "csv", "parquet"],
+)
+def test_not_a_byte_can_be_missing_without_a_line(tmp_path, write_it):
+    with cli.written_whole(tmp_path / "whole") as (temporary,):
+        write_it(temporary)
+    size = (tmp_path / "whole").stat().st_size
+
+    def write_too_much() -> None:
+        with cli.written_whole(tmp_path / "cut") as (temporary,):
+            write_it(temporary)
+
+    for room in (0, size // 3, size - 1):
+        with (
+            largest_file(room),
+            pytest.raises(cli.UserError, match=r"cut: cannot be written: .*File too large"),
+        ):
+            write_too_much()
+        assert {path.name for path in tmp_path.iterdir()} == {"whole"}
 
 
 def test_what_a_failed_program_wrote_goes_and_the_file_before_stays(tmp_path):

@@ -18,6 +18,7 @@ import predict_images
 import reference_networks
 import tiny_catalogs
 from catalog.layout import BEFORE_PICTURE
+from disks import small_disk
 from engines.mxnet.library import mx
 from loading.decoders import BLOCK
 from loading.pixels import Crop, cropped, decoded
@@ -230,6 +231,18 @@ def test_a_program_that_is_terminated_at_any_time_leaves_nothing(case, tmp_path,
     assert list((tmp_path / "t").iterdir()) == []
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == ({"0000.npy", "0000.undecodable.csv"} if program.returncode == 0 else set())
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_left(case, tmp_path):
+    """Where the file was mapped into memory, the process ended by SIGBUS without a word."""
+    kinds = reference_networks.random_arrays(NETWORK, SIZE, 99, np.random.default_rng(1))
+    checkpoints.save(tmp_path / "0001.params", *map(reference_networks.in_float32, kinds))
+    with small_disk(tmp_path / "disk", 12 << 10) as disk:  # of three pages: the header fits, the rows do not
+        words = case.arguments(disk / "0000.npy", params=tmp_path / "0001.params")
+        done = tiny_catalogs.run("predict_images", *words)
+        assert f"{disk / '0000.npy'}, " in (line := tiny_catalogs.error_of(done))
+        assert line.endswith("cannot be written: No space left on device")
+        assert tiny_catalogs.files_below(disk) == set()
 
 
 def test_a_catalog_that_changed_since_is_one_line(case, tmp_path):

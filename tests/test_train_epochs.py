@@ -14,6 +14,7 @@ import pytest
 import cli
 import train_epochs
 from checkout import ROOT
+from disks import largest_file
 from engines.mxnet import devices, trainer
 from engines.mxnet.batches import validation_batches
 from engines.mxnet.library import mx
@@ -293,6 +294,17 @@ def test_weights_that_the_last_step_of_an_epoch_ruined_are_told_by_the_valid_par
     with pytest.raises(cli.UserError, match=r"valid.rec: after this epoch the network's probabilities are not finite"):
         train(tmp_path, settings, 1, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"0001.recipe.json"}
+
+
+def test_parameters_or_states_that_do_not_fit_on_the_disk_are_one_line_and_nothing_is_left(train, tmp_path):
+    train(tmp_path / "whole", entries(), 1, 1)
+    sizes = [(tmp_path / f"whole/0001.{suffix}").stat().st_size for suffix in ("params", "states")]
+    assert sizes[0] < sizes[1]
+    for size in (sizes[0] - 1, sizes[1] - 1):
+        message = r"0001\.params, .*0001\.states, .*0001\.json: cannot be written: File too large"
+        with largest_file(size), pytest.raises(cli.UserError, match=message):
+            train(tmp_path, entries(), 1, 1)
+        assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {"0001.recipe.json"}
 
 
 def test_records_that_fill_no_batch_are_named(train, data, tmp_path):

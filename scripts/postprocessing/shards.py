@@ -1,6 +1,8 @@
 """The probabilities of an image set, which lie in shards, as one array on disk."""
 
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -57,3 +59,26 @@ def open_shard(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype != np.float16 or array.ndim != 2:
         raise cli.UserError(f"{path}: not an array (pictures, classes) of float16; predict the shard again")
     return array
+
+
+class NewShard:
+    """A file of probabilities that is written block by block, in any order, also by several threads.
+
+    The blocks are written, not mapped into memory: a full disk is an OSError here, and no signal that ends the process.
+
+    Args:
+        file: empty, without a buffer.
+        shape: pictures and classes.
+    """
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, int]) -> None:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float16)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        self._file, self._start, self._row_bytes = file, file.tell(), shape[1] * np.dtype(np.float16).itemsize
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Write rows (count, classes) float16 from a row on."""
+        left, offset = memoryview(rows).cast("B"), self._start + first * self._row_bytes
+        while left:
+            written = os.pwrite(self._file.fileno(), left, offset)
+            left, offset = left[written:], offset + written

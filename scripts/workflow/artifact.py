@@ -54,7 +54,7 @@ def write_recipe(artifact: Artifact) -> None:
     """Lay an artifact's recipe beside its files."""
     if not artifact.recipe_file.exists():
         with cli.written_whole(artifact.recipe_file) as (temporary,):
-            temporary.write_text(json.dumps(artifact.recipe, indent=1) + "\n")
+            temporary.write_text(cli.as_json(artifact.recipe))
 
 
 class Shelf:

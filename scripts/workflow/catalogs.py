@@ -67,7 +67,7 @@ def digest(path: Path, noted: Path) -> str:
         entry = {"size_and_time": size_and_time, "sha256": sha256(path)}
         if noted.parent.exists() or status.st_size >= NOTED:  # else a dry run leaves nothing
             with contextlib.suppress(cli.UserError, OSError), cli.written_whole(noted) as (temporary,):
-                temporary.write_text(json.dumps(known | {str(path.absolute()): entry}, indent=1))
+                temporary.write_text(cli.as_json(known | {str(path.absolute()): entry}))
     return entry["sha256"]
 
 

@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import getpass
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from workflow.artifact import Artifact
 POLL_SECONDS = 10.0
 # Jobs of these rules that a dead driver left in the queue are waited for; its other jobs are cancelled and made again.
 COSTLY_RULES = ("train_epochs", "predict_images")
-TEMPORARY = re.compile(r"\.\d+\.")  # what cli.written_whole writes before it is whole
 
 
 class Job(NamedTuple):
@@ -158,7 +156,7 @@ def tidy(results: Path) -> None:
     now = time.time()
     for folder, _, names in os.walk(results):
         for path in (Path(folder, name) for name in names):
-            if TEMPORARY.match(path.name):
+            if cli.TEMPORARY.match(path.name):
                 if path.parent != results:  # there, other programs may be writing a page
                     path.unlink(missing_ok=True)
             elif path.stat().st_mtime > now:

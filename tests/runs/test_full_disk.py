@@ -1,33 +1,27 @@
-"""A disk that fills up while index, split or pack write: a clear error, and nothing half-written."""
+"""A disk that fills up while a program writes: a clear error, and nothing half-written.
 
-import os
+What trains and predicts is in tests/test_train_epochs.py and tests/test_predict_images.py.
+"""
+
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from disks import small_disk
 from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk"),
-]
+pytestmark = pytest.mark.slow
 DISK = 256 << 10  # bytes
 
 
 @pytest.fixture
-def disk(tmp_path) -> Path:
+def disk(tmp_path) -> Iterator[Path]:
     """A disk that holds less than the catalog."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small disk here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_disk(tmp_path / "disk", DISK) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -92,3 +86,50 @@ def test_list(catalog, disk):
     index = catalog.with_suffix(".parquet")
     words = ["--known", index, "--picture-md5", "off", "--output", disk / "images.parquet"]
     check(run("list_images", "--index", index, *words), disk, "images.parquet")
+
+
+def test_probabilities(tmp_path, disk):
+    np.save(tmp_path / "M01.npy", np.full((3000, 50), 0.02, np.float16))
+    words = ["--mean", "geometric", "--output", disk / "out.npy", tmp_path / "M01.npy", tmp_path / "M01.npy"]
+    check(run("average_models", *words), disk, "out.npy")
+
+
+@pytest.fixture
+def answers(catalog, tmp_path) -> list[object]:
+    """What is asked of the products of the catalog as if they were unknown ones, and their probabilities."""
+    index, classes = catalog.with_suffix(".parquet"), tmp_path / "classes.csv"
+    np.save(tmp_path / "all.npy", np.ones((500, 1), np.float16))
+    indexed(write(tmp_path / "known.bson", [product(1000, [jpeg(2)])]))
+    return [index, tmp_path / "known.parquet", "--classes", classes, "--picture-md5", "off", "--product-md5", "off"]
+
+
+def test_submission(answers, tmp_path, disk):
+    fill(disk, left=0)
+    index, known, *words = answers
+    (tmp_path / "rejects.csv").write_text("offset,product_id,image,reason\n")
+    words += ["--index", index, "--images", index, "--rejects", tmp_path / "rejects.csv", "--known", known]
+    words += ["--probabilities", tmp_path / "all.npy", "--output", disk / "best.csv.gz"]
+    check(run("write_submission", *words), disk, "best.csv.gz")
+
+
+def test_evaluation(answers, tmp_path, disk):
+    fill(disk, left=4096)
+    index, known, *words = answers
+    words += ["--split", "1", index, known, index, "--member", "1", tmp_path / "all.npy", "--mean", "arithmetic"]
+    words += ["--output", disk / "M01.json", "--products", disk / "M01.parquet"]
+    check(run("evaluate_predictions", *words), disk, "M01.parquet")
+
+
+def test_drawn_catalog(disk):
+    words = ["--train-products", 900, "--test-products", 9, "--seed", 1, "--output-folder", disk]
+    check(run("generate_catalog", *words), disk, "train.bson")
+
+
+def test_catalog_of_a_folder(tmp_path, disk):
+    for number in range(9):
+        picture = tmp_path / f"pictures/FRUIT/APPLE/{number}/front.jpg"
+        picture.parent.mkdir(parents=True)
+        picture.write_bytes(jpeg(number))
+    fill(disk, left=4096)
+    words = ["--train", tmp_path / "pictures", "--test-fraction", 0.5, "--output-folder", disk]
+    check(run("make_catalog", *words), disk, "train.bson")

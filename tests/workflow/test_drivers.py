@@ -86,10 +86,10 @@ def test_what_an_earlier_driver_left_in_the_queue_is_settled_before_a_plan_count
 def test_what_killed_jobs_left_half_written_is_removed(tmp_path):
     folder = tmp_path / "models/M01"
     folder.mkdir(parents=True)
-    for path in (folder / ".123.0001.params", folder / "0001.params", tmp_path / ".77.curves.html"):
+    for path in (folder / ".123-0a1b2c3d.0001.params", folder / "0001.params", tmp_path / ".77-0a1b2c3d.curves.html"):
         path.touch()
     drivers.tidy(tmp_path)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"0001.params", ".77.curves.html"}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"0001.params", ".77-0a1b2c3d.curves.html"}
 
 
 def test_a_time_to_come_is_set_back(tmp_path):
