@@ -1,8 +1,6 @@
 """Two configurations of the smallest workflow, for tests of the programs that look at what their runs have left."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,8 +31,3 @@ def notes(side: Given, artifact: Artifact) -> Iterator[Path]:
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         [template] = re.findall(rf'{folder}\("(.+)"\)', text)
         yield side.results / folder / f"{template.format(**artifact.wildcards)}.{suffix}"
-
-
-def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "scripts" / program, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -10,7 +10,8 @@ import average_models
 import cli
 from postprocessing.float16 import narrowed, widened
 from postprocessing.means import SMALLEST_PROBABILITY
-from tiny_catalogs import error_of, files_below, run
+from programs import error_of, run
+from tiny_catalogs import files_below
 
 ROWS, CLASSES = 57, 23
 UNDECODABLE = [0, 20, 56]

@@ -11,7 +11,8 @@ import pytest
 import cli
 import compare_runs
 import evaluate_predictions
-from configurations import OTHER_RATE, notes, run, write
+from configurations import OTHER_RATE, notes, write
+from programs import run
 from workflow.given import Given
 from workflow.image_sets import TEST
 
@@ -77,7 +78,7 @@ def cells(row: str) -> list[str]:
 
 def compared(tmp_path: Path) -> tuple[dict[str, list[str]], list[str]]:
     """The cells of the program's rows by name, and all its lines."""
-    done = run("compare_runs.py", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    done = run("compare_runs", tmp_path / "a.yaml", tmp_path / "b.yaml")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     rows = [cells(line) for line in lines[5 : lines.index("", 5)]]
@@ -176,7 +177,7 @@ def test_a_damaged_table_of_products_is_named(both):
 def test_what_has_not_run_is_told_in_one_line(both, tmp_path):
     for artifact in both[1].artifacts.answers.evaluations.values():
         Path(artifact.files["products"]).unlink(missing_ok=True)
-    done = run("compare_runs.py", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    done = run("compare_runs", tmp_path / "a.yaml", tmp_path / "b.yaml")
     command = f"snakemake --cores all --configfile {tmp_path / 'b.yaml'}"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
@@ -188,19 +189,19 @@ def test_configurations_that_have_evaluated_nothing_in_common_are_told_so(tmp_pa
     a, b = write(tmp_path / "a.yaml"), write(tmp_path / "b.yaml", OTHER_RATE)
     lay_evaluation(a, "M10", np.ones(3, bool))
     lay_evaluation(b, "M11", np.ones(3, bool))
-    done = run("compare_runs.py", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    done = run("compare_runs", tmp_path / "a.yaml", tmp_path / "b.yaml")
     assert done.returncode == 2
     assert done.stderr == f"error: {a.name}, {b.name}: no model or ensemble is evaluated in both\n"
 
 
 def test_two_configurations_are_asked_for():
-    done = run("compare_runs.py", "a.yaml", "b.yaml", "c.yaml")
+    done = run("compare_runs", "a.yaml", "b.yaml", "c.yaml")
     assert done.returncode == 2
     assert done.stderr == "error: two configurations are compared, not 3: name two files\n"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    done = run("compare_runs.py", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    done = run("compare_runs", tmp_path / "a.yaml", tmp_path / "b.yaml")
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path / 'a.yaml'}: cannot be read as a file of the configuration")
     assert done.stderr.count("\n") == 1

@@ -15,7 +15,7 @@ import pytest
 import networks
 from checkout import GROCERY
 from engines.mxnet.library import mx
-from tiny_catalogs import error_of, run
+from programs import error_of, run
 
 SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 

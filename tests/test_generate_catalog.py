@@ -2,8 +2,6 @@
 
 import collections
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import bson
@@ -12,15 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from checkout import SCRIPTS
-
-PROGRAM = SCRIPTS / "generate_catalog.py"
+from programs import run
 
 
 def generate(folder: Path, seed: int = 3) -> Path:
-    sizes = ["--train-products", "300", "--test-products", "100"]
-    command = [sys.executable, PROGRAM, *sizes, "--seed", str(seed), "--output-folder", folder]
-    subprocess.run(command, check=True, capture_output=True)
+    sizes = ["--train-products", 300, "--test-products", 100]
+    done = run("generate_catalog", *sizes, "--seed", seed, "--output-folder", folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 

@@ -18,7 +18,8 @@ import index_catalog
 from catalog.index import read_index
 from catalog.layout import ROW
 from checkout import GROCERY
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
+from programs import error_of, run
+from tiny_catalogs import files_below, indexed, jpeg, product, products, write
 
 
 def plain_index(path: Path) -> list[tuple]:

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from catalog.classes import first_levels, full_names, read_classes
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
+from programs import error_of, run
+from tiny_catalogs import files_below, indexed, jpeg, product, write
 
 HEADER = "category_id,category_level1,category_level2,category_level3\n"
 

@@ -8,7 +8,8 @@ import bson
 import pandas as pd
 import pytest
 
-from tiny_catalogs import error_of, files_below, indexed, product, products, run, write
+from programs import error_of, run
+from tiny_catalogs import files_below, indexed, product, products, write
 
 
 def plain_list(test: Path, known: Path, mode: str) -> list[tuple[int, int]]:

@@ -1,10 +1,7 @@
 """make_catalog.py turns a folder tree or a CSV of pictures into a catalog."""
 
-import contextlib
-import io
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import bson
@@ -13,11 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import cli
-import make_catalog
+import programs
 from catalog.classes import NAMES
-
-PROGRAM = Path(make_catalog.__file__)
+from programs import error_of
 
 
 def write_picture(path: Path, height: int, width: int, value: int = 90) -> Path:
@@ -39,16 +34,7 @@ def tree(tmp_path):
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
-    """Run the program in this process, which is much faster than to start one."""
-    words = ["make_catalog.py", *map(str, arguments)]
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()) as said:
-        patch.setattr(sys, "argv", words)
-        try:
-            make_catalog.main()
-            status = 0
-        except cli.UserError as error:
-            status = cli.fail(str(error))
-    return subprocess.CompletedProcess(words, status, stderr=said.getvalue())
+    return programs.run("make_catalog", *arguments)
 
 
 def read(path: Path) -> list[dict]:
@@ -57,7 +43,7 @@ def read(path: Path) -> list[dict]:
 
 def test_a_tree_becomes_products_with_their_category(tree, tmp_path):
     words = ("--train", tree, "--test", tree / "FRUIT/PEAR", "--output-folder", tmp_path / "catalog")
-    done = subprocess.run([sys.executable, PROGRAM, *words], capture_output=True, text=True, check=False)
+    done = programs.run_apart("make_catalog", *words)
     assert done.returncode == 0, done.stderr
     names = pd.read_csv(tmp_path / "catalog/category_names.csv", index_col="category_id")
     assert names.values.tolist() == [["FRUIT", "APPLE", "GALA"], ["FRUIT", "PEAR", "PEAR"]]
@@ -128,13 +114,6 @@ def shown_of(done: subprocess.CompletedProcess) -> str:
     """What the terminal shows before the first progress line."""
     assert done.returncode == 0, done.stderr
     return done.stderr.split("writing:")[0]
-
-
-def error_of(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return line
 
 
 def ids_of_test(catalog: Path) -> dict[str, int]:

@@ -14,7 +14,8 @@ import pytest
 import pack_records
 from catalog.index import read_index
 from engines.mxnet.library import mx
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
+from programs import error_of, run
+from tiny_catalogs import files_below, indexed, jpeg, product, products, write
 
 CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
 

@@ -22,6 +22,7 @@ from disks import small_disk
 from engines.mxnet.library import mx
 from loading.decoders import BLOCK
 from loading.pixels import Crop, cropped, decoded
+from programs import error_of, run_apart
 from training import checkpoints
 
 PROGRAM = Path(predict_images.__file__)
@@ -239,8 +240,8 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(case, tmp_path):
     checkpoints.save(tmp_path / "0001.params", *map(reference_networks.in_float32, kinds))
     with small_disk(tmp_path / "disk", 12 << 10) as disk:  # of three pages: the header fits, the rows do not
         words = case.arguments(disk / "0000.npy", params=tmp_path / "0001.params")
-        done = tiny_catalogs.run("predict_images", *words)
-        assert f"{disk / '0000.npy'}, " in (line := tiny_catalogs.error_of(done))
+        done = run_apart("predict_images", *words)
+        assert f"{disk / '0000.npy'}, " in (line := error_of(done))
         assert line.endswith("cannot be written: No space left on device")
         assert tiny_catalogs.files_below(disk) == set()
 

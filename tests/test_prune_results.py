@@ -9,7 +9,8 @@ import pytest
 
 import cli
 import prune_results
-from configurations import OTHER_RATE, OVERLAY, ROOT, notes, run, write
+from configurations import OTHER_RATE, OVERLAY, ROOT, notes, write
+from programs import run
 from workflow import given
 from workflow.given import Given
 
@@ -87,7 +88,7 @@ def test_a_drawn_catalog_that_a_configuration_names_as_its_catalog_stays(first, 
 
 def test_without_delete_files_are_told_by_folder_and_stay(both, tmp_path):
     before = lying(both[0])
-    done = run("prune_results.py", tmp_path / "first.yaml")
+    done = run("prune_results", tmp_path / "first.yaml")
     assert done.returncode == 0, done.stderr
     *groups, total = done.stdout.splitlines()
     count = len(files_of(both[1]) - files_of(both[0]))
@@ -103,7 +104,7 @@ def test_without_delete_files_are_told_by_folder_and_stay(both, tmp_path):
 def test_delete_removes_what_is_listed_and_the_folders_that_are_empty_then(both, tmp_path):
     run_before = files_of(both[1]) - files_of(both[0])
     kept = lying(both[0]) - run_before
-    done = run("prune_results.py", tmp_path / "first.yaml", "--delete")
+    done = run("prune_results", tmp_path / "first.yaml", "--delete")
     assert done.returncode == 0, done.stderr
     assert f"{len(run_before)} files, " in done.stderr
     assert lying(both[0]) == kept
@@ -116,7 +117,7 @@ def test_nothing_is_deleted_under_a_running_driver(both, tmp_path):
     command = [sys.executable, "-uc", HOLD + "time.sleep(60)", both[0].results]
     driver = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
     driver.stdout.readline()
-    done = run("prune_results.py", tmp_path / "first.yaml", "--delete")
+    done = run("prune_results", tmp_path / "first.yaml", "--delete")
     driver.kill()
     driver.communicate()
     assert done.returncode == 2
@@ -128,7 +129,7 @@ def test_nothing_is_deleted_under_a_running_driver(both, tmp_path):
 def test_configurations_with_other_results_are_refused(both, tmp_path):
     (tmp_path / "away").mkdir()
     elsewhere = write(tmp_path / "away/third.yaml")
-    done = run("prune_results.py", tmp_path / "first.yaml", tmp_path / "away/third.yaml", "--delete")
+    done = run("prune_results", tmp_path / "first.yaml", tmp_path / "away/third.yaml", "--delete")
     assert done.returncode == 2
     assert done.stderr == (
         f"error: {tmp_path / 'away/third.yaml'}: its results are {elsewhere.results},"

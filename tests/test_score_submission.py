@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from postprocessing.proportions import wilson_interval
-from tiny_catalogs import error_of, jpeg, run
+from programs import error_of, run
+from tiny_catalogs import jpeg
 
 HEADER = "_id,category_id\n"
 

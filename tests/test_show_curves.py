@@ -12,6 +12,7 @@ import pandas as pd
 
 import show_curves
 from figures.epochs import COLUMNS, latest_epochs, read_epochs
+from programs import run
 
 PART = {"cross_entropy": 1.5, "top1": 0.5, "top5": 0.75}
 
@@ -59,10 +60,9 @@ def test_the_page_reloads_itself_and_has_the_latest_epoch_of_each_model(tmp_path
 
 
 def test_without_an_epoch_the_program_says_so(tmp_path):
-    command = [sys.executable, show_curves.__file__, "--models", tmp_path, "--page", tmp_path / "p"]
-    run = subprocess.run([*command, "--table", tmp_path / "t"], capture_output=True, text=True, check=False)
-    assert run.returncode == 2
-    assert run.stderr == f"error: {tmp_path}: no finished epoch yet; try again after a model's first\n"
+    done = run("show_curves", "--models", tmp_path, "--page", tmp_path / "p", "--table", tmp_path / "t")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}: no finished epoch yet; try again after a model's first\n"
 
 
 def test_each_epoch_that_finishes_is_shown_until_ctrl_c(tmp_path):

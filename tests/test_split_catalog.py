@@ -8,7 +8,8 @@ import pytest
 
 import split_catalog
 from catalog.index import read_index
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, products, run, write
+from programs import error_of, run
+from tiny_catalogs import files_below, indexed, jpeg, product, products, write
 
 
 def published_split(path: Path, seed: int, fraction: float) -> tuple[bytes, bytes]:

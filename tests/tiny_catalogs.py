@@ -1,9 +1,6 @@
 """Catalogs of a few products, built by the tests that need one."""
 
 import functools
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import bson
@@ -13,7 +10,6 @@ import pandas as pd
 
 import index_catalog
 from catalog.index import write_index
-from checkout import SCRIPTS
 
 
 @functools.cache
@@ -63,26 +59,6 @@ def indexed(path: Path, on_bad_product: str = "stop") -> pd.DataFrame:
     index, _ = index_catalog.index_catalog(path, on_bad_product, processes=1)
     write_index(index, path.with_suffix(".parquet"))
     return index
-
-
-def run(program: str, *words: object, **environment: str) -> subprocess.CompletedProcess:
-    """Run a program of scripts/."""
-    return subprocess.run(
-        [sys.executable, SCRIPTS / f"{program}.py", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ | environment,
-    )
-
-
-def error_of(done: subprocess.CompletedProcess) -> str:
-    """The one line with which a program gave up."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    return line
 
 
 def files_below(folder: Path) -> set[str]:

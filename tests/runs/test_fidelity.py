@@ -12,6 +12,7 @@ import published_rules
 import tiny_catalogs
 from engines.mxnet.library import mx
 from engines.mxnet.trainer import in_numpy
+from programs import run_apart
 from training import checkpoints
 
 PRODUCTS, SIZE, BATCH = 2000, 32, 64
@@ -75,12 +76,12 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
     (tmp_path / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n" + "".join(rows))
     (tmp_path / "rejects.csv").write_text("offset,product_id,image,reason\n")
 
-    def run(program: str, *words: object) -> None:
-        done = tiny_catalogs.run(program, *words)
+    def make(program: str, *words: object) -> None:
+        done = run_apart(program, *words)
         assert done.returncode == 0, done.stderr
 
     index, train, images = (tmp_path / f"{name}.parquet" for name in ("test", "train", "images"))
-    run("list_images", "--index", index, "--known", train, "--picture-md5", "unique", "--output", images)
+    make("list_images", "--index", index, "--known", train, "--picture-md5", "unique", "--output", images)
     modules = []
     for number in range(3):
         modules.append(write_model(tmp_path / f"M{number}", seed=number))
@@ -88,7 +89,7 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
         params = ("--params", tmp_path / f"M{number}/0001.params")
         sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2)
         output = ("--output", tmp_path / f"M{number}/0000.npy")
-        run(
+        make(
             "predict_images",
             "--catalog",
             tmp_path / "test.bson",
@@ -100,11 +101,11 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
             *output,
         )
     members = [tmp_path / f"M{number}/0000.npy" for number in range(3)]
-    run("average_models", "--mean", "arithmetic", "--output", tmp_path / "mean.npy", *members)
+    make("average_models", "--mean", "arithmetic", "--output", tmp_path / "mean.npy", *members)
     joined = ("--index", index, "--known", train, "--images", images, "--classes", tmp_path / "classes.csv")
     modes = ("--picture-md5", "unique", "--product-md5", "on", "--rejects", tmp_path / "rejects.csv")
     output = tmp_path / "submission.csv.gz"
-    run("write_submission", *joined, *modes, "--probabilities", tmp_path / "mean.npy", "--output", output)
+    make("write_submission", *joined, *modes, "--probabilities", tmp_path / "mean.npy", "--output", output)
     found = pd.read_csv(output).category_id.tolist()
 
     pictures = {published_rules.md5(p): p for product in asked for p in published_rules.pictures_of(product)}

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from disks import small_disk
-from tiny_catalogs import error_of, files_below, indexed, jpeg, product, run, write
+from programs import error_of, run_apart
+from tiny_catalogs import files_below, indexed, jpeg, product, write
 
 pytestmark = pytest.mark.slow
 DISK = 256 << 10  # bytes
@@ -51,13 +52,13 @@ def check(done: subprocess.CompletedProcess, disk: Path, target: str) -> None:
 def test_index(catalog, disk):
     fill(disk, left=8192)
     words = ["--processes", 1, "--output", disk / "a.parquet", "--rejects", disk / "a.csv"]
-    check(run("index_catalog", catalog, "--on-bad-product", "stop", *words), disk, "a.parquet")
+    check(run_apart("index_catalog", catalog, "--on-bad-product", "stop", *words), disk, "a.parquet")
 
 
 def test_split(catalog, disk):
     words = ["--seed", 1, "--valid-fraction", 0.1, "--output-folder", disk]
     index = catalog.with_suffix(".parquet")
-    check(run("split_catalog", "--catalog", catalog, "--index", index, *words), disk, "train.bson")
+    check(run_apart("split_catalog", "--catalog", catalog, "--index", index, *words), disk, "train.bson")
 
 
 def test_split_where_only_the_index_of_a_part_finds_no_room(catalog, tmp_path, disk):
@@ -65,33 +66,33 @@ def test_split_where_only_the_index_of_a_part_finds_no_room(catalog, tmp_path, d
     subprocess.run(["mount", "-o", f"remount,size={(whole + 16384) & ~4095}", disk], check=True)
     words = ["--seed", 1, "--valid-fraction", 0.1, "--output-folder", disk]
     index = catalog.with_suffix(".parquet")
-    check(run("split_catalog", "--catalog", catalog, "--index", index, *words), disk, "train.bson")
+    check(run_apart("split_catalog", "--catalog", catalog, "--index", index, *words), disk, "train.bson")
 
 
 @pytest.mark.parametrize("memory", ["100K", "2G"])
 def test_pack(catalog, disk, memory):
     words = ["--classes", catalog.with_name("classes.csv"), "--memory", memory, "--output", disk / "a.rec"]
     index = catalog.with_suffix(".parquet")
-    check(run("pack_records", "--split", catalog, "--index", index, *words), disk, "a.rec")
+    check(run_apart("pack_records", "--split", catalog, "--index", index, *words), disk, "a.rec")
 
 
 def test_classes(catalog, disk):
     fill(disk, left=0)
     index = catalog.with_suffix(".parquet")
-    check(run("label_categories", "--index", index, "--output", disk / "classes.csv"), disk, "classes.csv")
+    check(run_apart("label_categories", "--index", index, "--output", disk / "classes.csv"), disk, "classes.csv")
 
 
 def test_list(catalog, disk):
     fill(disk, left=0)
     index = catalog.with_suffix(".parquet")
     words = ["--known", index, "--picture-md5", "off", "--output", disk / "images.parquet"]
-    check(run("list_images", "--index", index, *words), disk, "images.parquet")
+    check(run_apart("list_images", "--index", index, *words), disk, "images.parquet")
 
 
 def test_probabilities(tmp_path, disk):
     np.save(tmp_path / "M01.npy", np.full((3000, 50), 0.02, np.float16))
     words = ["--mean", "geometric", "--output", disk / "out.npy", tmp_path / "M01.npy", tmp_path / "M01.npy"]
-    check(run("average_models", *words), disk, "out.npy")
+    check(run_apart("average_models", *words), disk, "out.npy")
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_submission(answers, tmp_path, disk):
     (tmp_path / "rejects.csv").write_text("offset,product_id,image,reason\n")
     words += ["--index", index, "--images", index, "--rejects", tmp_path / "rejects.csv", "--known", known]
     words += ["--probabilities", tmp_path / "all.npy", "--output", disk / "best.csv.gz"]
-    check(run("write_submission", *words), disk, "best.csv.gz")
+    check(run_apart("write_submission", *words), disk, "best.csv.gz")
 
 
 def test_evaluation(answers, tmp_path, disk):
@@ -117,12 +118,12 @@ def test_evaluation(answers, tmp_path, disk):
     index, known, *words = answers
     words += ["--split", "1", index, known, index, "--member", "1", tmp_path / "all.npy", "--mean", "arithmetic"]
     words += ["--output", disk / "M01.json", "--products", disk / "M01.parquet"]
-    check(run("evaluate_predictions", *words), disk, "M01.parquet")
+    check(run_apart("evaluate_predictions", *words), disk, "M01.parquet")
 
 
 def test_drawn_catalog(disk):
     words = ["--train-products", 900, "--test-products", 9, "--seed", 1, "--output-folder", disk]
-    check(run("generate_catalog", *words), disk, "train.bson")
+    check(run_apart("generate_catalog", *words), disk, "train.bson")
 
 
 def test_catalog_of_a_folder(tmp_path, disk):
@@ -132,4 +133,4 @@ def test_catalog_of_a_folder(tmp_path, disk):
         picture.write_bytes(jpeg(number))
     fill(disk, left=4096)
     words = ["--train", tmp_path / "pictures", "--test-fraction", 0.5, "--output-folder", disk]
-    check(run("make_catalog", *words), disk, "train.bson")
+    check(run_apart("make_catalog", *words), disk, "train.bson")
