@@ -2,8 +2,8 @@
 
 In: the arguments of a Snakemake run (profile, configuration, targets). Which jobs run, and why, is what
 Snakemake itself decides in a dry run of these arguments; nothing is started and nothing else is written.
-Out: an SVG page, and the same as tables on the terminal: boxes, what jobs ask of the cluster, and the days of a run on
-some numbers of GPUs.
+Out: an SVG page, and the same as tables on the terminal: boxes, what jobs ask of the cluster, the disk at the end of
+each stage, and the days of a run on some numbers of GPUs.
 
 Hours come from the benchmarks of finished jobs where there are any, else from pictures x epochs / published
 speed. With --published-catalog, sizes are those of the published catalog, whatever catalog is at hand.
@@ -22,16 +22,24 @@ import cli
 import snakemake_logger_plugin_jobs as dry_run
 from costs import finished, sizes
 from costs.estimator import Estimator
-from plan import boxes, drawing, hours, requests, schedule
+from plan import boxes, disk, drawing, hours, requests, schedule
 from terminal import handler
 from workflow import overlays
+from workflow.artifact import Artifact
+from workflow.artifacts import Artifacts
 from workflow.outputs import without_digests
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict, argparse.Namespace]:
-    """The jobs of a dry run, as Snakemake decides, the configuration, and Snakemake's parsed arguments.
+def dry_run_jobs(
+    snakemake_arguments: list[str],
+) -> tuple[list[boxes.Job], dict, argparse.Namespace, Artifacts, set[Artifact]]:
+    """The jobs of a dry run, as Snakemake decides.
+
+    Returns:
+        the jobs, the configuration, Snakemake's parsed arguments, all that the configuration leads to, and what the
+        jobs make of it.
 
     Raises:
         cli.UserError: the dry run fails; Snakemake has printed why.
@@ -57,7 +65,7 @@ def dry_run_jobs(snakemake_arguments: list[str]) -> tuple[list[boxes.Job], dict,
         for record in dry_run.COLLECTED
         if record.output
     ]
-    return jobs, workflow.globals["config"], arguments
+    return jobs, workflow.globals["config"], arguments, workflow.globals["made"](), workflow.globals["planned"]()
 
 
 def parse_own_args() -> argparse.Namespace:
@@ -71,7 +79,7 @@ def parse_own_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_own_args()
-    jobs, config, arguments = dry_run_jobs(args.snakemake)
+    jobs, config, arguments, made, to_make = dry_run_jobs(args.snakemake)
     planned = boxes.build(config)
     boxes.assign(planned, jobs)
     size = sizes.PUBLISHED_CATALOG if args.published_catalog else sizes.catalog_size(config)
@@ -84,12 +92,24 @@ def main() -> None:
     footer = drawing.totals_text(planned, estimates, chain, chain_hours, days)
     # What jobs ask for follows from the catalog at hand.
     asked = [] if args.published_catalog else requests.table(job for box in planned.values() for job in box.jobs)
+    stages = disk.stages(made.everything(), files_left(made, to_make), planned, estimator)
+    tables = [*asked, *[""] * bool(asked), *disk.table(stages)]
     title = f"Plan of {config['results']}{named(arguments)}: {catalog_text(config, size, args.published_catalog)}"
-    sys.stdout.write("\n".join([title, "", *drawing.table(planned, estimates), "", *asked, "", *footer, ""]))
+    sys.stdout.write("\n".join([title, "", *drawing.table(planned, estimates), "", *tables, "", *footer, ""]))
     output = args.output or Path(config["results"]) / "plan.svg"
     with cli.written_whole(output) as (temporary,):
-        temporary.write_text(drawing.svg(title, planned, estimates, chain, footer, asked))
+        temporary.write_text(drawing.svg(title, planned, estimates, chain, footer, tables))
     cli.summary(f"drawn to {output}")
+
+
+def files_left(made: Artifacts, to_make: set[Artifact]) -> set[str]:
+    """The files that are there after a run."""
+    return {
+        path
+        for artifact in made.everything()
+        for path in artifact.files.values()
+        if artifact in to_make or Path(path).exists()
+    }
 
 
 def gpu_counts(planned: dict[str, boxes.Box], wanted: dict[str, int], gpus: int | None) -> list[int]:

@@ -1,5 +1,8 @@
 """List what lies in a folder of results and belongs to none of some configurations; delete it with --delete.
 
+With --intermediate, it also lists the splits, records and probabilities that nothing needs which these configurations
+have yet to make. Finished models, submissions, evaluations and the report stay, and stay current.
+
 In: configurations that have the same results, each a file on top of config.yaml and of the profile's; without a file,
 the profile's own. Out: a line per folder with files and bytes, and the total. What these configurations lead to stays,
 with its recipes, logs and benchmarks, and so does every file that no rule writes under a digest: submission/,
@@ -21,8 +24,9 @@ import cli
 from plan.drawing import size_text
 from workflow import drivers, given
 from workflow.artifact import Artifact
+from workflow.artifacts import Artifacts
 from workflow.given import Given
-from workflow.outputs import DIGEST, OUTPUTS
+from workflow.outputs import DIGEST, INTERMEDIATE, OUTPUTS
 
 NOTES = {"logs": ".log", "benchmarks": ".tsv"}  # folders with a file per job, by rule
 IN_NAME = re.compile(rf"(?<![^-]){DIGEST}(?![^-])")
@@ -91,6 +95,24 @@ def left_over(results: Path, known: Known) -> Iterator[Path]:
         yield from (path for path in paths if known.lacks(results, path))
 
 
+def intermediate(configurations: list[Given]) -> Iterator[Path]:
+    """The intermediate files of some configurations that nothing needs which one of them has yet to make."""
+    made = [each.artifacts for each in configurations]
+    needed = {path for each in made for artifact in each.missing(_finished(each)) for path in _sources(artifact)}
+    artifacts = (artifact for each in made for artifact in each.everything())
+    files = {artifact.files[name] for artifact in artifacts for name in INTERMEDIATE.get(artifact.rule, ())}
+    yield from (path for path in map(Path, sorted(files - needed)) if path.exists())
+
+
+def _finished(artifacts: Artifacts) -> list[str]:
+    """What a finished run leaves for people: models and what they answer."""
+    return [path for name in ("all", "train") for path in artifacts.target(name)]
+
+
+def _sources(artifact: Artifact) -> Iterator[str]:
+    return (path for paths in artifact.sources.values() for path in paths)
+
+
 def groups(results: Path, paths: list[Path]) -> dict[str, list[int]]:
     """The sizes of files by what they are: folders without digests, at most two; the largest sum first."""
     found: dict[str, list[int]] = {}
@@ -124,17 +146,25 @@ def main() -> None:
     if args.delete:
         drivers.claim(results)
     paths = list(left_over(results, Known(configurations)))
-    sizes = groups(results, paths)
-    lines = [f"{group}: {total_text(each)}" for group, each in sizes.items()]
-    total = total_text([size for each in sizes.values() for size in each])
-    if args.delete:
-        delete(results, paths)
+    spent = list(intermediate(configurations)) if args.intermediate else []
     names = ", ".join(each.name for each in configurations)
-    sys.stdout.write("\n".join([*lines, f"{total} in {results} belong to none of: {names}", ""]))
+    lines = listing(results, paths, f"belong to none of: {names}")
+    lines += listing(results, spent, f"are not needed any more by: {names}") if args.intermediate else []
+    total = total_text([path.lstat().st_size for path in [*paths, *spent]])
+    if args.delete:
+        delete(results, [*paths, *spent])
+    sys.stdout.write("\n".join([*lines, ""]))
     if args.delete:
         cli.summary(f"{total} deleted")
-    elif paths:
+    elif paths or spent:
         cli.summary("nothing is deleted; --delete (make prune ... DELETE=1) deletes these files")
+
+
+def listing(results: Path, paths: list[Path], what: str) -> list[str]:
+    """A line per group of files, and one with the total and what it is."""
+    sizes = groups(results, paths)
+    total = total_text([size for each in sizes.values() for size in each])
+    return [*(f"{group}: {total_text(each)}" for group, each in sizes.items()), f"{total} in {results} {what}"]
 
 
 def total_text(sizes: list[int]) -> str:
@@ -160,6 +190,7 @@ def common_results(configurations: list[Given]) -> Path:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     given.add_arguments(parser)
+    parser.add_argument("--intermediate", action="store_true", help="also what the configurations do not need any more")
     parser.add_argument("--delete", action="store_true", help="delete what is listed; no driver may be running")
     return parser.parse_args()
 

@@ -12,9 +12,11 @@ from checkout import ROOT
 from costs.estimator import Estimator
 from costs.finished import Forecast
 from costs.sizes import PUBLISHED_CATALOG
-from plan import boxes, drawing, hours, requests, schedule
+from plan import boxes, disk, drawing, hours, requests, schedule
 from plan.boxes import Job
 from workflow import reasons, recipes
+from workflow.artifacts import Artifacts
+from workflow.data import Catalog
 
 PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 A_JOB_OF_ANY_RULE = {
@@ -240,6 +242,62 @@ def test_the_drawing_is_one_svg_with_every_box(planned, estimates):
 
 
 @pytest.fixture
+def published(config):
+    """All that the published configuration leads to."""
+    return Artifacts(config, Catalog("catalog", {"train": "a", "test": "b"}, None))
+
+
+def files_of(artifacts):
+    return {path for artifact in artifacts for path in artifact.files.values()}
+
+
+def test_what_is_on_the_disk_after_each_stage_and_what_may_be_deleted_by_then(config, published, estimator):
+    artifacts = published.everything()
+    stages = disk.stages(artifacts, files_of(artifacts), boxes.build(config), estimator)
+    catalog, split, data, models, predictions, ensembles, results = stages
+    train, test = PUBLISHED_CATALOG.train, PUBLISHED_CATALOG.test
+    bytes_of = {"A": train.bytes, "B": train.bytes, "C": 0.63 * train.bytes}
+    probabilities = 2 * PUBLISHED_CATALOG.classes * 0.63 * test.pictures
+    valid_probabilities = 2 * PUBLISHED_CATALOG.classes * 0.63 * 0.05 * train.pictures
+    assert (catalog.written, split.written) == pytest.approx((0, 2 * train.bytes))
+    assert data.written == pytest.approx(sum(bytes_of.values()))
+    assert predictions.written == pytest.approx(14 * (probabilities + valid_probabilities))
+    assert ensembles.written == pytest.approx(6 * probabilities)
+    assert results.held == pytest.approx(sum(stage.written for stage in stages))
+    # Records need the train parts, predictions the valid parts; epochs need the records.
+    assert (split.spent, data.spent) == pytest.approx((0, 2 * 0.95 * train.bytes))
+    assert models.spent == pytest.approx(data.spent + data.written)
+    assert predictions.spent == pytest.approx(models.spent + 2 * 0.05 * train.bytes)
+    assert ensembles.spent == pytest.approx(predictions.spent + 14 * probabilities)
+    assert results.spent == pytest.approx(ensembles.spent + 14 * valid_probabilities + 6 * probabilities)
+    assert results.held - results.spent == pytest.approx(models.written)
+
+
+def test_files_that_are_gone_and_stay_so_take_no_room(config, published, estimator):
+    artifacts, planned = published.everything(), boxes.build(config)
+    records = published.data.records["B"]["train"]
+    before, without = (
+        disk.stages(artifacts, files_of(artifacts) - gone, planned, estimator)
+        for gone in (set(), {records.files["records"]})
+    )
+    size = 0.95 * PUBLISHED_CATALOG.train.bytes
+    assert before[-1].held - without[-1].held == pytest.approx(size)
+    assert before[-1].spent - without[-1].spent == pytest.approx(size)
+
+
+def test_the_peak_is_what_a_stage_writes_beside_what_those_before_it_left():
+    stages = [disk.Stage("a", 50, 50, 0), disk.Stage("b", 60, 110, 100), disk.Stage("c", 40, 150, 130)]
+    assert disk.peak(stages) == 110
+    assert disk.table(stages) == [
+        "stage  written  on the disk at its end  prune may delete",
+        "a         50 B                    50 B               0 B",
+        "b         60 B                   110 B             100 B",
+        "c         40 B                   150 B             130 B",
+        "Peak of the disk: 150 B; 110 B with make prune INTERMEDIATE=1 DELETE=1 after each stage.",
+    ]
+
+
+@pytest.fixture
 def one_product(tmp_path):
     """A catalog of one product."""
     product = bson.encode({"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]})
@@ -284,5 +342,7 @@ def test_the_published_configuration_is_planned(one_product):
     assert "20 epochs" in m14
     assert "20 jobs: not made yet" in m14
     assert any("GPU hours" in line for line in lines)
+    [peak] = [line for line in lines if line.startswith("Peak of the disk: 8")]
+    assert peak in {text.text for text in ElementTree.parse(output).getroot().iter("{http://www.w3.org/2000/svg}text")}
     assert ElementTree.parse(output).getroot().tag.endswith("svg")
     assert not (tmp_path / "results").exists()

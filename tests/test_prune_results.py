@@ -111,6 +111,44 @@ def test_delete_removes_what_is_listed_and_the_folders_that_are_empty_then(both,
     assert not [path for path in both[0].results.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
 
+def intermediate(side: Given) -> set[Path]:
+    """Splits, records and probabilities, as a reader of docs/results.md would list them."""
+    patterns = ("split/*/*.bson", "records/*/*.rec", "records/*/*.idx", "probabilities/*/*/*.npy", "ensemble/*/*/*.npy")
+    return {path for pattern in patterns for path in side.results.glob(pattern)}
+
+
+def test_a_finished_run_needs_no_splits_records_and_probabilities(first, tmp_path):
+    lay(files_of(first))
+    kept = lying(first) - intermediate(first)
+    done = run("prune_results.py", tmp_path / "first.yaml", "--intermediate", "--delete")
+    assert done.returncode == 0, done.stderr
+    assert f"in {first.results} are not needed any more by: {tmp_path / 'first.yaml'}" in done.stdout
+    assert lying(first) - {first.results / ".driver.lock"} == kept
+    targets = [path for name in ("all", "train") for path in first.artifacts.target(name)]
+    assert first.artifacts.missing(targets) == []
+
+
+def test_what_is_not_finished_keeps_what_it_needs(first):
+    """An epoch needs the records of its model, a submission its averages, wherever else they are used up."""
+    lay(files_of(first))
+    everything = intermediate(first)
+    made = first.artifacts
+    last, submission = made.models.epochs["M10"][-1], made.answers.submissions["ensemble-2"]
+    for path in (*last.files.values(), submission.files["submission"]):
+        Path(path).unlink()
+    needed = {Path(each) for part in made.data.records["A"].values() for each in list(part.files.values())[:2]}
+    needed |= {Path(each.files["probabilities"]) for each in made.answers.averages["ensemble-2"]}
+    assert set(prune_results.intermediate([first])) == everything - needed
+
+
+def test_what_another_configuration_needs_stays(first, tmp_path):
+    lay(files_of(first))
+    everything = set(prune_results.intermediate([first]))
+    second = write(tmp_path / "second.yaml", OTHER_RATE)
+    left = everything - set(prune_results.intermediate([first, second]))
+    assert {path.relative_to(first.results).parts[0] for path in left} >= {"records", "split"}
+
+
 def test_nothing_is_deleted_under_a_running_driver(both, tmp_path):
     before = lying(both[0])
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}

@@ -68,6 +68,14 @@ OUTPUTS = {
     "draw_plan": {"figure": "by-recipe/report/{digest}/plan.svg"},
 }
 
+# Large files that only serve to make others, by rule: what is finished does not need them any more.
+INTERMEDIATE = {
+    "split_catalog": ("train", "valid"),
+    "pack_records": ("records", "offsets"),
+    "predict_images": ("probabilities",),
+    "average_models": ("probabilities",),
+}
+
 
 def without_digests(wildcards: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The wildcards that say something to a reader."""

@@ -177,7 +177,7 @@ def test_what_snakemake_asks_for_follows_from_the_estimates(tmp_path):
     program = """
 import json, sys
 from plan_workflow import dry_run_jobs
-jobs, config, _ = dry_run_jobs(sys.argv[1:])
+jobs, config, *_ = dry_run_jobs(sys.argv[1:])
 print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jobs]]))
 """
     arguments = ["--profile", "profiles/slurm", "--config", f"catalog={tmp_path}", f"results={tmp_path}/results"]
