@@ -45,6 +45,7 @@ rule train_epochs:
         states=option("--states", "states"),
         metrics=option("--metrics-before", "metrics"),
         superseded=lambda wildcards: options.superseded_states(made(), wildcards.model, int(wildcards.epoch)),
+        stage=lambda wildcards, resources: options.file("--stage", resources.get("stage")),
         gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
     priority: lambda wildcards: recipes.turn(MODELS, wildcards.model)
     group:
@@ -63,5 +64,5 @@ rule train_epochs:
         f"python {SCRIPTS}/train_epochs.py"
         " --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
-        " {params.start} {params.states} {params.metrics} {params.superseded}"
+        " {params.start} {params.states} {params.metrics} {params.superseded} {params.stage}"
         " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} 2> {log:q}"

@@ -23,6 +23,7 @@ from pathlib import Path
 import cli
 import engines
 from catalog.classes import read_classes
+from records.staging import staged
 from training.metrics import epochs_until
 from training.recipe import read_recipe
 
@@ -44,25 +45,26 @@ def main() -> None:
     trainer = engines.choose(recipe.engine).create_trainer(
         recipe, classes, args.start, args.states, gpus=args.gpus, threads=args.threads
     )
-    for epoch, output in enumerate(args.outputs, args.first_epoch):
-        rate = recipe.learning_rates[epoch - args.first_epoch]
-        train = trainer.train(args.train, epoch, rate)
-        valid = trainer.validate(args.valid)
-        report = {
-            "epoch": epoch,
-            "optimizer": recipe.optimizer,
-            "fresh_optimizer": epoch == args.first_epoch and not args.states,
-            "learning_rate": rate,
-            "devices": trainer.devices,
-            "train": train,
-            "valid": valid,
-        }
-        write_epoch(trainer, output, report | {"before": before})
-        before = [*before, report]
-        cli.summary(
-            f"epoch {epoch}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
-            f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
-        )
+    with staged(args.train, args.stage) as train_records:
+        for epoch, output in enumerate(args.outputs, args.first_epoch):
+            rate = recipe.learning_rates[epoch - args.first_epoch]
+            train = trainer.train(train_records, epoch, rate)
+            valid = trainer.validate(args.valid)
+            report = {
+                "epoch": epoch,
+                "optimizer": recipe.optimizer,
+                "fresh_optimizer": epoch == args.first_epoch and not args.states,
+                "learning_rate": rate,
+                "devices": trainer.devices,
+                "train": train,
+                "valid": valid,
+            }
+            write_epoch(trainer, output, report | {"before": before})
+            before = [*before, report]
+            cli.summary(
+                f"epoch {epoch}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
+                f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
+            )
     for states in args.superseded_states:
         states.unlink(missing_ok=True)
 
@@ -79,6 +81,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--metrics-before", type=Path, metavar="JSON", help="metrics of the epoch before")
     parser.add_argument(
         "--superseded-states", type=Path, nargs="+", default=[], help="optimizer states to remove at the end"
+    )
+    parser.add_argument(
+        "--stage", metavar="FOLDER", help="of the node's own disk: copy the train records there first, if they fit"
     )
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, metavar="PARAMS", help="one per epoch")
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")

@@ -367,3 +367,13 @@ def test_a_signal_ends_the_job_cleanly(data, tmp_path, number, code):
     assert "." not in {name[0] for name in names}
     assert names - {"0001.recipe.json"} == {f"{k}.{s}" for k in epochs for s in ("params", "states", "json")}
     assert "0009.json" not in names
+
+
+def test_epochs_are_the_same_from_records_on_the_nodes_own_disk(train, tmp_path):
+    """A crop at random and a shuffled order, so that the .idx counts, too."""
+    here, staged = tmp_path / "here", tmp_path / "staged"
+    (tmp_path / "disk").mkdir()
+    train(here, entries(**FINE_TUNING), 1, 2)
+    train(staged, entries(**FINE_TUNING), 1, 2, "--stage", tmp_path / "disk")
+    assert_same_files(here, staged, 2)
+    assert list((tmp_path / "disk").iterdir()) == []

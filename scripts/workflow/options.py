@@ -12,8 +12,8 @@ from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
 
 
-def file(name: str, path: str) -> str:
-    """The option for an input file that may be absent, which is an empty text then."""
+def file(name: str, path: str | None) -> str:
+    """The option for a file or folder that may be absent, which is an empty text then."""
     return shlex.join([name, str(path)]) if path else ""
 
 

@@ -38,7 +38,7 @@ def cluster(tmp_path_factory):
 def site(tmp_path_factory) -> Path:
     """The values of this site, for profiles/slurm: quick answers from a small SLURM."""
     settings = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-    settings["set-resources"]["train_epochs"]["gpu_model"] = "v100"
+    settings["set-resources"]["train_epochs"] |= {"gpu_model": "v100", "stage": "$TMPDIR"}
     values = {
         "set-resources": settings["set-resources"],
         "slurm-init-seconds-before-status-checks": 1,

@@ -67,6 +67,12 @@ def test_epochs_fused_by_epochs_per_job_are_one_job_with_the_time_of_all(demo_th
         assert record["Requeue"] == "1"
 
 
+def test_records_are_copied_to_the_nodes_own_disk_before_training(demo_through_slurm):
+    logs = list((demo_through_slurm[0].folder / "results/demo/logs/train_epochs").iterdir())
+    assert logs
+    assert all("MB copied to $TMPDIR in " in log.read_text() for log in logs)
+
+
 def test_light_rules_are_not_in_the_queue(demo_through_slurm):
     assert {record["Rule"] for record in demo_through_slurm[1]} == {*REQUESTS, "train_epochs"}
 
