@@ -17,7 +17,6 @@ Example:
 import argparse
 import hashlib
 import itertools
-import random
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -31,13 +30,14 @@ from catalog.index import read_index
 from catalog.joins import MD5, first_copies, single_categories
 from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
+from catalog.published_random import PublishedRandom
 from records import recordio
 
 REVISION = 1
 
 SHUFFLE_SEED = 0xC0FFEE
 DEFAULT_MEMORY = 2 << 30  # bytes
-BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
+BYTES_PER_ROW = 150  # of the index and the order
 WRITE_BUFFER = 1 << 20  # bytes
 COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", *MD5]  # of the index
 
@@ -52,9 +52,7 @@ def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool
 
 def written_order(count: int) -> np.ndarray:
     """The order in which the published converter writes records 0..count-1."""
-    order = list(range(count))
-    random.Random(SHUFFLE_SEED).shuffle(order)
-    return np.array(order, np.int64)
+    return PublishedRandom(SHUFFLE_SEED).shuffled(np.arange(count))
 
 
 def windows(sizes: np.ndarray, memory: int) -> list[slice]:
