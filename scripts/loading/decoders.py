@@ -113,8 +113,7 @@ class Decoders:
             decoded (count,) bool; only the last batch has fewer pictures than room, and anything in the rest.
 
         Raises:
-            cli.PassingError: a decoder died.
-            cli.UserError: one failed.
+            cli.UserError: a decoder died or failed.
         """
         for batch in range(BATCHES):
             self._hand_out(batch)
@@ -142,14 +141,13 @@ class Decoders:
         for number, process in enumerate(self._processes):
             if process.sentinel in ready:
                 process.join()
-                raise cli.PassingError(
+                raise cli.UserError(
                     f"decoder {number + 1} of {len(self._processes)} ended with exit code {process.exitcode}"
                     " (-9: killed, for lack of memory perhaps); nothing was written"
                 )
         decoded, *fault = self._sockets[decoder].recv_multipart()
         if fault:
-            text, passes = fault
-            raise (cli.PassingError if passes else cli.UserError)(text.decode())
+            raise cli.UserError(fault[0].decode())
         return np.frombuffer(decoded, bool)
 
     def _run_decoder(self, number: int, parent: int) -> None:
@@ -172,9 +170,10 @@ class Decoders:
             for block in blocks:
                 self._free[number].acquire()
                 socket.send(self._fill(block, pictures).tobytes())
-        except (cli.UserError, OSError) as error:
-            text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            socket.send_multipart([b"", text.encode(), b"passes" if cli.may_pass(error) else b""])
+        except cli.UserError as error:
+            socket.send_multipart([b"", str(error).encode()])
+        except OSError as error:
+            socket.send_multipart([b"", f"{error.filename}: {error.strerror}".encode()])
         # If this process ended now, messages for which the receiver has no room yet would be lost: the parent ends it.
         signal.pause()
 

@@ -124,6 +124,17 @@ PUBLISHED = {
     "densenet-161": "as shicai/DenseNet-Caffe on GitHub, to be converted to densenet.mxnet's layer names",
 }
 
+# ImageNet-1k weights of the same networks, as arguments of convert_weights.py.
+FROM_TIMM = {
+    "imagenet1k-resnext-101": "hf-hub:timm/resnext101_32x4d.gluon_in1k --network resnext-101-32x4d",
+    "imagenet1k-resnext-101-64x4d": "hf-hub:timm/resnext101_64x4d.gluon_in1k --network resnext-101-64x4d",
+    "dpn92-5k": "hf-hub:timm/dpn92.mx_in1k --network dpn-92",
+    "dpn98": "hf-hub:timm/dpn98.mx_in1k --network dpn-98",
+    "dpn107-extra": "hf-hub:timm/dpn107.mx_in1k --network dpn-107",
+    "dpn131": "hf-hub:timm/dpn131.mx_in1k --network dpn-131",
+    "densenet-161": "hf-hub:timm/densenet161.tv_in1k --network densenet-161",
+}
+
 
 def list_missing_checkpoints(models: dict[Path, list[str]]) -> str:
     """A line that says what to do, then one for each public checkpoint that is missing.
@@ -138,6 +149,8 @@ def list_missing_checkpoints(models: dict[Path, list[str]]) -> str:
         f"models: {{{some}: {{start: {{pretrained: null}}}}}} in a file that you name by --configfile"
     ]
     for path, names in models.items():
-        published = PUBLISHED.get(path.name.removesuffix("-0000.params"), "by its authors")
-        lines.append(f"  {path} for {', '.join(names)}: published {published}")
+        name = path.name.removesuffix("-0000.params")
+        lines.append(f"  {path} for {', '.join(names)}: published {PUBLISHED.get(name, 'by its authors')}")
+        if name in FROM_TIMM:
+            lines.append(f"    or: python scripts/convert_weights.py {FROM_TIMM[name]} --output {path}")
     return "\n".join(lines)

@@ -158,11 +158,15 @@ def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
     note = snakemake(catalog.parent, "--dry-run", "--", *targets, overlay=catalog.parent / "overlay.yaml")
     assert note.returncode == 0, note.stderr
     listed = note.stderr[note.stderr.index("note: 2 public checkpoints are missing") :].splitlines()[1:]
-    assert [line.split(": ")[0] for line in listed] == [
+    assert [line.partition(": published")[0] for line in listed] == [
         "  pretrained/dpn92-5k-0000.params for M02, M03",
+        "    or: python scripts/convert_weights.py hf-hub:timm/dpn92.mx_in1k --network dpn-92"
+        " --output pretrained/dpn92-5k-0000.params",
         "  pretrained/imagenet1k-resnext-101-64x4d-0000.params for M07",
+        "    or: python scripts/convert_weights.py hf-hub:timm/resnext101_64x4d.gluon_in1k --network resnext-101-64x4d"
+        " --output pretrained/imagenet1k-resnext-101-64x4d-0000.params",
     ]
-    assert all("published" in line for line in listed)
+    assert sum("published" in line for line in listed) == 2
 
 
 def test_a_checkpoint_that_is_there_or_not_asked_for_is_not_missing(catalog):

@@ -75,3 +75,9 @@ def test_a_table_of_names_that_cannot_be_read_is_named_with_the_line(tmp_path):
     path.write_bytes("category_id,category_level1\n10,A\n20,é\n".encode("latin-1"))
     with pytest.raises(cli.UserError, match=r"category_names\.csv: line 3: not UTF-8"):
         catalogs.category_order(path)
+
+
+def test_each_missing_start_of_the_published_models_has_weights_of_its_network_to_convert(published_configuration):
+    for model in published_configuration["models"].values():
+        if name := model["start"].get("pretrained"):
+            assert catalogs.FROM_TIMM[name].endswith(f" --network {model['network']}")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import cli
-from training import torch_files
+from public_weights import torch_files
 
 STORAGES = {np.dtype(dtype): name for name, dtype in torch_files.DTYPES.items()}
 
