@@ -46,6 +46,7 @@ include: "rules/report.smk"
 
 
 published.keep_current(workflow, made, take_over)
+retries.heed_faults(is_ours)
 
 
 rule all:

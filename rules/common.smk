@@ -8,6 +8,7 @@ from pathlib import Path
 import snakemake.rules
 
 import cli
+from terminal import retries
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
 from workflow import options, overlays, published, reasons, recipes, tables
 from workflow.outputs import DIGEST, OUTPUTS
@@ -101,9 +102,19 @@ def missing():
     return inputs.missing(made(), settings.targets)
 
 
+def is_ours(job):
+    """Whether a job makes an artifact of this configuration; another workflow's does not."""
+    return made().get(job.wildcards_dict) is not None
+
+
+def planned_jobs():
+    """Snakemake's jobs of this run that make artifacts."""
+    return filter(is_ours, workflow.dag.needrun_jobs(exclude_finished=False))
+
+
 def planned():
     """The artifacts that Snakemake makes in this run: those of missing() that it was asked for."""
-    return inputs.of_jobs(made(), (job.wildcards_dict for job in workflow.dag.needrun_jobs(exclude_finished=False)))
+    return inputs.of_jobs(made(), (job.wildcards_dict for job in planned_jobs()))
 
 
 def why():
@@ -140,6 +151,7 @@ def take_over():
     lock = or_end(drivers.become, workflow, folder, asked)
     shell._process_args["pass_fds"] = (*shell._process_args.get("pass_fds", ()), lock)  # its jobs hold it, too
     or_end(published.prepare, folder, made(), asked)
+    or_end(retries.forget, planned_jobs())
 
 
 @atexit.register

@@ -29,6 +29,10 @@ ERROR = "error: "  # what the lines for users begin with
 WARNING = "warning: "
 SHOWN_NAMES = 5
 TEMPORARY = re.compile(r"\.(?P<process>\d+)-[0-9a-f]{8}\.")  # how the name of a file begins that is being written
+# How a program ends that says what was wrong. Every other end, such as a signal, is one that another attempt may mend.
+STAYS, MAY_PASS = 2, 1
+ANOTHER_ATTEMPT = "; another attempt may succeed"  # the end of the line of a fault that may pass
+PASSING_ERRORS = {errno.EIO, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}  # of a node or a file server
 
 
 def parser(docstring: str) -> argparse.ArgumentParser:
@@ -40,8 +44,12 @@ class UserError(Exception):
     """A fault the user can mend: one line that names the file, the position in it and the way out."""
 
 
+class PassingError(UserError):
+    """A fault of a node, of its memory or of a file server: another attempt, on another node perhaps, may succeed."""
+
+
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a program and exit: 0 when done, 2 with one line on stderr for a fault that a user can mend.
+    """Run a program and exit: 0 when done, else with one line on stderr, and STAYS or MAY_PASS.
 
     SIGTERM, which SLURM sends before a time limit, and Ctrl-C unwind the program, so that temporary
     files go and child processes end; the exit codes are 143 and 130.
@@ -51,11 +59,13 @@ def run(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except UserError as error:
-        sys.exit(fail(str(error)))
+        sys.exit(fail(str(error), may_pass(error)))
     except OSError as error:
-        if error.filename is None:
-            sys.exit(fail(error.strerror or str(error)))
-        sys.exit(fail(f"{error.filename}: {error.strerror}"))
+        named = error.filename is not None
+        text = f"{error.filename}: {error.strerror}" if named else error.strerror or str(error)
+        sys.exit(fail(text, may_pass(error)))
+    except MemoryError as error:
+        sys.exit(fail(f"memory has run out: {error}".removesuffix(": "), passes=True))
     # All is written: while libraries end, a signal no longer makes a failure of it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
@@ -68,10 +78,21 @@ def _end(number: int, _: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def fail(message: str) -> int:
-    """Print the one line of a fault; returns the exit code."""
-    print(f"{ERROR}{message}", file=sys.stderr)
-    return 2
+def may_pass(error: BaseException | None) -> bool:
+    """Whether another attempt may not meet an error, by its class or by an error of the system that it comes from."""
+    if error is None:
+        return False
+    passes = isinstance(error, PassingError) or (isinstance(error, OSError) and error.errno in PASSING_ERRORS)
+    return passes or may_pass(error.__cause__)
+
+
+def fail(message: str, passes: bool = False) -> int:
+    """Print the one line of a fault; returns the exit code.
+
+    The line tells the workflow whether a job runs again: a cluster does not hand the exit codes of programs on.
+    """
+    print(f"{ERROR}{message}{ANOTHER_ATTEMPT if passes else ''}", file=sys.stderr)
+    return MAY_PASS if passes else STAYS
 
 
 @contextlib.contextmanager

@@ -39,7 +39,8 @@ def visible() -> list[Gpu]:
     """
     run = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=False)
     if run.returncode:
-        raise cli.UserError(run.stderr.strip().removeprefix("error: "))
+        words = run.stderr.strip().removeprefix(cli.ERROR).removesuffix(cli.ANOTHER_ATTEMPT)
+        raise (cli.UserError if run.returncode == cli.STAYS else cli.PassingError)(words)
     lines = [line.split(maxsplit=3) for line in run.stdout.splitlines()]
     return [Gpu(uuid, int(major), int(minor), name) for uuid, major, minor, name in lines]
 
@@ -102,7 +103,8 @@ def ask_driver() -> list[Gpu]:
     """What `visible` returns, from the driver in this process.
 
     Raises:
-        cli.UserError: the driver does not start or is too old; the CPU in its place would take weeks.
+        cli.PassingError: the driver does not start; the CPU in its place would take weeks.
+        cli.UserError: it is too old.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -111,7 +113,7 @@ def ask_driver() -> list[Gpu]:
     count, version = ctypes.c_int(), ctypes.c_int()
     error = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if error not in (0, NO_DEVICE):
-        raise cli.UserError(
+        raise cli.PassingError(
             f"NVIDIA's driver on {socket.gethostname()} does not start (CUDA error {error}); choose another node"
         )
     driver.cuDriverGetVersion(ctypes.byref(version))

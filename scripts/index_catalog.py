@@ -91,7 +91,7 @@ def index_in_processes(path: Path, groups: list[np.ndarray], count: int) -> Iter
             try:
                 rows, rejects = answer.recv_bytes(), answer.recv_bytes()
             except EOFError:
-                raise cli.UserError(
+                raise cli.PassingError(
                     f"{path}: an indexing process died; if memory ran out, take fewer processes"
                 ) from None
             yield rows, [tuple(reject) for reject in json.loads(rejects)]

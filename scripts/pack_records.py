@@ -2,7 +2,8 @@
 
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
 them into (recipes, 6.3). Pictures that do not decode are left out and listed, as MXNet ends a training on them. The
-part is read in windows of the written order, so memory stays below the budget whatever the part's size.
+part is read in windows of the written order, so memory stays below --memory whatever the part's size, as long as that
+leaves 64 MiB for pictures beside the libraries and the index.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -17,7 +18,6 @@ Example:
 import argparse
 import hashlib
 import itertools
-import random
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -31,13 +31,16 @@ from catalog.index import read_index
 from catalog.joins import MD5, first_copies, single_categories
 from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
+from catalog.published_random import PublishedRandom
 from records import recordio
 
 REVISION = 1
 
 SHUFFLE_SEED = 0xC0FFEE
 DEFAULT_MEMORY = 2 << 30  # bytes
-BYTES_PER_ROW = 150  # of the index, the order and Python's shuffled list
+LIBRARIES = 200 << 20  # bytes of a process that has not read anything, and what stays between windows
+BYTES_PER_ROW = 150  # of the index and the order
+SMALLEST_WINDOW = 64 << 20  # bytes; with smaller ones packing takes longer for each record
 WRITE_BUFFER = 1 << 20  # bytes
 COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", *MD5]  # of the index
 
@@ -52,9 +55,12 @@ def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool
 
 def written_order(count: int) -> np.ndarray:
     """The order in which the published converter writes records 0..count-1."""
-    order = list(range(count))
-    random.Random(SHUFFLE_SEED).shuffle(order)
-    return np.array(order, np.int64)
+    return PublishedRandom(SHUFFLE_SEED).shuffled(np.arange(count))
+
+
+def window_memory(memory: int, rows: int) -> int:
+    """Bytes of pictures for a window, of the memory that a process with so many rows may use; never very few."""
+    return max(memory - LIBRARIES - BYTES_PER_ROW * rows, SMALLEST_WINDOW)
 
 
 def windows(sizes: np.ndarray, memory: int) -> list[slice]:
@@ -84,8 +90,12 @@ def write_window(
     return np.array([len(whole) for whole in records], np.int64), faults
 
 
-def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path) -> list[Fault]:
-    """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window."""
+def write_records(rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path) -> list[Fault]:
+    """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window.
+
+    Args:
+        window: bytes of pictures that are in memory at a time.
+    """
     order = written_order(len(rows))
     expected_sizes = recordio.record_sizes(rows.image_size.to_numpy())[order]
     check, faults, sizes = DecodeCheck(), [], []
@@ -93,8 +103,8 @@ def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Pa
         records_path.open("wb", WRITE_BUFFER) as file,
         cli.progress(len(rows), "record", "packing") as bar,
     ):
-        for window in windows(expected_sizes, memory - BYTES_PER_ROW * len(rows)):
-            numbers = order[window]
+        for chosen in windows(expected_sizes, window):
+            numbers = order[chosen]
             window_sizes, window_faults = write_window(file, rows.iloc[numbers].assign(number=numbers), split, check)
             sizes.append(window_sizes)
             faults += window_faults
@@ -106,12 +116,12 @@ def write_records(rows: pd.DataFrame, split: Path, memory: int, records_path: Pa
 
 
 def write_sound_records(
-    rows: pd.DataFrame, split: Path, memory: int, records_path: Path, offsets_path: Path
+    rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path
 ) -> tuple[pd.DataFrame, list[str]]:
     """Write .rec and .idx of those rows whose pictures may become records; returns these rows and a line per other."""
     rejected = []
     # The records' numbers and order depend on which pictures are kept: a fault that is found starts the writing anew.
-    while faults := write_records(rows, split, memory, records_path, offsets_path):
+    while faults := write_records(rows, split, window, records_path, offsets_path):
         numbers, reasons = zip(*sorted(faults), strict=True)
         faulty = rows.iloc[list(numbers)]
         rejected += [
@@ -137,7 +147,8 @@ def main() -> None:
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        index, rejected = write_sound_records(index, args.split, args.memory, records_path, offsets_path)
+        window = window_memory(args.memory, len(index))
+        index, rejected = write_sound_records(index, args.split, window, records_path, offsets_path)
         if index.empty:
             raise cli.UserError(f"{args.split}: no picture is left to pack")
         summary_path.write_text(cli.as_json(describe(index, rejected)))
@@ -177,7 +188,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
-    parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="budget, such as 500M or 2G")
+    parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="of the process, such as 500M or 2G")
     parser.add_argument("--output", type=Path, required=True, help="the .rec")
     return parser.parse_args()
 

@@ -18,7 +18,6 @@ Example:
 
 import argparse
 import os
-import random
 import time
 from pathlib import Path
 
@@ -29,20 +28,20 @@ from bson.raw_bson import RawBSONDocument
 import cli
 from catalog.documents import open_catalog
 from catalog.index import read_index, write_index
+from catalog.published_random import PublishedRandom
 
 REVISION = 2
 PARTS = ("train", "valid")
 
 
-def valid_products(product_ids: list[int], seed: int, valid_fraction: float) -> set[int]:
+def valid_products(product_ids: np.ndarray, seed: int, valid_fraction: float) -> np.ndarray:
     """The products of the valid part, by the published sequence of calls to Python's random."""
-    shuffled = list(product_ids)
-    generator = random.Random(seed)
-    generator.shuffle(shuffled)
-    return set(generator.sample(shuffled, int(len(shuffled) * valid_fraction)))
+    generator = PublishedRandom(seed)
+    shuffled = generator.shuffled(product_ids)
+    return generator.sample(shuffled, int(len(shuffled) * valid_fraction))
 
 
-def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, valid_fraction: float) -> set[int]:
+def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, valid_fraction: float) -> list[int]:
     """The products of the valid part by whole groups, in a random order, as long as they fit.
 
     Args:
@@ -51,12 +50,11 @@ def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, val
     members: dict[str | int, list[int]] = {}
     for product_id, group in zip(product_ids, groups, strict=True):
         members.setdefault(group, []).append(product_id)
-    shuffled = list(members.values())
-    random.Random(seed).shuffle(shuffled)
-    picked: set[int] = set()
-    for group in shuffled:
-        if len(picked) + len(group) <= int(len(product_ids) * valid_fraction):
-            picked.update(group)
+    in_order = list(members.values())
+    picked: list[int] = []
+    for position in PublishedRandom(seed).shuffled(np.arange(len(in_order))).tolist():
+        if len(picked) + len(in_order[position]) <= int(len(product_ids) * valid_fraction):
+            picked += in_order[position]
     return picked
 
 
@@ -118,13 +116,12 @@ def main() -> None:
     start = time.monotonic()
     index = read_index(args.index)
     documents = index.drop_duplicates("doc_offset")
-    product_ids = documents.product_id.tolist()
     if args.group_field:
         groups = read_groups(args.catalog, documents, args.group_field)
-        picked = valid_groups(product_ids, groups, args.seed, args.valid_fraction)
+        picked = valid_groups(documents.product_id.tolist(), groups, args.seed, args.valid_fraction)
         kept_whole = f" in whole groups of {len(set(groups))} ({args.group_field})"
     else:
-        picked = valid_products(product_ids, args.seed, args.valid_fraction)
+        picked = valid_products(documents.product_id.to_numpy(), args.seed, args.valid_fraction)
         kept_whole = ""
     if not 0 < len(picked) < len(documents):
         raise cli.UserError(

@@ -1,10 +1,13 @@
-"""cli.py: files that are written whole."""
+"""cli.py: files that are written whole, and how programs end."""
 
+import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -136,3 +139,33 @@ def test_of_many_names_the_first_are_told():
 def test_the_help_of_a_program_is_its_docstring_as_it_stands():
     docstring = "Do this.\n\nIn: a file.\nOut: another.\n\nExample:\n    python this.py a b\n"
     assert docstring in cli.parser(docstring).format_help()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (cli.UserError("a.bson: byte 7: broken"), cli.STAYS, "error: a.bson: byte 7: broken"),
+        (cli.PassingError("node1: down"), cli.MAY_PASS, "error: node1: down; another attempt may succeed"),
+        (OSError(errno.ENOSPC, "Disk full", "a.rec"), cli.STAYS, "error: a.rec: Disk full"),
+        (OSError(errno.EIO, "Broken", "a.rec"), cli.MAY_PASS, "error: a.rec: Broken; another attempt may succeed"),
+        (MemoryError(), cli.MAY_PASS, "error: memory has run out; another attempt may succeed"),
+    ],
+)
+def test_how_a_program_ends_tells_whether_another_attempt_may_succeed(capsys, monkeypatch, error, status, line):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match=str(status)):
+        cli.run(Mock(side_effect=error))
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_file_that_a_server_did_not_take_may_be_written_by_another_attempt(tmp_path):
+    def write(number: int) -> None:
+        with cli.written_whole(tmp_path / "a") as (temporary,):
+            raise OSError(number, os.strerror(number), temporary)
+
+    with pytest.raises(cli.UserError) as stale:
+        write(errno.ESTALE)
+    with pytest.raises(cli.UserError) as full:
+        write(errno.ENOSPC)
+    assert cli.may_pass(stale.value)
+    assert not cli.may_pass(full.value)

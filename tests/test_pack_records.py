@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import os
 import random
+import re
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 
 import pack_records
 from catalog.index import read_index
+from checkout import ROOT
 from engines.mxnet.library import mx
 from programs import error_of, run
 from tiny_catalogs import files_below, indexed, jpeg, product, products, write
@@ -181,6 +186,30 @@ def test_windows_hold_no_more_than_the_budget_and_one_record():
         cut = pack_records.windows(sizes, memory)
         assert np.array_equal(np.concatenate([sizes[window] for window in cut]), sizes)
         assert all(sizes[window].sum() <= memory + sizes.max() for window in cut)
+
+
+def test_a_budget_that_the_rows_use_up_leaves_windows_of_many_records():
+    """The published catalog's rows leave little of 2 GiB."""
+    for memory in (1, 2 << 30, 3 << 30):
+        window = pack_records.window_memory(memory, rows=12_371_293)
+        assert len(pack_records.windows(np.full(12_371_293, 4_740), window)) < 1000
+
+
+def test_a_process_keeps_to_its_memory(tmp_path):
+    """Libraries, rows and pictures together; the part is larger than what is left for pictures."""
+    picture = jpeg(1)
+    comment = b"\xff\xfe" + (40_000).to_bytes(2, "big") + bytes(39_998)
+    picture = picture[:2] + comment + picture[2:]
+    part = make_part(tmp_path, [product(number, [picture]) for number in range(4_500)])
+    words = ["--split", part, "--index", part.with_suffix(".parquet"), "--classes", tmp_path / "classes.csv"]
+    words += ["--output", tmp_path / "a.rec", "--memory", "300M"]
+    program = "import pack_records; pack_records.main(); print(open('/proc/self/status').read())"
+    command = [sys.executable, "-c", program, *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert part.stat().st_size > 170 << 20
+    peak = re.search(r"VmHWM:\s*(\d+) kB", done.stdout)
+    assert int(peak[1]) << 10 < 300 << 20
 
 
 @pytest.mark.parametrize(("text", "size"), [("500M", 500 << 20), ("2G", 2 << 30), ("1.5k", 1536), ("7", 7)])

@@ -113,7 +113,8 @@ class Decoders:
             decoded (count,) bool; only the last batch has fewer pictures than room, and anything in the rest.
 
         Raises:
-            cli.UserError: a decoder died or failed.
+            cli.PassingError: a decoder died.
+            cli.UserError: one failed.
         """
         for batch in range(BATCHES):
             self._hand_out(batch)
@@ -141,13 +142,14 @@ class Decoders:
         for number, process in enumerate(self._processes):
             if process.sentinel in ready:
                 process.join()
-                raise cli.UserError(
+                raise cli.PassingError(
                     f"decoder {number + 1} of {len(self._processes)} ended with exit code {process.exitcode}"
                     " (-9: killed, for lack of memory perhaps); nothing was written"
                 )
         decoded, *fault = self._sockets[decoder].recv_multipart()
         if fault:
-            raise cli.UserError(fault[0].decode())
+            text, passes = fault
+            raise (cli.PassingError if passes else cli.UserError)(text.decode())
         return np.frombuffer(decoded, bool)
 
     def _run_decoder(self, number: int, parent: int) -> None:
@@ -170,10 +172,9 @@ class Decoders:
             for block in blocks:
                 self._free[number].acquire()
                 socket.send(self._fill(block, pictures).tobytes())
-        except cli.UserError as error:
-            socket.send_multipart([b"", str(error).encode()])
-        except OSError as error:
-            socket.send_multipart([b"", f"{error.filename}: {error.strerror}".encode()])
+        except (cli.UserError, OSError) as error:
+            text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            socket.send_multipart([b"", text.encode(), b"passes" if cli.may_pass(error) else b""])
         # If this process ended now, messages for which the receiver has no room yet would be lost: the parent ends it.
         signal.pause()
 

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class Failure:
         """What the log says last: the program's own line if it has one."""
         return last_words(tail(self.culprit()[1]))
 
+    def stays(self) -> bool:
+        """Whether the program's own line says so: another attempt would meet the same fault."""
+        words = self.words()
+        return words.startswith(cli.ERROR) and not words.endswith(cli.ANOTHER_ATTEMPT)
+
     def line(self) -> str:
         """The program's own line; without one, how the job ended and the last line of its log."""
         words = self.words()
@@ -51,6 +57,16 @@ class Failure:
         if not self.words().startswith(cli.ERROR):
             logs += [f"SLURM's log: {path}" for path in self.slurm_logs]
         return f"failed: {'; '.join([job, *logs])}\n{self.line()}"
+
+
+def of(jobs: Iterable, told: str = "", slurm_logs: Iterable[str] = ()) -> Failure:
+    """The failure of one of Snakemake's jobs, or of the jobs of a group."""
+    logs = tuple((job.message or job.rule.name, log_of(job)) for job in jobs)
+    return Failure(logs, told, tuple(map(Path, slurm_logs)))
+
+
+def log_of(job) -> Path | None:
+    return Path(job.log[0]) if job.log else None
 
 
 def tail(log: Path | None) -> str:

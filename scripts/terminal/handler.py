@@ -146,7 +146,7 @@ class Terminal(logging.Handler):
         if not job.output:  # the target that stands for all
             return None
         text = self.progress.finish(_job(job), _seconds(job), _words(job), _metrics(job), time.time())
-        return "\n".join(filter(None, [*failures.warnings(_log(job)), text]))
+        return "\n".join(filter(None, [*failures.warnings(failures.log_of(job)), text]))
 
     def _job_failed(self, record: logging.LogRecord) -> str | None:
         if record.indent:  # its group has been told of
@@ -161,12 +161,11 @@ class Terminal(logging.Handler):
     def _failed(self, jobs: list, told: str, slurm_logs: list[str]) -> str | None:
         if self.stopped_by == CTRL_C:
             return None
-        logs = tuple((_words(job), _log(job)) for job in jobs)
-        failure = failures.Failure(logs, told, tuple(map(Path, slurm_logs)))
+        failure = failures.of(jobs, told, slurm_logs)
         words, _ = failure.culprit()
-        attempt, attempts = jobs[0].attempt, max(job.restart_times for job in jobs) + 1
+        attempt, attempts = jobs[0].attempt, 1 if failure.stays() else max(job.restart_times for job in jobs) + 1
         if attempt < attempts:
-            why = failure.line().removeprefix(cli.ERROR)
+            why = failure.line().removeprefix(cli.ERROR).removesuffix(cli.ANOTHER_ATTEMPT)
             return f"{words}: attempt {attempt} of {attempts} failed, it runs again ({why})"
         self.failed.append(failure)
         return f"{words}: failed; other jobs go on" if len(self.workflow.scheduler.running) > 1 else None
@@ -237,10 +236,6 @@ def _words(job) -> str:
 
 def _job(job, reason: str = "") -> Job:
     return Job(job.rule.name, without_digests(job.wildcards_dict.items()), reason)
-
-
-def _log(job) -> Path | None:
-    return Path(job.log[0]) if job.log else None
 
 
 def _seconds(job) -> float | None:

@@ -69,7 +69,7 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
         pictures = list(iter_pictures(path, index))
         assert list(zip(index.product_id, index.category_id, index.image, pictures, strict=True)) == expected
         kept = index.drop_duplicates("doc_offset")
-        picked = split_catalog.valid_products(kept.product_id.tolist(), 3, 0.5)
+        picked = split_catalog.valid_products(kept.product_id.to_numpy(), 3, 0.5)
         is_valid = index.product_id.isin(picked)
         for part in (index[is_valid], index[~is_valid]):
             check_part(folder, path, documents, part)

@@ -71,12 +71,23 @@ def test_pictures_are_counted_in_the_catalogs_file(tmp_path):
     assert size.train.bytes == (tmp_path / "train.bson").stat().st_size
 
 
-def test_pictures_of_a_large_file_are_scaled_up_from_its_beginning(tmp_path, monkeypatch):
-    product = bson.encode({"_id": 1, "imgs": [{"picture": PICTURE}]})
+@pytest.mark.parametrize("kilobytes", [2, 4.7, 60])
+def test_requests_follow_the_number_of_pictures_not_their_bytes(config, tmp_path, kilobytes):
+    picture = bytes(round(1000 * kilobytes))
     for name in ("train.bson", "test.bson"):
-        (tmp_path / name).write_bytes(product * 40)
-    monkeypatch.setattr(sizes, "SAMPLE", 10 * len(product))
-    assert sizes.catalog_size({"catalog": str(tmp_path)}).train.pictures == 40
+        (tmp_path / name).write_bytes(bson.encode({"_id": 1, "imgs": [{"picture": picture}]}) * 682)
+    estimator = Estimator(config, sizes.catalog_size({"catalog": str(tmp_path)}))
+    assert estimator.size.train.pictures == estimator.size.test.pictures == 682
+    assert requests.minutes(estimator.seconds("train_epochs", WILDCARDS), 1) == requests.START_MINUTES + 1
+
+
+def test_pictures_of_a_large_file_are_scaled_up_from_all_over_it(tmp_path, monkeypatch):
+    """Those at the beginning are smaller than the others: 200 of 2 kB, then 800 of 10 kB."""
+    small, large = (bson.encode({"_id": 1, "imgs": [{"picture": bytes(size)}]}) for size in (2_000, 10_000))
+    for name in ("train.bson", "test.bson"):
+        (tmp_path / name).write_bytes(small * 200 + large * 800)
+    monkeypatch.setattr(sizes, "PIECE", 1 << 15)
+    assert sizes.catalog_size({"catalog": str(tmp_path)}).train.pictures == pytest.approx(1000, rel=0.1)
 
 
 def test_a_catalog_that_is_still_to_be_drawn_has_two_pictures_per_product(tmp_path):

@@ -25,9 +25,10 @@ LOCAL_PROFILES = [name for name in PROFILES if name != "slurm"]
 SNAKEFILE = f"""
 import collections, sys
 sys.path.insert(0, {str(ROOT / "scripts")!r})
-from terminal import handler
+from terminal import handler, retries
 why = lambda: collections.defaultdict(str)
 handler.take_over(workflow)
+retries.heed_faults(lambda job: True)
 config = dict(catalog="catalog", results="results", models={{}})
 rule all:
     input: "spoken", "silent", "killed", "good"
@@ -39,10 +40,15 @@ rule spoken:
     log: "spoken.log"
     message: "Speak"
     shell: "echo try >> tries; echo 'error: a.bson: byte 3: broken' > {{log}}; exit 2"
+rule passing:
+    output: "passing"
+    log: "passing.log"
+    message: "Pass"
+    shell: "echo try >> tries; echo 'error: node1: down; another attempt may succeed' > {{log}}; exit 1"
 rule silent:
     output: "silent"
     log: "silent.log"
-    shell: "echo Boom: no memory > {{log}}; exit 3"
+    shell: "echo try >> tries; echo Boom: no memory > {{log}}; exit 3"
 rule killed:
     output: "killed"
     shell: "kill -9 $$"
@@ -73,11 +79,26 @@ def test_of_several_failed_jobs_each_has_its_log_and_its_reason_once_at_the_end(
     ]
 
 
-def test_a_job_that_runs_again_has_failed_only_with_its_last_attempt(tmp_path):
-    lines = small_workflow(tmp_path, "--retries", "2", "spoken")
-    again = "it runs again (a.bson: byte 3: broken)"
-    assert [line for line in lines if "attempt" in line] == [f"Speak: attempt {n} of 3 failed, {again}" for n in (1, 2)]
+@pytest.mark.parametrize(
+    ("rule", "name", "words"),
+    [
+        ("passing", "Pass", "node1: down"),
+        ("silent", "silent", "exit status 3; the last line of its log: Boom: no memory"),
+    ],
+)
+def test_a_job_that_runs_again_has_failed_only_with_its_last_attempt(tmp_path, rule, name, words):
+    lines = small_workflow(tmp_path, "--retries", "2", rule)
+    tried = [line for line in lines if "it runs again" in line]
+    assert tried == [f"{name}: attempt {n} of 3 failed, it runs again ({words})" for n in (1, 2)]
     assert (tmp_path / "tries").read_text() == "try\n" * 3
+    assert lines[-2].startswith(f"failed: {name}; log: {rule}.log")
+    assert lines[-1].removesuffix("; another attempt may succeed") == f"error: {words}"
+
+
+def test_a_fault_that_its_program_says_to_stay_is_met_once(tmp_path):
+    lines = small_workflow(tmp_path, "--retries", "2", "spoken")
+    assert (tmp_path / "tries").read_text() == "try\n"
+    assert not [line for line in lines if "attempt" in line]
     assert lines[-2:] == ["failed: Speak; log: spoken.log", "error: a.bson: byte 3: broken"]
 
 

@@ -1,10 +1,11 @@
 """terminal/failures.py: which line of a failed job a user sees."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
-from terminal import failures
+from terminal import failures, retries
 
 
 def test_a_programs_error_line_is_its_last_word_whatever_follows_it():
@@ -62,3 +63,27 @@ def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
     text = f'{header}:\nMissing input files:\n    b\n  File "x.py", line 1, in f'
     assert failures.of_snakemake(text) == (f"error: Missing input files: ({header})\n    b")
     assert failures.of_snakemake("WorkflowError:\nNo such target.") == "error: No such target."
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("error: a.bson: byte 7: broken", True),
+        ("error: node1: down; another attempt may succeed", False),
+        ("ValueError: no", False),
+        ("", False),
+    ],
+)
+def test_whether_a_fault_stays_is_said_by_the_programs_own_line(tmp_path, line, stays):
+    log = tmp_path / "a.log"
+    log.write_text(f"read\n{line}\n")
+    assert failures.Failure((("Index", log),)).stays() == stays
+
+
+def test_what_an_earlier_run_said_of_a_job_is_forgotten(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("error: a.bson: byte 7: broken\n")
+    job = SimpleNamespace(log=[str(log)], message="Index")
+    assert failures.of([job]).stays()
+    retries.forget([job])
+    assert not failures.of([job]).stays()

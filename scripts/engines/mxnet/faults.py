@@ -1,6 +1,7 @@
 """What MXNet could not do, in one line."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import cli
@@ -11,6 +12,7 @@ ADVICE = {
     "sub-memory": "on a CPU, the channels that DPN and DenseNet concatenate must come in multiples of 16",
     "out of memory": MEMORY_ADVICE,
 }
+PASSING = re.compile("CUDA|bad_alloc|allocate CPU", re.IGNORECASE)  # without advice: a broken GPU, or no host memory
 
 
 @contextlib.contextmanager
@@ -19,11 +21,14 @@ def explained() -> Iterator[None]:
 
     Raises:
         cli.UserError: MXNet failed; says why, with advice where there is some.
+        cli.PassingError: a device failed.
     """
     try:
         yield
     except mx.MXNetError as error:
-        raise cli.UserError("; ".join([reason(error), *_advice(error)])) from error
+        advice = _advice(error)
+        kind = cli.PassingError if not advice and PASSING.search(reason(error)) else cli.UserError
+        raise kind("; ".join([reason(error), *advice])) from error
 
 
 def reason(error: mx.MXNetError) -> str:

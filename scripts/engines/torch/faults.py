@@ -14,14 +14,15 @@ def explained() -> Iterator[None]:
     """Turn CUDA's errors into lines for users; also a decorator.
 
     Raises:
-        cli.UserError: a GPU failed; says why, with advice where there is some.
+        cli.UserError: a GPU has too little memory for a batch.
+        cli.PassingError: it failed otherwise.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise cli.UserError(f"{_reason(error)}; {MEMORY_ADVICE}") from error
     except torch.AcceleratorError as error:
-        raise cli.UserError(_reason(error)) from error
+        raise cli.PassingError(_reason(error)) from error
 
 
 def _reason(error: RuntimeError) -> str:
