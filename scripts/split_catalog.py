@@ -19,7 +19,9 @@ Example:
 import argparse
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,9 @@ from catalog.published_random import PublishedRandom
 
 REVISION = 2
 PARTS = ("train", "valid")
+COPIERS = 2  # threads
+SHARE = 32 << 20  # bytes that a thread copies at a time
+PIECE = 1 << 20  # bytes that are read at a time where the kernel does not copy by itself
 
 
 def valid_products(product_ids: np.ndarray, seed: int, valid_fraction: float) -> np.ndarray:
@@ -91,16 +96,46 @@ def runs(offsets: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:
 
 
 def copy_runs(source: Path, target: Path, byte_runs: list[tuple[int, int]], bar) -> None:
-    """Copy runs of bytes, one after the other, inside the kernel."""
-    with source.open("rb") as reader, target.open("wb") as writer:
-        for offset, size in byte_runs:
-            copied = 0
-            while copied < size:
-                count = os.sendfile(writer.fileno(), reader.fileno(), offset + copied, size - copied)
-                if count == 0:
-                    raise cli.UserError(f"{source}: byte {offset}: the file is shorter than its index says")
-                copied += count
-            bar.update(size)
+    """Copy runs of bytes, one after the other, inside the kernel, by COPIERS threads."""
+    with source.open("rb") as reader, target.open("wb") as writer, ThreadPoolExecutor(COPIERS) as copiers:
+
+        def copy_share(share: list[tuple[int, int, int]]) -> int:
+            for offset, size, target_offset in share:
+                copy_run(reader, writer, offset, size, target_offset)
+            return sum(size for _, size, _ in share)
+
+        for copied in copiers.map(copy_share, shares(byte_runs)):
+            bar.update(copied)
+
+
+def shares(byte_runs: list[tuple[int, int]]) -> list[list[tuple[int, int, int]]]:
+    """Runs, and their offsets in the file they are copied to, cut into pieces of about SHARE bytes."""
+    cut: dict[int, list[tuple[int, int, int]]] = {}
+    target_offset = 0
+    for offset, size in byte_runs:
+        cut.setdefault(target_offset // SHARE, []).append((offset, size, target_offset))
+        target_offset += size
+    return list(cut.values())
+
+
+def copy_run(reader: BinaryIO, writer: BinaryIO, offset: int, size: int, target_offset: int) -> None:
+    """Copy a run of bytes to a place in another file.
+
+    Raises:
+        cli.UserError: the file ends before the run does.
+    """
+    while size:
+        copied = _copy(reader.fileno(), writer.fileno(), offset, size, target_offset)
+        if not copied:
+            raise cli.UserError(f"{reader.name}: byte {offset}: the file is shorter than its index says")
+        offset, size, target_offset = offset + copied, size - copied, target_offset + copied
+
+
+def _copy(reader: int, writer: int, offset: int, size: int, target_offset: int) -> int:
+    try:
+        return os.copy_file_range(reader, writer, size, offset, target_offset)
+    except OSError:  # not between these file systems; or no more room, as writing then says too
+        return os.pwrite(writer, os.pread(reader, min(size, PIECE), offset), target_offset)
 
 
 def part_index(rows: pd.DataFrame) -> pd.DataFrame:

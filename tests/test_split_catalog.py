@@ -1,5 +1,6 @@
 """split_catalog.py: the published products for a seed, with the source's bytes in the source's order."""
 
+import errno
 import random
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import bson
 import numpy as np
 import pytest
 
+import cli
 import split_catalog
 from catalog.index import read_index
 from programs import error_of, run
@@ -103,6 +105,44 @@ def test_a_missing_file_is_named(tmp_path, missing):
 def test_neighbours_are_copied_as_one_run():
     index = split_catalog.pd.DataFrame({"offset": [0, 10, 30, 45, 60], "size": [10, 15, 15, 15, 1]})
     assert split_catalog.runs(index.offset.to_numpy(), index["size"].to_numpy()) == [(0, 25), (30, 31)]
+
+
+@pytest.mark.parametrize("share", [1, 40, 10_000])
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_runs_are_copied_one_after_the_other_whatever_copies_them(tmp_path, monkeypatch, share, in_kernel):
+    content = np.random.default_rng(1).bytes(5000)
+    (tmp_path / "source").write_bytes(content)
+    runs = [(0, 10), (700, 1), (701, 2000), (4000, 1000)]
+    monkeypatch.setattr(split_catalog, "SHARE", share)
+    monkeypatch.setattr(split_catalog, "PIECE", 300)
+    if not in_kernel:
+        monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
+    with cli.progress(3011, "B", "copying", hidden=True) as bar:
+        split_catalog.copy_runs(tmp_path / "source", tmp_path / "target", runs, bar)
+    assert (tmp_path / "target").read_bytes() == b"".join(content[start : start + size] for start, size in runs)
+
+
+def refuse(*_: int) -> int:
+    """What the kernel says of a copy between other file systems."""
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+@pytest.mark.parametrize("in_kernel", [True, False])
+def test_a_file_that_ends_before_its_runs_is_named(tmp_path, monkeypatch, in_kernel):
+    (tmp_path / "source").write_bytes(bytes(100))
+    if not in_kernel:
+        monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
+    with (
+        cli.progress(101, "B", "copying", hidden=True) as bar,
+        pytest.raises(cli.UserError, match="source: byte 100: the file is shorter than its index says"),
+    ):
+        split_catalog.copy_runs(tmp_path / "source", tmp_path / "target", [(0, 50), (60, 41)], bar)
+
+
+def test_a_full_disk_is_told_by_its_cause(tmp_path):
+    (tmp_path / "source").write_bytes(bytes(100))
+    with cli.progress(100, "B", "copying", hidden=True) as bar, pytest.raises(OSError, match="No space left"):
+        split_catalog.copy_runs(tmp_path / "source", Path("/dev/full"), [(0, 100)], bar)
 
 
 def test_pictures_shared_by_neighbouring_products_do_not_move_offsets(tmp_path):
