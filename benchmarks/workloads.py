@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import generate_catalog
-from catalog import joins
+from catalog import copies, joins
 from catalog.index import read_index, write_index
 
 CATEGORIES = 500
@@ -84,11 +84,11 @@ def synthetic_index(path: Path, rows: int) -> None:
 def join(name: str, path: Path) -> None:
     """Read an index and join it."""
     if name == "first copies":
-        joins.first_copies(read_index(path, joins.MD5))
+        copies.first_copies(read_index(path, copies.MD5))
     elif name == "known pictures":
-        joins.known_pictures(read_index(path, [*joins.MD5, "category_id"]))
+        joins.known_pictures(read_index(path, [*copies.MD5, "category_id"]))
     else:
-        index = read_index(path, [*joins.MD5, "product_id", "category_id"])
+        index = read_index(path, [*copies.MD5, "product_id", "category_id"])
         joins.known_sets(index, joins.picture_sets(index)[0])
 
 

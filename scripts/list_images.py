@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 import cli
+from catalog.copies import MD5, first_copies
 from catalog.index import read_index
-from catalog.joins import MD5, first_copies, single_categories
+from catalog.joins import single_categories
 from catalog.layout import NO_CATEGORY
 
 REVISION = 2

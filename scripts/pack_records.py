@@ -27,8 +27,9 @@ import pandas as pd
 
 import cli
 from catalog.classes import NO_CLASS, class_ids, read_classes
+from catalog.copies import MD5, first_copies
 from catalog.index import read_index
-from catalog.joins import MD5, first_copies, single_categories
+from catalog.joins import single_categories
 from catalog.layout import NO_CATEGORY
 from catalog.pictures import DecodeCheck, iter_pictures
 from catalog.published_random import PublishedRandom

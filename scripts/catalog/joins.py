@@ -3,30 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from catalog.copies import MD5, picture_numbers
 from catalog.layout import NO_CATEGORY
 
 NOT_FOUND = -1
-MD5 = ["md5_hi", "md5_lo"]
-
-
-def picture_numbers(*indexes: pd.DataFrame) -> list[np.ndarray]:
-    """Number the distinct MD5s of all indexes together; returns each index's numbers (int64, one per row)."""
-    pairs = np.concatenate([frame[MD5].to_numpy(np.uint64) for frame in indexes])
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    ordered = pairs[order]
-    is_new = np.ones(len(pairs), bool)
-    is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    numbers = np.empty(len(pairs), np.int64)
-    numbers[order] = np.cumsum(is_new) - 1
-    return np.split(numbers, np.cumsum([len(frame) for frame in indexes])[:-1])
-
-
-def first_copies(index: pd.DataFrame) -> np.ndarray:
-    """Mark (bool) the first row of each MD5, in the index's order."""
-    (numbers,) = picture_numbers(index)
-    firsts = np.zeros(len(index), bool)
-    firsts[np.unique(numbers, return_index=True)[1]] = True
-    return firsts
 
 
 def known_pictures(index: pd.DataFrame) -> pd.DataFrame:

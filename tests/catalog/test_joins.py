@@ -6,15 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from catalog.joins import (
-    first_copies,
-    known_pictures,
-    known_sets,
-    majority_categories,
-    picture_numbers,
-    picture_sets,
-    single_categories,
-)
+from catalog.copies import first_copies, picture_numbers
+from catalog.joins import known_pictures, known_sets, majority_categories, picture_sets, single_categories
 from catalog.layout import NO_CATEGORY
 
 
