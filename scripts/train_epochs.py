@@ -27,7 +27,7 @@ from records.staging import staged
 from training.metrics import epochs_until
 from training.recipe import read_recipe
 
-REVISION = 2
+REVISION = 3
 
 
 def write_epoch(trainer: engines.Trainer, output: Path, report: dict) -> None:

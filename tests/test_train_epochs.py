@@ -16,7 +16,7 @@ import train_epochs
 from checkout import ROOT
 from disks import largest_file
 from engines.mxnet import devices, trainer
-from engines.mxnet.batches import validation_batches
+from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.library import mx
 from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 from programs import error_of, run
@@ -145,6 +145,23 @@ def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
     left, right = arrays(together, 2), arrays(apart, 2)
     for name, array in left.items():
         np.testing.assert_allclose(array, right[name], rtol=0 if name.startswith("arg:") else 1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("contexts", [[mx.cpu()], [mx.cpu(0), mx.cpu(1)]], ids=len)
+def test_an_epoch_is_that_of_mxnet_which_is_given_the_optimizer_by_name(data, contexts):
+    """As the published scripts gave it: an optimizer object would decay biases and betas too."""
+    settings = recipe(**entries(optimizer="sgd", momentum=0.9, weight_decay=0.1, dropout=0.0))
+    ours, plain = (trainer.prepare(settings, CLASSES, None, None, contexts) for _ in range(2))
+    named = {"learning_rate": 0.05, "momentum": 0.9, "wd": 0.1}
+    kvstore = "device" if len(contexts) > 1 else None
+    plain.init_optimizer(kvstore, optimizer="sgd", optimizer_params=named, force_init=True)
+    trainer.Trainer(ours, settings, 1).train(data / "train.rec", 1, 0.05)
+    for batch in training_batches(data / "train.rec", settings, 1, 1):
+        plain.forward_backward(batch)
+        plain.update()
+    expected = plain.get_params()[0]
+    for name, array in ours.get_params()[0].items():
+        np.testing.assert_array_equal(array.asnumpy(), expected[name].asnumpy(), err_msg=name)
 
 
 def test_the_body_learns_at_its_share_of_the_rate(train, tmp_path):

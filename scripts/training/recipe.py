@@ -5,6 +5,10 @@ import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+# How the names of learned arrays end that weight decay acts on. MXNet leaves out the others, biases and betas, where an
+# optimizer is given by its name, as the published scripts gave it.
+DECAYED = ("_weight", "_gamma")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,7 +19,7 @@ class Recipe:
         image: size, mean, scale and, where pictures are larger before they are cropped, resize.
         optimizer: nag, sgd, adam, nadam or adamw.
         learning_rates: one per epoch.
-        momentum, weight_decay: 0 where the optimizer has none.
+        momentum, weight_decay: 0 where the optimizer has none; only arrays named as DECAYED says decay.
         batch_size: pictures of a step, which the devices share.
         dropout: probability of dropping a pooled feature.
         label_smoothing: share of the probability that the other classes get.

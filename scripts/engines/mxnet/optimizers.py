@@ -1,6 +1,6 @@
 """Optimizers as the published solution used them, and their states."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from engines.mxnet.library import mx
 from networks import CLASSIFIER
 from training import states_file
-from training.recipe import Recipe
+from training.recipe import DECAYED, Recipe
 
 
 class NAG(mx.optimizer.NAG):
@@ -46,18 +46,21 @@ class AdamW(mx.optimizer.Adam):
         self.decoupled_decay = wd
 
     def update(self, index, weight, grad, state) -> None:
-        weight *= 1 - self._get_lr(index) * self.decoupled_decay
+        share = self.wd_mult.get(self.idx2name.get(index, index), 1.0)
+        weight *= 1 - self._get_lr(index) * self.decoupled_decay * share
         super().update(index, weight, grad, state)
 
 
 OWN = {"nag": NAG, "adamw": AdamW}
 
 
-def create(recipe: Recipe, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
+def create(recipe: Recipe, names: list[str]) -> mx.optimizer.Optimizer:
     """The recipe's optimizer; gradients are summed over the batch, so they are scaled by its size.
 
+    What MXNet does to an optimizer that it is given by name is done here: an object of it would decay all arrays.
+
     Args:
-        names: of the arguments that learn; needed where the body learns at another rate than the classifier.
+        names: of the arguments that learn; whoever updates gives the optimizer their positions (idx2name).
     """
     settings = {"rescale_grad": 1.0 / recipe.batch_size}
     if recipe.optimizer in ("nag", "sgd", "adamw"):
@@ -66,8 +69,8 @@ def create(recipe: Recipe, names: Iterable[str] = ()) -> mx.optimizer.Optimizer:
         settings["momentum"] = recipe.momentum
     own = OWN.get(recipe.optimizer)
     optimizer = own(**settings) if own else mx.optimizer.create(recipe.optimizer, **settings)
-    if recipe.body_rate != 1.0:
-        optimizer.lr_mult = {name: recipe.body_rate for name in names if name not in CLASSIFIER}
+    optimizer.wd_mult = {name: 0.0 for name in names if not name.endswith(DECAYED)}
+    optimizer.lr_mult = {name: recipe.body_rate for name in names if name not in CLASSIFIER}
     return optimizer
 
 

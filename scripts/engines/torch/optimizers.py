@@ -15,7 +15,7 @@ from torch import Tensor
 import cli
 from networks import CLASSIFIER
 from training import states_file
-from training.recipe import Recipe
+from training.recipe import DECAYED, Recipe
 from training.states_file import State
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -37,7 +37,8 @@ class Optimizer(abc.ABC):
         positions = {name: position for position, name in enumerate(arrays) if arrays[name].requires_grad}
         self._positions, self._arrays = list(positions.values()), [arrays[name] for name in positions]
         self._rate_shares = [1.0 if name in CLASSIFIER else recipe.body_rate for name in positions]
-        self._decay, self._momentum = recipe.weight_decay, recipe.momentum
+        self._decays = [recipe.weight_decay if name.endswith(DECAYED) else 0.0 for name in positions]
+        self._momentum = recipe.momentum
         self._kept = [[torch.zeros_like(array) for array in self._arrays] for _ in range(self.parts)]
         self._updates = 0
 
@@ -48,7 +49,7 @@ class Optimizer(abc.ABC):
         An array without one stays as it is: the gamma of a normalization that takes it for 1.
         """
         self._updates += 1
-        decays = [0.0 if array.grad is None else self._decay for array in self._arrays]
+        decays = [0.0 if array.grad is None else decay for array, decay in zip(self._arrays, self._decays, strict=True)]
         gradients = [torch.zeros_like(array) if array.grad is None else array.grad for array in self._arrays]
         self._update(gradients, [rate * share for share in self._rate_shares], decays)
 

@@ -67,7 +67,7 @@ def adamw(weight, gradients):
 @pytest.mark.parametrize("rule", [sgd, nag, adam, adamw, nadam])
 def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule):
     settings = recipe(optimizer=rule.__name__, momentum=MOMENTUM, weight_decay=DECAY, batch_size=BATCH)
-    updater = mx.optimizer.get_updater(optimizers.create(settings))
+    updater = mx.optimizer.get_updater(optimizers.create(settings, ["fc_weight"]))
     updater.optimizer.lr = RATE
     generator = np.random.default_rng(0)
     start, sums = generator.normal(size=6), generator.normal(size=(5, 6))
@@ -80,4 +80,14 @@ def test_an_update_is_the_papers_update_with_the_mean_gradient_of_the_batch(rule
 @pytest.mark.parametrize("name", ["adam", "nadam"])
 def test_adam_and_nadam_do_not_decay_weights(name):
     """As published: their weight decay is 0 whatever the configuration says for the others."""
-    assert optimizers.create(recipe(optimizer=name, momentum=0.9, weight_decay=0.5)).wd == 0
+    assert optimizers.create(recipe(optimizer=name, momentum=0.9, weight_decay=0.5), []).wd == 0
+
+
+@pytest.mark.parametrize(("name", "decays"), [("conv0_weight", 1), ("bn0_gamma", 1), ("bn0_beta", 0), ("fc_bias", 0)])
+def test_decoupled_decay_acts_on_the_arrays_that_weight_decay_acts_on(name, decays):
+    settings = recipe(optimizer="adamw", weight_decay=DECAY, batch_size=BATCH)
+    optimizer = optimizers.create(settings, [name])
+    optimizer.idx2name, optimizer.lr = {0: name}, RATE
+    weight = mx.nd.ones(3)
+    mx.optimizer.get_updater(optimizer)(0, mx.nd.zeros(3), weight)
+    np.testing.assert_allclose(weight.asnumpy(), 1 - RATE * DECAY * decays, rtol=1e-6)
