@@ -6,6 +6,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,\
 PROFILE ?= $(if $(CONFIG)$(CONFIGS),,profiles/demo)
 VENV := .venv/.installed
 GPU := .venv/gpu/.installed
+# torch: the demo by the other engine.
+ENGINE ?=
 # cpu: PyTorch without CUDA, for machines without a GPU; pip needs to be told where it is.
 BUILD ?=
 TORCH := .venv/.torch-$(BUILD)-installed
@@ -47,8 +49,8 @@ $(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
 	$(PIP) -r $<
 	@touch $@
 
-demo: $(VENV)  ## the whole workflow on a drawn catalog, in minutes
-	@$(SNAKEMAKE) --profile profiles/demo
+demo: $(VENV) $(if $(filter torch,$(ENGINE)),$(TORCH))  ## the whole workflow on a drawn catalog, in minutes; ENGINE=torch
+	@$(SNAKEMAKE) --profile profiles/demo $(if $(ENGINE),--config engine=$(ENGINE))
 
 test: $(VENV)  ## the tests, about 10 minutes
 	$(ACTIVATE) pytest

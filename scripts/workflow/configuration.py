@@ -40,6 +40,8 @@ def complete(config: dict, schema_path: Path) -> dict:
     config = values.without_nulls(values.typed(config, schema, schema))
     check(config, schema)
     config = values.with_defaults(config, schema, schema)
+    for section in (*config["models"].values(), config["prediction"]):
+        section.setdefault("engine", config["engine"])
     check_networks(config["networks"])
     check_names(config)
     check_training(config)

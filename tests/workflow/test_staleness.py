@@ -406,6 +406,12 @@ def test_another_engine_of_prediction_predicts_again(results):
     assert results.jobs({"prediction": {"engine": "torch"}}) == all_that_follows(*ALL)
 
 
+def test_another_engine_for_all_counts_where_a_part_does_not_name_its_own(results):
+    own = {"models": {name: {"engine": "mxnet"} for name in ALL if name != "M01"}, "prediction": {"engine": "mxnet"}}
+    assert results.jobs({"engine": "torch"} | own) == results.jobs({"models": {"M01": {"engine": "torch"}}})
+    assert results.jobs({"engine": "torch"}) == TRAINED | all_that_follows(*ALL)
+
+
 def test_another_seed_makes_another_split(results, monkeypatch):
     monkeypatch.setitem(SEED, "M09", 2)
     made = {"split_catalog 2", "pack_records B train", "pack_records B valid", "list_images valid-2"}
