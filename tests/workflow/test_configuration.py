@@ -24,7 +24,7 @@ def test_the_published_configuration_is_right(config):
     ("change", "message"),
     [
         (lambda c: c.update(catalogue="x"), r"config: catalogue: no such key; do you mean catalog\?"),
-        (lambda c: c.update(shards=3), "config: shards: no such key; known here: catalog, results"),
+        (lambda c: c.update(shards=3), "config: shards: no such key; known here: catalog, engine, results"),
         (lambda c: c["models"]["M05"].update(batchsize=1), r"models\.M05\.batchsize: .* mean batch_size\?"),
         (lambda c: c["models"]["M05"].update(batch_size="many"), r"models\.M05\.batch_size: 'many' is not an integer"),
         (lambda c: c["models"]["M05"].update(batch_size=0), r"models\.M05\.batch_size: 0 is less than"),
