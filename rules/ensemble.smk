@@ -86,7 +86,7 @@ rule evaluate_predictions:
     conda:
         "../envs/data.yaml"
     message:
-        "Measure {wildcards.evaluated} on products that no member trained on"
+        "Measure {wildcards.evaluated} on products that no member and no ancestor trained on"
     shell:
         f"python {SCRIPTS}/evaluate_predictions.py"
         " {params.splits} {params.members} --classes {input.classes:q}"

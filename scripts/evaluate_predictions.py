@@ -1,15 +1,15 @@
-"""Measure a model or an ensemble on products that none of its members trained on.
+"""Measure a model or an ensemble on products that none of its members, nor a model that one starts from, trained on.
 
 Each member was trained on one split and predicted that split's valid part. The products measured are those that are in
-the valid parts of all the splits named. Known pictures of a member are those of its own split's train part; known
-products are those in the train parts of all splits. Each member's pictures are labelled before the mean over members,
-since splits differ. A model is an ensemble of one.
+the valid parts of all the splits named, also of those that ancestors alone trained on. Known pictures of a member are
+those of its own split's train part; known products are those in the train parts of all members' splits. Each member's
+pictures are labelled before the mean over members, since splits differ. A model is an ensemble of one.
 
 In: for each split its name, the indexes of its valid and train part and the list of its predicted pictures; for each
-member the name of its split and its shards; classes.csv. Out: JSON with accuracies before and after each step of
-post-processing, by top-level category, the most confused pairs, and calibration; and a table with a row per measured
-product: its category, and the one predicted after each step, so that what was measured on different products can be
-compared on those that both have.
+split of ancestors its name and the index of its valid part; for each member the name of its split and its shards;
+classes.csv. Out: JSON with accuracies before and after each step of post-processing, by top-level category, the most
+confused pairs, and calibration; and a table with a row per measured product: its category, and the one predicted after
+each step, so that what was measured on different products can be compared on those that both have.
 
 Example:
     python scripts/evaluate_predictions.py \
@@ -52,16 +52,16 @@ class Split:
     images: pd.DataFrame
 
 
-def measured_pictures(splits: list[Split]) -> pd.DataFrame:
-    """Pictures of the products that every split keeps for validation, in the first split's order."""
-    index = splits[0].valid
-    for split in splits[1:]:
-        index = index[index.product_id.isin(split.valid.product_id)]
+def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Pictures of the products that are in all valid parts, in the order of the first."""
+    index, *others = valid_parts
+    for other in others:
+        index = index[index.product_id.isin(other.product_id)]
     return index.reset_index(drop=True)
 
 
 def known_to_all(splits: list[Split]) -> pd.DataFrame:
-    """Pictures of the products that every split trains on."""
+    """Pictures of the products that every member's split trains on."""
     index = splits[0].train
     for split in splits[1:]:
         index = index[index.product_id.isin(split.train.product_id)]
@@ -162,23 +162,25 @@ def predict(
 
 
 def evaluate(
+    index: pd.DataFrame,
     splits: dict[str, Split],
     members: list[tuple[str, list[Path]]],
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[dict, pd.DataFrame]:
-    """Everything that is measured, ready for JSON, and product_types() of each measured product."""
-    index = measured_pictures(list(splits.values()))
+    """Everything that is measured, ready for JSON, and product_types() of each product of an index."""
     result = {
-        "splits": list(splits),
+        "splits": [*splits, *(name for name, _ in args.ancestor_split)],
         "members": len(members),
         **steps.choices(args),
         "products": index.product_id.nunique(),
         "pictures": len(index),
     }
     if index.empty:
-        note = "no product is in the valid part of every split; raise valid_fraction"
-        return result | {"note": note}, pd.DataFrame(columns=list(product_types())).astype(product_types())
+        note = "no product is in the valid part of every split that members or ancestors trained on"
+        return result | {"note": f"{note}; raise valid_fraction"}, pd.DataFrame(columns=list(product_types())).astype(
+            product_types()
+        )
     products, pictures = predict(index, splits, members, classes, args)
     measured = {
         "picture": pictures,
@@ -196,7 +198,9 @@ def main() -> None:
     start = time.monotonic()
     splits = {name: Split(*(read_index(Path(path)) for path in paths)) for name, *paths in args.split}
     members = [(name, [Path(path) for path in paths]) for name, *paths in args.member]
-    result, products = evaluate(splits, members, read_classes(args.classes), args)
+    of_ancestors = (read_index(Path(path), ["product_id"]) for _, path in args.ancestor_split)
+    index = measured_pictures([*(split.valid for split in splits.values()), *of_ancestors])
+    result, products = evaluate(index, splits, members, read_classes(args.classes), args)
     with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(cli.as_json(result))
         products.to_parquet(table, compression="zstd", index=False)
@@ -208,6 +212,9 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument(
         "--split", nargs=4, action="append", metavar=("NAME", "VALID", "TRAIN", "IMAGES"), required=True
+    )
+    parser.add_argument(
+        "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
     )
     parser.add_argument("--member", nargs="+", action="append", metavar=("SPLIT", "SHARD"), required=True)
     parser.add_argument("--classes", type=Path, required=True)

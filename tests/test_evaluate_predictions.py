@@ -36,13 +36,15 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", **swapped: str) -> dict:
+def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", ancestors: str = "", **swapped: str) -> dict:
     words = ["--classes", folder / "classes.csv", "--mean", "arithmetic", "--picture-md5", "unique",
              "--product-md5", "on", "--output", output, "--products", output.with_suffix(".parquet")]  # fmt: skip
     for split in splits:
         train = swapped.get("train", "{}-train").format(split)
         words += ["--split", split, folder / f"{split}-valid.parquet", folder / f"{train}.parquet"]
         words += [folder / f"{split}-images.parquet", "--member", split, folder / f"{split}.npy"]
+    for split in ancestors:
+        words += ["--ancestor-split", split, folder / f"{split}-valid.parquet"]
     monkeypatch.setattr(sys, "argv", ["evaluate_predictions", *map(str, words)])
     evaluate_predictions.main()
     return json.loads(output.read_text())
@@ -107,6 +109,18 @@ def test_the_table_has_the_category_of_each_product_after_each_step(folder, tmp_
     assert products.category_id.tolist() == truth.tolist()
     for name, step in zip(("networks", "picture_md5", "product_md5"), steps, strict=True):
         assert products[name].tolist() == step.tolist()
+
+
+def test_products_that_an_ancestor_trained_on_are_not_measured(folder, tmp_path, monkeypatch):
+    alone = evaluate(folder, monkeypatch, tmp_path / "alone.json", "A")
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json", "A", ancestors="B")
+    assert found["splits"] == ["A", "B"]
+    own, both = (pd.read_parquet(tmp_path / f"{name}.parquet").set_index("product_id") for name in ("alone", "e"))
+    valid = {split: set(pd.read_parquet(folder / f"{split}-valid.parquet").product_id) for split in "AB"}
+    assert set(both.index) == valid["A"] & valid["B"] < set(own.index) == valid["A"]
+    assert (found["products"], alone["products"]) == (len(both), len(own))
+    # What is known, and so what is predicted, is the same as ever.
+    pd.testing.assert_frame_equal(both, own.loc[both.index])
 
 
 def test_a_confused_pair_names_products_of_the_one_category_that_were_taken_for_the_other(

@@ -112,10 +112,11 @@ class Answers:
         return self._shelf.add("write_submission", recipe, made_from, {"ensemble": ensemble})
 
     def _evaluation(self, name: str) -> Artifact:
-        """What a model, or an ensemble, reaches on products that no member trained on."""
+        """What a model, or an ensemble, reaches on products that no member and no ancestor trained on."""
         ensemble = recipes.as_ensemble(self._config, name)
         seeds = recipes.evaluated_seeds(self._config, name)
         splits = [self._data.splits[seed] for seed in seeds]
+        of_ancestors = {seed: self._data.splits[seed] for seed in recipes.ancestor_seeds(self._config, name)}
         images = [self._data.images[ImageSet(seed)] for seed in seeds]
         members = [(image_sets.valid_of(self._config, model), model) for model in ensemble["models"]]
         recipe = {
@@ -127,10 +128,11 @@ class Answers:
             "classes": self._data.classes.recipe,
             "seeds": seeds,
             "images": {str(seed): each.recipe for seed, each in zip(seeds, images, strict=True)},
+            "ancestors": {str(seed): split.recipe for seed, split in of_ancestors.items()},
             "members": [self.predictions[member][0].digest for member in members],
         }
         made_from = {
-            "valid": [split.files["valid_index"] for split in splits],
+            "valid": [split.files["valid_index"] for split in (*splits, *of_ancestors.values())],
             "train": [split.files["train_index"] for split in splits],
             "images": [each.files["images"] for each in images],
             "probabilities": [path for member in members for path in self.probabilities(*member)],

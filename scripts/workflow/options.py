@@ -90,11 +90,13 @@ def labels(config: dict) -> str:
 
 
 def splits(made: Artifacts, name: str) -> str:
-    """The splits that the members of an evaluation trained on."""
+    """The splits that the members of an evaluation trained on, and those that their ancestors alone did."""
     words = []
     for seed in recipes.evaluated_seeds(made.config, name):
         split, images = made.data.splits[seed].files, made.data.images[image_sets.ImageSet(seed)].files
         words += ["--split", str(seed), split["valid_index"], split["train_index"], images["images"]]
+    for seed in recipes.ancestor_seeds(made.config, name):
+        words += ["--ancestor-split", str(seed), made.data.splits[seed].files["valid_index"]]
     return shlex.join(words)
 
 

@@ -141,6 +141,25 @@ def evaluated_seeds(config: dict, name: str) -> list[int]:
     return sorted({seed_of(config, model) for model in as_ensemble(config, name)["models"]})
 
 
+def lineage(config: dict, model: str) -> list[str]:
+    """A model and its ancestors: the model that it starts from, the one before that, and so on."""
+    models = [model]
+    while source := config["models"][models[-1]]["start"].get("model"):
+        models.append(source)
+    return models
+
+
+def ancestor_seeds(config: dict, name: str) -> list[int]:
+    """The seeds of the splits that ancestors alone trained on, and no member of an ensemble, or the model itself.
+
+    A product is measured where no member and no ancestor trained on it: it is in the valid parts of these splits and of
+    those of evaluated_seeds.
+    """
+    members = as_ensemble(config, name)["models"]
+    seeds = {seed_of(config, each) for model in members for each in lineage(config, model)}
+    return sorted(seeds.difference(evaluated_seeds(config, name)))
+
+
 def largest_ensemble(config: dict) -> str:
     return max(config["ensembles"], key=lambda name: len(config["ensembles"][name]["models"]))
 

@@ -5,10 +5,11 @@ import shlex
 import sys
 
 import pytest
+import yaml
 
 import cli
 from checkout import ROOT
-from tiny_workflow import artifacts_in
+from tiny_workflow import OVERLAY, artifacts_in
 from workflow import options, recipes
 from workflow.image_sets import TEST, ImageSet, valid_of
 
@@ -93,6 +94,23 @@ def test_an_evaluation_names_each_split_once_and_each_member_with_its_own(made):
         [seed, *made.answers.probabilities(valid_of(made.config, model), model)]
         for seed, model in (("12648430", "M01"), ("1", "M09"), ("12648430", "M10"), ("12648430", "M11"))
     ]
+
+
+def test_an_evaluation_names_the_splits_of_ancestors_that_no_member_trained_on(tmp_path):
+    """M11 starts from M10, both of dataset A; here M10 starts from M09, of dataset B."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"models": {"M10": {"start": {"pretrained": None, "model": "M09"}}}}))
+    made = artifacts_in(tmp_path, OVERLAY, overlay)
+    own, of_m09 = (made.data.splits[seed] for seed in (12648430, 1))
+    for name in ("M10", "M11", "ensemble-1", "ensemble-2"):
+        words = shlex.split(options.splits(made, name))
+        assert words[5:] == ["--ancestor-split", "1", of_m09.files["valid_index"]]
+        evaluation = made.answers.evaluations[name]
+        assert evaluation.sources["valid"] == [own.files["valid_index"], of_m09.files["valid_index"]]
+        assert evaluation.recipe["ancestors"] == {"1": of_m09.recipe}
+    for name in ("M01", "M09", "ensemble-4"):  # the members of the ensemble have both splits
+        assert "--ancestor-split" not in options.splits(made, name)
+        assert made.answers.evaluations[name].recipe["ancestors"] == {}
 
 
 def test_test_pictures_are_those_of_no_split(made):
