@@ -9,12 +9,12 @@ from workflow import given
 from workflow.artifact import Artifact
 from workflow.given import Given
 
-OVERLAY = (ROOT / "tests/runs/overlay.yaml").read_text()
+OVERLAY = (ROOT / "tests/runs/overlay.yaml").read_text().replace("shards: 1", "shards: 2")
 OTHER_RATE = ("{learning_rate: 0.01, epochs: 1}]\n  M11", "{learning_rate: 0.02, epochs: 1}]\n  M11")
 
 
 def write(path: Path, *changes: tuple[str, str]) -> Given:
-    """The overlay with other text in a few places, and its results beside it in `results`."""
+    """The overlay with two shards and other text in a few places, and its results beside it in `results`."""
     text = OVERLAY
     for old, new in [("results: results", f"results: {path.parent / 'results'}"), *changes]:
         assert text.count(old) == 1, old

@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 import bson
 import pytest
 
+import cli
+import plan_workflow
 from checkout import ROOT
 from costs.estimator import Estimator
 from costs.finished import Forecast
@@ -306,10 +308,12 @@ def one_product(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("profile", sorted(path.parent.name for path in ROOT.glob("profiles/*/config.yaml")))
+# That of profiles/small is planned in test_overlays.py, that without a profile below.
+@pytest.mark.parametrize("profile", ["demo", "gpu", "slurm"])
 def test_a_run_by_each_profile_is_planned_to_a_page_below_its_results(one_product, profile):
     program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--", "--profile", f"profiles/{profile}"]
-    arguments = ["--config", f"catalog={one_product}", f"results={one_product}/results"]
+    values = [f"catalog={one_product}", f"results={one_product}/results", "only=[M01]"]  # one model, to be quick
+    arguments = ["--config", *values]
     done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert f"Plan of {one_product}/results by profiles/{profile}" in done.stdout
@@ -322,18 +326,20 @@ def test_a_run_by_each_profile_is_planned_to_a_page_below_its_results(one_produc
     assert any(text.text and text.text.startswith("train_epochs") for text in page.iter())
 
 
-def test_fewer_gpus_than_a_model_asks_for_are_refused(one_product):
-    program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--gpus", "4"]
-    arguments = ["--", "--config", f"catalog={one_product}", f"results={one_product}/results"]
-    done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "error: --gpus 4: a model asks for 8; name more, or lower its gpus in config.yaml" in done.stderr
+def test_days_are_told_for_the_gpus_that_are_named_where_no_model_asks_for_more(planned, estimator):
+    wanted = {key: hours.gpus(box, estimator) for key, box in planned.items()}
+    assert plan_workflow.gpu_counts(planned, wanted, None) == [8, 16, 32, 64]
+    assert plan_workflow.gpu_counts(planned, wanted, 12) == [12]
+    with pytest.raises(cli.UserError, match=r"^--gpus 4: a model asks for 8; name more, or lower its gpus in config"):
+        plan_workflow.gpu_counts(planned, wanted, 4)
+    assert plan_workflow.gpu_counts(planned, dict.fromkeys(wanted, 0), None) == []
 
 
 def test_the_published_configuration_is_planned(one_product):
     tmp_path = one_product
     output = tmp_path / "plan.svg"
-    program = [sys.executable, ROOT / "scripts/plan_workflow.py", "--output", output, "--published-catalog"]
+    own = ["--output", output, "--published-catalog", "--gpus", "9"]
+    program = [sys.executable, ROOT / "scripts/plan_workflow.py", *own]
     arguments = ["--", "--config", f"catalog={tmp_path}", f"results={tmp_path}/results"]
     done = subprocess.run([*program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -342,6 +348,7 @@ def test_the_published_configuration_is_planned(one_product):
     assert "20 epochs" in m14
     assert "20 jobs: not made yet" in m14
     assert any("GPU hours" in line for line in lines)
+    assert any(line.startswith("With so many GPUs at all times, and CPU nodes enough: 9: ") for line in lines)
     [peak] = [line for line in lines if line.startswith("Peak of the disk: 8")]
     assert peak in {text.text for text in ElementTree.parse(output).getroot().iter("{http://www.w3.org/2000/svg}text")}
     assert ElementTree.parse(output).getroot().tag.endswith("svg")

@@ -120,7 +120,7 @@ def intermediate(side: Given) -> set[Path]:
 def test_a_finished_run_needs_no_splits_records_and_probabilities(first, tmp_path):
     lay(files_of(first))
     kept = lying(first) - intermediate(first)
-    done = run("prune_results.py", tmp_path / "first.yaml", "--intermediate", "--delete")
+    done = run("prune_results", tmp_path / "first.yaml", "--intermediate", "--delete")
     assert done.returncode == 0, done.stderr
     assert f"in {first.results} are not needed any more by: {tmp_path / 'first.yaml'}" in done.stdout
     assert lying(first) - {first.results / ".driver.lock"} == kept

@@ -191,7 +191,8 @@ from plan_workflow import dry_run_jobs
 jobs, config, *_ = dry_run_jobs(sys.argv[1:])
 print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jobs]]))
 """
-    arguments = ["--profile", "profiles/slurm", "--config", f"catalog={tmp_path}", f"results={tmp_path}/results"]
+    values = [f"catalog={tmp_path}", f"results={tmp_path}/results", "only=[M01,M02]"]  # two, to be quick
+    arguments = ["--profile", "profiles/slurm", "--config", *values]
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": "scripts"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

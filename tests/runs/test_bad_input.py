@@ -1,16 +1,18 @@
-"""What a user sees of bad input: one clear line, a non-zero exit, nothing half-written."""
+"""What a user sees of bad input: one clear line, a non-zero exit, nothing half-written.
+
+What is bad in which way is told by the programs and checks, and tested there: here it has to reach the terminal.
+"""
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import bson
 import pytest
 
 from checkout import ROOT
-from tiny_workflow import snakemake
+from tiny_workflow import artifacts_in, snakemake
+from workflow.artifact import Artifact
 
 JPEG = (ROOT / "tests/picture.jpg").read_bytes()
 NAMES = "category_id,category_level1,category_level2,category_level3\n10,A,B,C\n20,A,B,D\n"
@@ -21,7 +23,7 @@ def product(number: int, category: int = 10, pictures: int = 1) -> dict:
 
 
 @pytest.fixture
-def catalog(tmp_path):
+def catalog(tmp_path) -> Path:
     """A good catalog of a few products, for a test to spoil."""
     folder = tmp_path / "catalog"
     folder.mkdir()
@@ -35,11 +37,17 @@ def write(path: Path, products: list[dict]) -> None:
     path.write_bytes(b"".join(map(bson.encode, products)))
 
 
+def configured(catalog: Path, *lines: str) -> Path:
+    """An overlay beside the catalog."""
+    overlay = catalog.parent / "overlay.yaml"
+    text = [f"catalog: {catalog}", "results: results", "valid_fraction: 0.25", *lines]
+    overlay.write_text("\n".join(text) + "\n")
+    return overlay
+
+
 def run_anyhow(catalog: Path, *targets: str) -> tuple[int, str]:
     """Run up to the given targets; returns exit status and what was said."""
-    overlay = catalog.parent / "overlay.yaml"
-    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25}}\n")
-    done = snakemake(catalog.parent, "--show-failed-logs", *targets, overlay=overlay)
+    done = snakemake(catalog.parent, "--show-failed-logs", *targets, overlay=configured(catalog))
     return done.returncode, done.stdout + done.stderr
 
 
@@ -51,19 +59,16 @@ def run(catalog: Path, *targets: str) -> list[str]:
     return [line.strip() for line in output.splitlines() if line.strip().startswith("error: ")]
 
 
+def indexes_of(catalog: Path) -> list[Artifact]:
+    """Of train and test."""
+    return list(artifacts_in(catalog.parent, configured(catalog)).data.index.values())
+
+
 def leftovers(folder: Path) -> list[Path]:
     """Files below results/ other than logs, benchmarks, recipes, and what the driver notes for itself."""
     files = [path for path in (folder / "results").rglob("*") if path.is_file() and not path.name.startswith(".")]
     made = [path for path in files if not {"logs", "benchmarks"} & set(path.parts)]
     return [path for path in made if not path.name.endswith("recipe.json") and path.name != "catalog-digests.json"]
-
-
-@pytest.mark.parametrize("name", ["train.bson", "test.bson"])
-def test_a_missing_catalog_file_is_named_before_anything_runs(catalog, name):
-    (catalog / name).unlink()
-    [error] = run(catalog)
-    assert str(catalog / name) in error
-    assert "config key catalog" in error
 
 
 def test_a_container_image_that_nobody_built_is_named_before_anything_runs(catalog, monkeypatch, tmp_path):
@@ -85,67 +90,38 @@ def test_an_unknown_configuration_key_is_named(catalog):
     assert "catalogue" in error
 
 
-def test_an_empty_catalog_is_named(catalog):
-    (catalog / "train.bson").write_bytes(b"")
-    errors = run(catalog, "records")
-    assert any(str(catalog / "train.bson") in error for error in errors)
-    assert leftovers(catalog.parent) == []
-
-
-def test_a_truncated_catalog_is_named_with_the_offset(catalog):
-    whole = (catalog / "train.bson").read_bytes()
-    (catalog / "train.bson").write_bytes(whole[:-100])
-    errors = run(catalog, "records")
-    offset = len(whole) - len(bson.encode(product(8)))
-    assert any(str(catalog / "train.bson") in error and str(offset) in error for error in errors)
-    assert leftovers(catalog.parent) == []
-
-
-def test_a_product_without_pictures_is_named_with_its_id(catalog):
+def test_each_bad_file_of_a_catalog_is_named_with_the_position(catalog):
     write(catalog / "train.bson", [product(1), product(2, pictures=0), product(3)])
-    errors = run(catalog, "records")
-    offset = len(bson.encode(product(1)))
-    assert any("product 2" in error and str(offset) in error for error in errors)
+    (catalog / "test.bson").write_bytes(b"")
+    indexes = [index.files["index"] for index in indexes_of(catalog)]
+    train, test = sorted(run(catalog, "--keep-going", "--", *indexes), key=lambda line: "test.bson" in line)
+    assert train.startswith(f"error: {catalog / 'train.bson'}: byte {len(bson.encode(product(1)))}: product 2: ")
+    assert test.startswith(f"error: {catalog / 'test.bson'}: ")
     assert leftovers(catalog.parent) == []
 
 
 def test_products_that_were_left_out_stop_a_run_that_may_not_leave_them_out(catalog):
     write(catalog / "train.bson", [product(number, pictures=number != 2) for number in range(1, 9)])
-    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", "records")
+    index = indexes_of(catalog)[0].files["index"]
+    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", index)
     assert status == 0, output
     [error] = run(catalog, "submit")
     assert re.search(r"train-[0-9a-f]{10}\.rejects\.csv: 1 bad product was left out", error)
     assert "product_id 2" in error
     assert "on_bad_product: skip" in error
-    write(catalog / "train.bson", [product(number) for number in range(1, 9)])
-    status, output = run_anyhow(catalog, "--", "records")
-    assert status == 0, output
-
-
-def test_a_category_without_a_name_is_named(catalog):
-    write(
-        catalog / "train.bson",
-        [product(number, category=99 if number == 5 else 10) for number in range(1, 9)],
-    )
-    errors = run(catalog, "records")
-    assert any("99" in error and "category_names.csv" in error for error in errors)
-    assert not list(catalog.parent.glob("results/classes-*.csv"))
 
 
 def test_categories_with_all_products_in_valid_are_a_warning_and_stay_apart_by_group(catalog):
     products = [product(number, 10 + 10 * (number > 6)) | {"shop": f"shop {number > 6}"} for number in range(1, 9)]
     write(catalog / "train.bson", products)
-    overlay = catalog.parent / "overlay.yaml"
-    overlay.write_text(f"{{catalog: {catalog}, results: results, valid_fraction: 0.25, group_field: shop}}\n")
-    done = snakemake(catalog.parent, "--show-failed-logs", "records", overlay=overlay)
+    overlay = configured(catalog, "group_field: shop")
+    valid = artifacts_in(catalog.parent, overlay).data.splits[1].files["valid"]
+    done = snakemake(catalog.parent, "--show-failed-logs", valid, overlay=overlay)
     assert done.returncode == 0, done.stderr
-    [split] = set((catalog.parent / "results/split").glob("1-*"))
-    assert [each["_id"] for each in bson.decode_all((split / "valid.bson").read_bytes())] == [7, 8]
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    assert sorted(warnings) == [
-        f"warning: {catalog}/train.bson: split {seed} has all products of 1 of 2 categories in its valid part, so that"
+    assert [each["_id"] for each in bson.decode_all((catalog.parent / valid).read_bytes())] == [7, 8]
+    assert [line for line in done.stderr.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {catalog}/train.bson: split 1 has all products of 1 of 2 categories in its valid part, so that"
         " its models cannot learn them: 20"
-        for seed in (1, 12648430)
     ]
 
 
@@ -155,7 +131,7 @@ def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
     assert "2 public checkpoints are missing" in error
     assert "models: {M02: {start: {pretrained: null}}}" in error
     assert leftovers(catalog.parent) == []
-    note = snakemake(catalog.parent, "--dry-run", "--", *targets, overlay=catalog.parent / "overlay.yaml")
+    note = snakemake(catalog.parent, "--dry-run", "--", *targets, overlay=configured(catalog))
     assert note.returncode == 0, note.stderr
     listed = note.stderr[note.stderr.index("note: 2 public checkpoints are missing") :].splitlines()[1:]
     assert [line.partition(": published")[0] for line in listed] == [
@@ -169,22 +145,8 @@ def test_all_missing_checkpoints_are_named_with_the_way_out(catalog):
     assert sum("published" in line for line in listed) == 2
 
 
-def test_a_checkpoint_that_is_there_or_not_asked_for_is_not_missing(catalog):
-    (catalog.parent / "pretrained").mkdir()
-    (catalog.parent / "pretrained/dpn92-5k-0000.params").touch()
-    overlay = catalog.parent / "overlay.yaml"
-    overlay.write_text(f"{{catalog: {catalog}, results: results}}\n")
-    done = snakemake(catalog.parent, "--dry-run", "--", "train_M02", overlay=overlay)
-    assert done.returncode == 0, done.stderr
-    assert "public checkpoint" not in done.stderr
-
-
-def test_the_linter_needs_no_catalog_and_a_dry_run_names_it(tmp_path):
-    program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
-    lint, dry_run = (
-        subprocess.run([*program, option], cwd=ROOT, capture_output=True, text=True, check=False)
-        for option in ("--lint", "--dry-run")
-    )
-    assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
-    assert dry_run.returncode == 2
-    assert dry_run.stderr.splitlines()[-1].startswith("error: catalog/train.bson: no such file")
+def test_a_missing_catalog_is_named_before_anything_runs(tmp_path):
+    catalog = tmp_path / "catalog"
+    catalog.mkdir()
+    [error] = run(catalog, "--dry-run")
+    assert error.startswith(f"error: {catalog}/train.bson: no such file; set the config key catalog to a folder with")

@@ -5,7 +5,6 @@ import json
 import bson
 import pandas as pd
 
-from tiny_workflow import snakemake
 from training.metrics import epochs_until
 
 CATEGORIES = 24
@@ -47,15 +46,9 @@ def test_every_epoch_leaves_its_parameters_and_metrics(finished_workflow):
         assert [epoch["epoch"] for epoch in epochs_until(last)] == list(range(1, count + 1))
 
 
-def test_a_second_run_has_nothing_to_do(finished_workflow):
-    run = snakemake(finished_workflow, "--dry-run")
-    assert run.returncode == 0
-    assert "Nothing to be done" in run.stdout + run.stderr
-
-
 def test_the_first_model_answers_before_a_later_one_is_trained(finished_workflow):
     results = finished_workflow / "results"
     answers = [*results.glob("probabilities/*/M01-*/*.npy"), *results.glob("by-recipe/evaluation/*/M01.json")]
     [later] = results.glob("models/M10/0003-*.params")
-    assert len(answers) == 5
+    assert len(answers) == 3
     assert max(path.stat().st_mtime for path in answers) < later.stat().st_mtime

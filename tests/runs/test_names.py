@@ -1,4 +1,7 @@
-"""Models, networks, datasets and ensembles may have any name of letters, digits, _ and -."""
+"""Models, networks, datasets and ensembles may have any name of letters, digits, _ and -.
+
+A run under such names is in test_module.py.
+"""
 
 import re
 from pathlib import Path
@@ -12,51 +15,16 @@ OVERLAY = Path(__file__).with_name("names.yaml")
 ODD = ("lite0", "1", "lite0-0001", "0123456789", "train")
 
 
-def planned(folder: Path, *arguments: str) -> list[list[str]]:
-    """The rows of a dry run: rule, number of jobs, reason and for what."""
-    done = snakemake(folder, "--dry-run", *arguments, overlay=OVERLAY)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [re.split("  +", line, maxsplit=3) for line in done.stdout.splitlines()]
-
-
-@pytest.fixture(autouse=True)
-def wide_terminal(monkeypatch):
+def test_each_name_leads_to_its_own_jobs(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """The working directory of a finished run of three models."""
-    folder = tmp_path_factory.mktemp("names")
-    done = snakemake(folder, overlay=OVERLAY)
+    targets = [*(f"train_{name}" for name in ODD), "submit", "evaluate"]
+    done = snakemake(tmp_path, "--dry-run", "--config", f"only=[{','.join(ODD)}]", "--", *targets, overlay=OVERLAY)
     assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
-def test_a_run_makes_everything_under_free_names(finished):
-    results = finished / "results"
-    assert {path.name for path in (results / "models").iterdir()} == {"lite0", "lite0-b", "resnext_large"}
-    assert {path.name for path in (results / "submission").iterdir()} == {"both-lite.csv.gz", "everything.csv.gz"}
-    summary = (results / "evaluation/summary.txt").read_text()
-    assert all(name in summary for name in ("lite0", "lite0-b", "resnext_large", "both-lite", "everything"))
-    epochs = (results / "report/epochs.tsv").read_text().splitlines()
-    assert [line.split("\t")[0] for line in epochs[1:]] == ["lite0", "lite0-b", "resnext_large"]
-
-
-def test_a_finished_run_of_free_names_plans_nothing(finished):
-    assert planned(finished) == [["Nothing to be done: all files are there and up to date."]]
-
-
-def test_each_name_leads_to_its_own_jobs(tmp_path):
-    rows = planned(tmp_path, "--config", f"only=[{','.join(ODD)}]")
+    rows = [re.split("  +", line, maxsplit=3) for line in done.stdout.splitlines()]
     assert ["train_epochs", "5", "not made yet", "1, 0123456789, lite0, lite0-0001, train 1"] in rows
-    assert [row[1] for row in rows if row[0] == "average_models"] == ["2"]  # `odd`, and `only` of all
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_each_model_is_a_target(tmp_path, name):
-    rows = planned(tmp_path, "--config", f"only=[{name}]", "--", f"train_{name}")
-    assert ["train_epochs", "1", "not made yet", f"{name} 1"] in rows
+    [evaluations] = [row for row in rows if row[0] == "evaluate_predictions"]
+    assert {*evaluations[3].split(", ")} == {*ODD, "odd", "only"}
+    assert [row[1] for row in rows if row[0] == "average_models"] == ["4"]  # two shards of `odd` and of `only`, of all
 
 
 def test_a_reason_compares_with_files_of_the_same_model_alone(tmp_path):

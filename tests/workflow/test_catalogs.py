@@ -16,6 +16,17 @@ def catalog(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_a_missing_file_is_named_unless_a_rule_makes_it(tmp_path, missing):
+    for name in {"train", "test"} - {missing}:
+        (tmp_path / f"{name}.bson").touch()
+    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file; set the config key catalog"):
+        catalogs.check_files(tmp_path, generated=False)
+    catalogs.check_files(tmp_path, generated=True)
+    (tmp_path / f"{missing}.bson").touch()
+    catalogs.check_files(tmp_path, generated=False)
+
+
 def touch(path, seconds=1):
     os.utime(path, ns=(0, path.stat().st_mtime_ns + seconds * 10**9))
 

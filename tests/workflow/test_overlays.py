@@ -14,11 +14,8 @@ from checkout import ROOT
 from workflow import overlays
 
 PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
-PROFILES = [
-    path.parent for path in ROOT.glob("profiles/*/config.yaml") if "configfile" in yaml.safe_load(path.read_text())
-]
 SMALL = ROOT / "profiles/small"
-TWO_MODELS = {"demo": ["M01", "M04"], "small": ["M15", "M17"]}
+TWO_MODELS = ["M15", "M17"]  # of profiles/small
 
 
 @pytest.fixture
@@ -91,11 +88,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, text):
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A catalog, an overlay of a user of the demo, and a working directory `run`."""
+    """A catalog, an overlay of a user of profiles/small, and a working directory `run`."""
     for name in ("train", "test"):
         product = {"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]}
         (tmp_path / f"{name}.bson").write_bytes(bson.encode(product))
-    write_overlay(tmp_path, *TWO_MODELS["demo"])
+    write_overlay(tmp_path, *TWO_MODELS)
     (tmp_path / "run").mkdir()
     return tmp_path
 
@@ -125,22 +122,21 @@ def shown(folder: Path, *arguments: str | Path) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
-def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too(folder, profile, monkeypatch):
-    write_overlay(folder, *(two := TWO_MODELS[profile.name]))
-    driver = shown(folder, "--profile", profile, "--configfile", "mine.yaml")
-    assert driver["files"] == [str(profile / "overlay.yaml"), str(folder / "mine.yaml")]
-    config, overlay = driver["config"], yaml.safe_load((profile / "overlay.yaml").read_text())
+def test_a_run_has_the_profiles_overlay_and_the_users_and_its_jobs_have_them_too(folder, monkeypatch):
+    driver = shown(folder, "--profile", SMALL, "--configfile", "mine.yaml")
+    assert driver["files"] == [str(SMALL / "overlay.yaml"), str(folder / "mine.yaml")]
+    config, overlay = driver["config"], yaml.safe_load((SMALL / "overlay.yaml").read_text())
     assert config["valid_fraction"] == overlay["valid_fraction"]
     assert (config["results"], config["training"]["threads"]) == ("2024_11_25", 3)
-    assert list(config["models"]) == two
-    assert config["models"][two[1]]["batch_size"] == overlay["models"][two[1]]["batch_size"]
-    [phase] = config["models"][two[1]]["phases"]
+    assert list(config["models"]) == TWO_MODELS
+    second = config["models"][TWO_MODELS[1]]
+    assert second["batch_size"] == overlay["models"][TWO_MODELS[1]]["batch_size"]
+    [phase] = second["phases"]
     [step] = phase["schedule"]
     assert (step["learning_rate"], step["epochs"]) == (0.001, 3)
-    assert config["ensembles"]["only"]["models"] == two
+    assert config["ensembles"]["only"]["models"] == TWO_MODELS
 
-    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(profile))
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(SMALL))
     assert shown(folder, "--mode", "remote", "--configfiles", *driver["files"]) == driver
 
 
@@ -154,12 +150,12 @@ def test_a_run_has_the_keys_in_the_order_in_which_its_files_read_without_snakema
 
 
 def test_the_plan_is_of_the_configuration_that_the_rules_see(folder):
-    write_overlay(folder, *TWO_MODELS["small"])
     arguments = ["--profile", SMALL, "--configfile", folder / "mine.yaml", "--config", f"catalog={folder}"]
     output = folder / "plan.svg"
     done = python("scripts/plan_workflow.py", "--output", output, "--", *arguments, f"results={folder}/results")
     assert done.returncode == 0, done.stderr
+    assert f"Plan of {folder}/results by {SMALL}" in done.stdout
     models = [line for line in done.stdout.splitlines() if " epochs " in line]
-    assert [line.split()[0] for line in models] == TWO_MODELS["small"], done.stdout
+    assert [line.split()[0] for line in models] == TWO_MODELS, done.stdout
     assert all("3 epochs from efficientnet-lite0" in line for line in models)
     assert "public checkpoint" not in done.stderr  # the dry run has the profile's overlay, too

@@ -1,7 +1,7 @@
 """What makes what stale: each row of docs/staleness.md as the exact set of jobs, in plain Python, without Snakemake.
 
-The finished run is the smallest workflow: M01 on dataset C, M09 on B, M10 and M11 on A, M11 starting from M10;
-ensemble-1 is M10, ensemble-2 M01 and M11, ensemble-4 all. test_plans.py holds Snakemake's plans against it.
+The finished run is the smallest workflow in two shards: M01 on dataset C, M09 on B, M10 and M11 on A, M11 starting from
+M10; ensemble-1 is M10, ensemble-2 M01 and M11, ensemble-4 all. test_plans.py holds Snakemake's plans against it.
 """
 
 import shutil
@@ -52,7 +52,8 @@ class Results:
     def artifacts(self, changes: dict) -> Artifacts:
         """What the smallest configuration with changes leads to."""
         files = [OVERLAY]
-        for number, each in enumerate((self.changes | {"results": str(self.folder / "results")}, changes)):
+        always = {"results": str(self.folder / "results"), "prediction": {"shards": len(SHARDS)}}
+        for number, each in enumerate((self.changes | always, changes)):
             files.append(self.folder / f"{number}.yaml")
             files[-1].parent.mkdir(parents=True, exist_ok=True)
             files[-1].write_text(yaml.safe_dump(each))
