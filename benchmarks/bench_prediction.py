@@ -87,7 +87,7 @@ class QueueDecoders:
     @staticmethod
     def _decode(catalog: Path, rows: pd.DataFrame, blocks: list[range], queue: multiprocessing.Queue) -> None:
         cv2.setNumThreads(1)
-        pictures = iter_pictures(catalog, rows.iloc[np.concatenate(blocks)])
+        pictures = iter_pictures([catalog], rows.iloc[np.concatenate(blocks)])
         for block in blocks:
             planes = np.empty((len(block), 3, SIZE, SIZE), np.uint8)
             read = itertools.islice(pictures, len(block))
@@ -126,7 +126,7 @@ class Bench:
         self.predictors = {casts_all: trivial_predictor(casts_all, batch_size) for casts_all in (False, True)}
 
     def bare(self) -> float:
-        pictures = list(iter_pictures(self.catalog, self.rows))
+        pictures = list(iter_pictures([self.catalog], self.rows))
         barrier = multiprocessing.Barrier(self.decoders + 1)
         processes = [
             multiprocessing.Process(target=decode_bare, args=(pictures[number :: self.decoders], barrier))
@@ -143,7 +143,7 @@ class Bench:
     def ours(self, casts_all: bool) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             decoders = Decoders(
-                lambda positions: iter_pictures(self.catalog, self.rows.iloc[positions]),
+                lambda positions: iter_pictures([self.catalog], self.rows.iloc[positions]),
                 len(self.rows),
                 CROP,
                 self.batch_size,

@@ -11,7 +11,7 @@ import cli
 from terminal import retries
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
 from workflow import options, overlays, published, reasons, recipes, tables
-from workflow.outputs import DIGEST, OUTPUTS
+from workflow.outputs import DIGEST, DUMP, OUTPUTS
 
 # Snakemake looks at a function's signature anew for each job: a seventh of a dry run of thousands.
 snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
@@ -40,7 +40,7 @@ SCRIPTS = options.scripts_folder(BASE)
 wildcard_constraints:
     digest=DIGEST,  # of the recipe of what a job makes
     images_digest=DIGEST,  # of that of the pictures that are predicted
-    catalog="train|test",  # a .bson of the catalog
+    catalog=rf"(train|test)(\.{DUMP})?",  # of the catalog, or one of several dumps of it
     part="train|valid",  # of a split
     seed=r"\d+",  # of a split
     dataset=configuration.any_of(config["datasets"]),

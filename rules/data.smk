@@ -47,6 +47,33 @@ rule index_catalog:
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 
+rule join_indexes:
+    input:
+        catalog=source("catalog"),
+        indexes=source("indexes"),
+        rejects=source("rejects"),
+    output:
+        **outputs("join_indexes"),
+    log:
+        logs("join_indexes/{catalog}-{digest}"),
+    benchmark:
+        benchmarks("join_indexes/{catalog}-{digest}")
+    params:
+        on_bad_product=config["on_bad_product"],
+    priority: BEFORE_TRAINING
+    resources:
+        mem_mb=memory("join_indexes"),
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Join the indexes of the dumps of {wildcards.catalog}"
+    shell:
+        f"python {SCRIPTS}/join_indexes.py"
+        " --catalog {input.catalog:q} --indexes {input.indexes:q} --dump-rejects {input.rejects:q}"
+        " --on-bad-product {params.on_bad_product}"
+        " --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
+
+
 rule label_categories:
     input:
         names=source("names"),

@@ -26,14 +26,12 @@ import numpy as np
 
 import cli
 from catalog.documents import describe_fault, document_sizes, open_catalog, read_documents
-from catalog.layout import NO_CATEGORY, ROW
+from catalog.layout import NO_CATEGORY, REJECT_COLUMNS, REPEATED, ROW, WHOLE_PRODUCT
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REVISION = 2
-REJECT_COLUMNS = ("offset", "product_id", "image", "reason")
-WHOLE_PRODUCT = -1  # as the image of a reject
 BLOCK = 32 << 20  # bytes of documents that a process indexes at a time
 
 Reject = tuple[int, int | None, int, str]  # REJECT_COLUMNS
@@ -119,13 +117,13 @@ def table(rows: bytes | bytearray) -> "pd.DataFrame":
 def faults_between_products(index: "pd.DataFrame") -> list[Reject]:
     """Documents that are sound by themselves but not beside the others: a repeated _id, a missing category_id."""
     documents = index[index.image == 0]
-    is_repeated = documents.product_id.duplicated().to_numpy()
-    is_without = ~is_repeated & (documents.category_id == NO_CATEGORY).to_numpy()
-    if (documents.category_id == NO_CATEGORY).all():
-        is_without[:] = False
+    has_category = (documents.category_id != NO_CATEGORY).to_numpy()
+    is_without = ~has_category & has_category.any()
+    is_repeated = np.zeros(len(documents), bool)
+    is_repeated[~is_without] = documents.product_id[~is_without].duplicated()
     faults = []
     for is_faulty, reason in (
-        (is_repeated, "an earlier product has this _id"),
+        (is_repeated, REPEATED),
         (is_without, "category_id is missing, unlike in other products"),
     ):
         offsets, product_ids = (documents[name].to_numpy()[is_faulty] for name in ("doc_offset", "product_id"))

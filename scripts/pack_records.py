@@ -83,7 +83,7 @@ def write_window(
     records, faults = [b""] * len(rows), []
     in_file = rows.assign(position=np.arange(len(rows))).sort_values("image_offset", kind="stable")
     columns = (in_file[name].tolist() for name in ("position", "label", "number"))
-    for position, label, number, picture in zip(*columns, iter_pictures(split, in_file), strict=True):
+    for position, label, number, picture in zip(*columns, iter_pictures([split], in_file), strict=True):
         if reason := check.fault(picture):
             faults.append((number, reason))
         records[position] = recordio.record(label, number, picture)

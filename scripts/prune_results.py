@@ -17,7 +17,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import cli
@@ -83,9 +83,11 @@ class Known:
         return bool(held) and not any(digests <= held for digests in self.of_rules.get(path.parts[1], ()))
 
 
-def _catalog(configuration: Given) -> Iterable[str]:
+def _catalog(configuration: Given) -> Iterator[str]:
     """The files of a catalog that no rule makes."""
-    return () if "generate_catalog" in configuration.artifacts.config else configuration.artifacts.data.catalog.values()
+    if "generate_catalog" not in configuration.artifacts.config:
+        for files in configuration.artifacts.data.catalog.values():
+            yield from [files] if isinstance(files, str) else files
 
 
 def left_over(results: Path, known: Known) -> Iterator[Path]:

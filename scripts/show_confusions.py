@@ -39,7 +39,7 @@ def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
     return chosen.groupby("category_id").head(EXAMPLES)
 
 
-def captioned_pictures(catalog: Path, rows: pd.DataFrame) -> dict[int, str]:
+def captioned_pictures(catalog: list[Path], rows: pd.DataFrame) -> dict[int, str]:
     """Markup of the pictures of rows of the index, by product id."""
     pictures = zip(rows.product_id, iter_pictures(catalog, rows), strict=True)
     return {product_id: picture(jpeg, str(product_id)) for product_id, jpeg in pictures}
@@ -66,7 +66,7 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--catalog", type=Path, nargs="+", required=True, help="its dumps in order")
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()

@@ -5,8 +5,8 @@ seed picks the published products. With --group-field, whole groups of products 
 documents have the same value in that field (a shop, a source) stay together. Each part keeps the documents' bytes and
 the catalog's order.
 
-In: train.bson and its index. Out: {train,valid}.bson and {train,valid}.parquet (an index of that part) in the
-output folder.
+In: train.bson, or its several dumps in order, and the index. Out: {train,valid}.bson and {train,valid}.parquet (an
+index of that part) in the output folder.
 
 REVISION goes into every recipe: raise it when the parts hold other products, another order of them, or an index with
 other columns.
@@ -28,7 +28,7 @@ import pandas as pd
 from bson.raw_bson import RawBSONDocument
 
 import cli
-from catalog.documents import open_catalog
+from catalog.files import Files
 from catalog.index import read_index, write_index
 from catalog.published_random import PublishedRandom
 
@@ -63,24 +63,24 @@ def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, val
     return picked
 
 
-def read_groups(catalog: Path, documents: pd.DataFrame, field: str) -> list[str | int]:
+def read_groups(catalog: Files, documents: pd.DataFrame, field: str) -> list[str | int]:
     """What the documents (an index's first row of each) have in a field.
 
     Raises:
         cli.UserError: a document has no such field, or neither text nor a whole number in it.
     """
     groups = []
-    with open_catalog(catalog) as raw:
-        for row in documents.itertuples():
-            document = RawBSONDocument(raw[row.doc_offset : row.doc_offset + row.doc_size])
-            group = document.get(field)
-            if not isinstance(group, str | int):
-                found = "no field" if field not in document else "neither text nor a whole number in"
-                raise cli.UserError(
-                    f"{catalog}: byte {row.doc_offset}: product {row.product_id} has {found} {field}; give each"
-                    " product one, or change the config key group_field"
-                )
-            groups.append(group)
+    for row in documents.itertuples():
+        document = RawBSONDocument(catalog.read(row.doc_offset, row.doc_size))
+        group = document.get(field)
+        if not isinstance(group, str | int):
+            found = "no field" if field not in document else "neither text nor a whole number in"
+            path, offset = catalog.place(row.doc_offset)
+            raise cli.UserError(
+                f"{path}: byte {offset}: product {row.product_id} has {found} {field}; give each product one, or change"
+                " the config key group_field"
+            )
+        groups.append(group)
     return groups
 
 
@@ -95,13 +95,13 @@ def runs(offsets: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(offsets[starts].tolist(), np.add.reduceat(sizes, starts).tolist(), strict=True))
 
 
-def copy_runs(source: Path, target: Path, byte_runs: list[tuple[int, int]], bar) -> None:
+def copy_runs(catalog: Files, target: Path, byte_runs: list[tuple[int, int]], bar) -> None:
     """Copy runs of bytes, one after the other, inside the kernel, by COPIERS threads."""
-    with source.open("rb") as reader, target.open("wb") as writer, ThreadPoolExecutor(COPIERS) as copiers:
+    with target.open("wb") as writer, ThreadPoolExecutor(COPIERS) as copiers:
 
         def copy_share(share: list[tuple[int, int, int]]) -> int:
             for offset, size, target_offset in share:
-                copy_run(reader, writer, offset, size, target_offset)
+                copy_run(catalog, writer, offset, size, target_offset)
             return sum(size for _, size, _ in share)
 
         for copied in copiers.map(copy_share, shares(byte_runs)):
@@ -118,16 +118,17 @@ def shares(byte_runs: list[tuple[int, int]]) -> list[list[tuple[int, int, int]]]
     return list(cut.values())
 
 
-def copy_run(reader: BinaryIO, writer: BinaryIO, offset: int, size: int, target_offset: int) -> None:
-    """Copy a run of bytes to a place in another file.
+def copy_run(catalog: Files, writer: BinaryIO, offset: int, size: int, target_offset: int) -> None:
+    """Copy a run of bytes of a catalog to a place in another file.
 
     Raises:
-        cli.UserError: the file ends before the run does.
+        cli.UserError: the catalog ends before the run does.
     """
     while size:
-        copied = _copy(reader.fileno(), writer.fileno(), offset, size, target_offset)
+        number, start, room = catalog.piece(offset, size)
+        copied = _copy(catalog.descriptor(number), writer.fileno(), start, room, target_offset)
         if not copied:
-            raise cli.UserError(f"{reader.name}: byte {offset}: the file is shorter than its index says")
+            raise cli.UserError(f"{catalog.paths[number]}: byte {start}: the file is shorter than its index says")
         offset, size, target_offset = offset + copied, size - copied, target_offset + copied
 
 
@@ -152,7 +153,8 @@ def main() -> None:
     index = read_index(args.index)
     documents = index.drop_duplicates("doc_offset")
     if args.group_field:
-        groups = read_groups(args.catalog, documents, args.group_field)
+        with Files(args.catalog) as catalog:
+            groups = read_groups(catalog, documents, args.group_field)
         picked = valid_groups(documents.product_id.tolist(), groups, args.seed, args.valid_fraction)
         kept_whole = f" in whole groups of {len(set(groups))} ({args.group_field})"
     else:
@@ -166,12 +168,13 @@ def main() -> None:
     is_valid = index.product_id.isin(picked)
     if unlearnt := unlearnt_categories(documents, is_valid[documents.index]):
         cli.warn(
-            f"{args.catalog}: split {args.seed} has all products of {len(unlearnt)} of"
+            f"{Files(args.catalog)}: split {args.seed} has all products of {len(unlearnt)} of"
             f" {documents.category_id.nunique()} categories in its valid part, so that its models cannot learn them:"
             f" {cli.some(unlearnt)}"
         )
     targets = [args.output_folder / f"{part}.{suffix}" for part in PARTS for suffix in ("bson", "parquet")]
     with (
+        Files(args.catalog) as catalog,
         cli.written_whole(*targets) as (train, train_rows, valid, valid_rows),
         cli.progress(int(documents.doc_size.sum()), "B", "splitting") as bar,
     ):
@@ -181,7 +184,7 @@ def main() -> None:
         ):
             kept = rows.drop_duplicates("doc_offset")
             byte_runs = runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-            copy_runs(args.catalog, bson_path, byte_runs, bar)
+            copy_runs(catalog, bson_path, byte_runs, bar)
             write_index(part_index(rows), index_path)
     seconds = time.monotonic() - start
     cli.summary(
@@ -192,7 +195,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--catalog", type=Path, nargs="+", required=True, help="its dumps in order")
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--valid-fraction", type=float, required=True)

@@ -87,6 +87,12 @@ def test_every_rule_has_a_box_and_an_unknown_one_is_named(config):
         boxes.box_key("weigh_pictures", A_JOB_OF_ANY_RULE)
 
 
+def test_several_dumps_are_indexed_in_the_box_of_their_file():
+    jobs = [("index_catalog", "train.a"), ("index_catalog", "test.b"), ("join_indexes", "train")]
+    keys = [boxes.box_key(rule, {"catalog": catalog}) for rule, catalog in jobs]
+    assert keys == ["catalog-train", "catalog-test", "catalog-train"]
+
+
 def test_a_model_waits_for_the_weights_that_a_package_brings(config):
     config["models"]["M14"]["start"] = {"pretrained": "efficientnet-lite0"}
     planned = boxes.build(config)

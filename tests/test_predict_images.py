@@ -71,7 +71,8 @@ class Case:
             "decoders": 2,
             "output": output,
         } | {name.replace("_", "-"): value for name, value in changed.items()}
-        return [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        words = [(f"--{name}", *(value if isinstance(value, list) else [value])) for name, value in options.items()]
+        return [str(word) for option in words for word in option]
 
     def expected(self) -> np.ndarray:
         """Probabilities by plain numpy."""
@@ -107,6 +108,15 @@ def whole(case) -> Path:
     output = case.folder / "whole/0000.npy"
     run_here(case, output, decoders=1)
     return output
+
+
+def test_pictures_of_several_dumps_are_those_of_one_file(case, whole, tmp_path):
+    raw, cuts = case.catalog.read_bytes(), [0, *case.rows.doc_offset.unique()[[3, 4, 20]], None]
+    dumps = [tmp_path / f"{number}.bson" for number in range(len(cuts) - 1)]
+    for dump, start, stop in zip(dumps, cuts, cuts[1:], strict=False):
+        dump.write_bytes(raw[start:stop])
+    run_here(case, tmp_path / "0000.npy", catalog=dumps)
+    assert (tmp_path / "0000.npy").read_bytes() == whole.read_bytes()
 
 
 def test_probabilities_are_the_plain_mean_over_picture_and_mirror(case, whole):

@@ -1,6 +1,7 @@
 """split_catalog.py: the published products for a seed, with the source's bytes in the source's order."""
 
 import errno
+import itertools
 import random
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import cli
 import split_catalog
+from catalog.files import Files
 from catalog.index import read_index
 from programs import error_of, run
 from tiny_catalogs import files_below, indexed, jpeg, product, products, write
@@ -109,16 +111,20 @@ def test_neighbours_are_copied_as_one_run():
 
 @pytest.mark.parametrize("share", [1, 40, 10_000])
 @pytest.mark.parametrize("in_kernel", [True, False])
-def test_runs_are_copied_one_after_the_other_whatever_copies_them(tmp_path, monkeypatch, share, in_kernel):
+@pytest.mark.parametrize("dumps", [1, 3])
+def test_runs_are_copied_one_after_the_other_whatever_copies_them(tmp_path, monkeypatch, share, in_kernel, dumps):
     content = np.random.default_rng(1).bytes(5000)
-    (tmp_path / "source").write_bytes(content)
+    cuts = [0, 705, 2800, 5000] if dumps == 3 else [0, 5000]
+    sources = [tmp_path / f"source{number}" for number in range(dumps)]
+    for source, (start, stop) in zip(sources, itertools.pairwise(cuts), strict=True):
+        source.write_bytes(content[start:stop])
     runs = [(0, 10), (700, 1), (701, 2000), (4000, 1000)]
     monkeypatch.setattr(split_catalog, "SHARE", share)
     monkeypatch.setattr(split_catalog, "PIECE", 300)
     if not in_kernel:
         monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
-    with cli.progress(3011, "B", "copying", hidden=True) as bar:
-        split_catalog.copy_runs(tmp_path / "source", tmp_path / "target", runs, bar)
+    with cli.progress(3011, "B", "copying", hidden=True) as bar, Files(sources) as catalog:
+        split_catalog.copy_runs(catalog, tmp_path / "target", runs, bar)
     assert (tmp_path / "target").read_bytes() == b"".join(content[start : start + size] for start, size in runs)
 
 
@@ -134,15 +140,20 @@ def test_a_file_that_ends_before_its_runs_is_named(tmp_path, monkeypatch, in_ker
         monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
     with (
         cli.progress(101, "B", "copying", hidden=True) as bar,
+        Files([tmp_path / "source"]) as catalog,
         pytest.raises(cli.UserError, match="source: byte 100: the file is shorter than its index says"),
     ):
-        split_catalog.copy_runs(tmp_path / "source", tmp_path / "target", [(0, 50), (60, 41)], bar)
+        split_catalog.copy_runs(catalog, tmp_path / "target", [(0, 50), (60, 41)], bar)
 
 
 def test_a_full_disk_is_told_by_its_cause(tmp_path):
     (tmp_path / "source").write_bytes(bytes(100))
-    with cli.progress(100, "B", "copying", hidden=True) as bar, pytest.raises(OSError, match="No space left"):
-        split_catalog.copy_runs(tmp_path / "source", Path("/dev/full"), [(0, 100)], bar)
+    with (
+        cli.progress(100, "B", "copying", hidden=True) as bar,
+        Files([tmp_path / "source"]) as catalog,
+        pytest.raises(OSError, match="No space left"),
+    ):
+        split_catalog.copy_runs(catalog, Path("/dev/full"), [(0, 100)], bar)
 
 
 def test_pictures_shared_by_neighbouring_products_do_not_move_offsets(tmp_path):

@@ -28,4 +28,9 @@ def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 
 def write_index(frame: pd.DataFrame, path: Path) -> None:
     """Write an index (columns of ROW)."""
-    pq.write_table(pa.Table.from_pandas(frame, SCHEMA, preserve_index=False), path, compression="zstd")
+    pq.write_table(as_table(frame), path, compression="zstd")
+
+
+def as_table(frame: pd.DataFrame) -> pa.Table:
+    """A frame (columns of ROW) as an index is written."""
+    return pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)

@@ -9,6 +9,10 @@ import numpy as np
 
 NO_CATEGORY = -1
 
+REJECT_COLUMNS = ("offset", "product_id", "image", "reason")  # of the table of what an index leaves out
+WHOLE_PRODUCT = -1  # as the image of a reject
+REPEATED = "an earlier product has this _id"  # a reason
+
 # A row of an index. Every index has these columns in this order.
 ROW = np.dtype(
     [

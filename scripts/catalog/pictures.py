@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import cli
+from catalog.files import Files
 from catalog.layout import BEFORE_PICTURE, before_picture
 from loading.pixels import decoded
 
@@ -22,45 +23,48 @@ START_OF_SCAN = 0xDA
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def iter_pictures(catalog: Path, rows: pd.DataFrame) -> Iterator[bytes]:
+def iter_pictures(catalog: Sequence[Path], rows: pd.DataFrame) -> Iterator[bytes]:
     """Yield the bytes of pictures, in the order of the rows.
 
     Pictures are read a few at a time, so memory does not grow with the catalog.
 
     Args:
+        catalog: its dumps in order.
         rows: of the catalog's index, any of them in any order: product_id, image_offset, image_size.
 
     Raises:
         cli.UserError: a picture of that size is not where the index says.
     """
-    with catalog.open("rb") as file:
+    with Files(catalog) as files:
         for first in range(0, len(rows), ROWS_AT_A_TIME):
-            yield from _read_pictures(catalog, file.fileno(), rows[first : first + ROWS_AT_A_TIME])
+            yield from _read_pictures(files, rows[first : first + ROWS_AT_A_TIME])
 
 
-def _read_pictures(catalog: Path, descriptor: int, rows: pd.DataFrame) -> Iterator[bytes]:
+def _read_pictures(files: Files, rows: pd.DataFrame) -> Iterator[bytes]:
     starts, picture_sizes = rows.image_offset.to_numpy() - BEFORE_PICTURE, rows.image_size.to_numpy(np.int64)
     sizes = picture_sizes + BEFORE_PICTURE
     ends = np.cumsum(sizes)  # of what is read for each row, in memory
     raw = memoryview(bytearray(int(ends[-1])))
     in_file = np.argsort(starts, kind="stable")
-    columns = [column[in_file].tolist() for column in (starts, sizes, ends)]
-    for start, size, _ in zip(*columns, strict=True):
-        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
-    for row, start, size, end in zip(in_file.tolist(), *columns, strict=True):
+    numbers = files.numbers(starts)
+    columns = [column[in_file].tolist() for column in (numbers, starts - files.starts[numbers], sizes, ends)]
+    for number, start, size, _ in zip(*columns, strict=True):
+        os.posix_fadvise(files.descriptor(number), start, size, os.POSIX_FADV_WILLNEED)
+    for row, number, start, size, end in zip(in_file.tolist(), *columns, strict=True):
         element = raw[end - size : end]
-        is_whole = os.preadv(descriptor, [element], start) == size
+        is_whole = os.preadv(files.descriptor(number), [element], start) == size
         if not is_whole or element[:BEFORE_PICTURE] != before_picture(size - BEFORE_PICTURE):
-            raise _moved(catalog, rows[row:])
+            raise _moved(files, rows[row:])
     for size, end in zip(picture_sizes.tolist(), ends.tolist(), strict=True):
         yield bytes(raw[end - size : end])
 
 
-def _moved(catalog: Path, rows: pd.DataFrame) -> cli.UserError:
+def _moved(files: Files, rows: pd.DataFrame) -> cli.UserError:
     """That the first of the rows has no picture where the index says."""
     row = next(rows.itertuples())
+    path, offset = files.place(row.image_offset)
     return cli.UserError(
-        f"{catalog}: byte {row.image_offset}: product {row.product_id}: no picture of {row.image_size} bytes there; the"
+        f"{path}: byte {offset}: product {row.product_id}: no picture of {row.image_size} bytes there; the"
         " catalog changed after it was indexed, index it again"
     )
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import networks
 from costs import speeds
-from costs.sizes import DISTINCT, CatalogSize, FileSize
+from costs.sizes import DISTINCT, CatalogSize
 from workflow import image_sets, recipes
 from workflow.image_sets import TEST, ImageSet
 
@@ -26,6 +26,7 @@ LIGHT_RULES = frozenset(
         "draw_learning_curves",
         "draw_plan",
         "draw_times",
+        "join_indexes",
         "label_categories",
         "list_images",
         "show_confusions",
@@ -84,7 +85,7 @@ class Estimator:
             case "generate_catalog":
                 work = Work(written=train + test)
             case "index_catalog":
-                work = Work(read=self._file(wildcards["catalog"]).bytes)
+                work = Work(read=self.size.file(wildcards["catalog"]).bytes)
             case "split_catalog":
                 work = Work(read=train, written=train)
             case "pack_records":
@@ -134,7 +135,9 @@ class Estimator:
         rows = 0
         match rule:
             case "index_catalog":
-                mebibytes, rows = 1000, self._file(wildcards["catalog"]).pictures
+                mebibytes, rows = 1000, self.size.file(wildcards["catalog"]).pictures
+            case "join_indexes":
+                mebibytes, rows = 1000, self.size.file(wildcards["catalog"]).pictures
             case "split_catalog" | "pack_records":
                 mebibytes, rows = 2000, self.size.train.pictures
             case "list_images":
@@ -193,9 +196,6 @@ class Estimator:
             return weights
         phase = list(recipes.epoch_settings(model))[epoch - 1][0]
         return weights * (2 if phase["optimizer"] in recipes.OPTIMIZERS_WITH_MOMENTUM else 3)
-
-    def _file(self, catalog: str) -> FileSize:
-        return {"train": self.size.train, "test": self.size.test}[catalog]
 
     def _share(self, dataset: str, part: str) -> float:
         """The part of the training catalog's pictures that becomes a dataset's records."""

@@ -20,7 +20,14 @@ NAMES = {
     "evaluate_predictions": "{evaluated}-{digest}",
 }
 # The wildcards in these names that may have hyphens; the others have none, so that each name has one reading.
-HYPHENATED = {"model": ".+", "dataset": ".+", "ensemble": ".+", "evaluated": ".+", "images": image_sets.NAMES}
+HYPHENATED = {
+    "catalog": ".+",
+    "model": ".+",
+    "dataset": ".+",
+    "ensemble": ".+",
+    "evaluated": ".+",
+    "images": image_sets.NAMES,
+}
 ALIKE = {"epoch", "shard", "digest", "images_digest"}  # jobs that differ in these alone take about as long
 
 Kind = tuple[str, ...]  # of jobs that take about as long: their rule, and their other wildcards in the order of NAMES

@@ -1,11 +1,14 @@
 """The sizes of a catalog, which all costs follow from."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.layout import PICTURE_FIELD
+from workflow.catalogs import files_of
+from workflow.outputs import catalog_of, dump_name
 
-PIECES, PIECE = 64, 1 << 20  # of a file that are looked at to count its pictures, and their bytes
+PIECES, PIECE = 64, 1 << 20  # of train or test that are looked at to count its pictures, and their bytes
 # Of the published catalog: 7,772,910 of 12,371,293 pictures are distinct. Of others it is known once they are indexed.
 DISTINCT = 0.63
 
@@ -20,11 +23,16 @@ class FileSize:
 
 @dataclass(frozen=True)
 class CatalogSize:
-    """train.bson, test.bson and the number of classes."""
+    """train.bson, test.bson and the number of classes; `dumps` are several of train or test, by outputs.dump_name."""
 
     train: FileSize
     test: FileSize
     classes: int
+    dumps: dict[str, FileSize] = field(default_factory=dict)
+
+    def file(self, name: str) -> FileSize:
+        """That of train, of test, or of one of several dumps; the whole of one that is not known."""
+        return self.dumps.get(name) or {"train": self.train, "test": self.test}[catalog_of(name)]
 
 
 PUBLISHED_CATALOG = CatalogSize(FileSize(12_371_293, 58_200_000_000), FileSize(3_095_080, 14_500_000_000), 5_270)
@@ -34,31 +42,45 @@ def catalog_size(config: dict) -> CatalogSize:
     """The size of a configuration's catalog, which need not be drawn yet."""
     folder = Path(config["catalog"])
     drawn = config.get("generate_catalog", {})
-    train, test = (_file_size(folder / f"{name}.bson", drawn.get(f"{name}_products", 0)) for name in ("train", "test"))
-    return CatalogSize(train, test, class_count(folder / "category_names.csv"))
+    whole, dumps = {}, {}
+    for name in ("train", "test"):
+        paths = files_of(folder, name)
+        pieces = max(PIECES // max(len(paths), 1), 2)  # of each
+        files = {dump_name(name, path.stem): _file_size(path, pieces) for path in paths}
+        whole[name] = _sum(files.values()) if files else _drawn_size(drawn.get(f"{name}_products", 0))
+        dumps |= files
+    return CatalogSize(**whole, classes=class_count(folder / "category_names.csv"), dumps=dumps)
 
 
-def _file_size(path: Path, products: int) -> FileSize:
-    """A file's pictures and bytes; one to be drawn has two pictures of 5 kB per product."""
-    if not path.exists():
-        return FileSize(2 * products, 10_000 * products)
+def _drawn_size(products: int) -> FileSize:
+    """Two pictures of 5 kB per product."""
+    return FileSize(2 * products, 10_000 * products)
+
+
+def _sum(files: Iterable[FileSize]) -> FileSize:
+    pictures, sizes = zip(*((each.pictures, each.bytes) for each in files), strict=True)
+    return FileSize(sum(pictures), sum(sizes))
+
+
+def _file_size(path: Path, pieces: int) -> FileSize:
+    """A file's pictures and bytes; no more pieces of it are looked at."""
     size = path.stat().st_size
-    return FileSize(_pictures(path, size), size)
+    return FileSize(_pictures(path, size, pieces), size)
 
 
-def _pictures(path: Path, size: int) -> int:
+def _pictures(path: Path, size: int, pieces: int) -> int:
     """Pictures of a file: counted where it is small, else in pieces that are spread over it, and scaled up.
 
     Catalogs are sorted by many things, so the beginning of a file does not tell how large its pictures are.
     """
-    if size <= PIECES * PIECE:
+    if size <= pieces * PIECE:
         return path.read_bytes().count(PICTURE_FIELD)
     found = 0
     with path.open("rb", buffering=0) as file:
-        for number in range(PIECES):
-            file.seek(number * (size - PIECE) // (PIECES - 1))
+        for number in range(pieces):
+            file.seek(number * (size - PIECE) // (pieces - 1))
             found += file.read(PIECE).count(PICTURE_FIELD)
-    return round(found * size / (PIECES * PIECE))
+    return round(found * size / (pieces * PIECE))
 
 
 def class_count(names: Path) -> int:

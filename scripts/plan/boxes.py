@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from workflow import image_sets, recipes
 from workflow.image_sets import ImageSet
 from workflow.models import PACKAGED_WEIGHTS
+from workflow.outputs import catalog_of
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -19,6 +20,7 @@ COLUMN_TITLES = (
 BOX_OF_RULE = {
     "generate_catalog": "catalog-train",
     "index_catalog": "catalog-{catalog}",
+    "join_indexes": "catalog-{catalog}",
     "label_categories": "classes",
     "split_catalog": "split-{seed}",
     "pack_records": "dataset-{dataset}",
@@ -156,7 +158,8 @@ def box_key(rule: str, wildcards: dict[str, str]) -> str:
     """
     if rule not in BOX_OF_RULE:
         raise ValueError(f"rule {rule}: in no box of the plan; add it to BOX_OF_RULE in scripts/plan/boxes.py")
-    return BOX_OF_RULE[rule].format(**wildcards)
+    named = {name: catalog_of(value) if name == "catalog" else value for name, value in wildcards.items()}
+    return BOX_OF_RULE[rule].format(**named)
 
 
 def assign(boxes: dict[str, Box], jobs: Iterable[Job]) -> None:

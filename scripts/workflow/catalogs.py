@@ -8,12 +8,14 @@ import contextlib
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import cli
 from catalog.tables import read_table
 from workflow.artifacts import Artifacts
 from workflow.data import Catalog
+from workflow.outputs import DUMP
 
 NOTED = 1 << 28  # bytes; a smaller file is read in a moment
 BLOCK = 1 << 22  # bytes read at once
@@ -27,12 +29,33 @@ def check_files(catalog: Path, generated: bool) -> None:
     """
     if generated:
         return
-    for name in ("train.bson", "test.bson"):
-        if not (catalog / name).is_file():
+    for name in ("train", "test"):
+        if not files_of(catalog, name):
             raise cli.UserError(
-                f"{catalog / name}: no such file; set the config key catalog to a folder with train.bson, "
-                "test.bson and category_names.csv (a mongodump), or see scripts/make_catalog.py"
+                f"{catalog / name}.bson: no such file, nor a folder {name} of .bson files; set the config key catalog"
+                " to a folder with train.bson, test.bson and category_names.csv (a mongodump), or see"
+                " scripts/make_catalog.py"
             )
+
+
+def files_of(catalog: Path, name: str) -> list[Path]:
+    """The .bson of train or test; of a folder of dumps, these in the order of their names.
+
+    Raises:
+        cli.UserError: there are both, or a dump's name would not do in paths.
+    """
+    alone, folder = catalog / f"{name}.bson", catalog / name
+    dumps = sorted(folder.glob("*.bson"))
+    if not alone.is_file():
+        for dump in dumps:
+            if not re.fullmatch(DUMP, dump.stem):
+                raise cli.UserError(f"{dump}: name it by letters, digits, `_`, `-` and `.` alone")
+        if packed := sorted(folder.glob("*.bson.*z*")):
+            raise cli.UserError(f"{packed[0]}: unpack it, or move it away")
+        return dumps
+    if dumps:
+        raise cli.UserError(f"{folder}: {alone} is there, too; move one of them away")
+    return [alone]
 
 
 def artifacts_of(config: dict) -> Artifacts:
@@ -45,20 +68,33 @@ def held(folder: Path, noted: Path) -> Catalog:
     """What the files of a catalog hold.
 
     Args:
-        folder: with train.bson and test.bson, perhaps category_names.csv and sample_submission.csv.
+        folder: with train.bson and test.bson, or folders of dumps, perhaps category_names.csv and
+            sample_submission.csv.
         noted: the JSON in which digests are kept by path, size and modification time.
     """
-    digests = {name: digest(folder / f"{name}.bson", noted) for name in ("train", "test")}
+    digests, dumps = {}, {}
+    for name in ("train", "test"):
+        files = files_of(folder, name)
+        found = {file.stem: digest(file, noted) for file in files}
+        if files == [folder / f"{name}.bson"]:
+            digests |= found
+        else:
+            dumps[name] = found
     names, sample = folder / "category_names.csv", folder / "sample_submission.csv"
     if sample.exists():
         digests["sample"] = digest(sample, noted)
     if names.exists():
         digests["names"] = hashlib.sha256(names.read_bytes().removeprefix(codecs.BOM_UTF8)).hexdigest()
-    return Catalog(str(folder), digests, category_order(names) if names.exists() else None)
+    return Catalog(str(folder), digests, category_order(names) if names.exists() else None, dumps)
 
 
 def digest(path: Path, noted: Path) -> str:
-    """SHA-256 of a file, read only where its path, size or modification time is not noted yet."""
+    """SHA-256 of a file: what sha256sum wrote beside it, else from what the file holds.
+
+    The file is read only where its path, size or modification time is not noted yet.
+    """
+    if written := _beside(path):
+        return written
     known = json.loads(noted.read_text()) if noted.exists() else {}
     status = path.stat()
     size_and_time = [status.st_size, status.st_mtime_ns]
@@ -69,6 +105,21 @@ def digest(path: Path, noted: Path) -> str:
             with contextlib.suppress(cli.UserError, OSError), cli.written_whole(noted) as (temporary,):
                 temporary.write_text(cli.as_json(known | {str(path.absolute()): entry}))
     return entry["sha256"]
+
+
+def _beside(path: Path) -> str | None:
+    """What sha256sum said of a file, in {name}.sha256 beside it, where that is not older than the file.
+
+    Raises:
+        cli.UserError: the file beside it is no such output.
+    """
+    beside = path.with_name(f"{path.name}.sha256")
+    if not beside.is_file() or beside.stat().st_mtime_ns < path.stat().st_mtime_ns:
+        return None
+    first = beside.read_text(errors="replace")[:64]
+    if not re.fullmatch("[0-9a-f]{64}", first):
+        raise cli.UserError(f"{beside}: not what sha256sum writes; write it anew, or remove it")
+    return first
 
 
 def sha256(path: Path) -> str:

@@ -1,12 +1,12 @@
 """What is made of the catalog before a model comes in: indexes, classes, splits, records, lists of pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workflow import image_sets, recipes, sources
 from workflow.artifact import Artifact, Shelf, digest_of
 from workflow.image_sets import ImageSet, Sources
-from workflow.outputs import OUTPUTS
+from workflow.outputs import OUTPUTS, dump_name
 
 
 @dataclass(frozen=True)
@@ -14,12 +14,14 @@ class Catalog:
     """A catalog that no rule makes: what its files hold.
 
     `digests` are SHA-256 of train.bson and test.bson, of category_names.csv without its byte order mark and of
-    sample_submission.csv, where there are any; `order` is that of the category ids in category_names.csv.
+    sample_submission.csv, where there are any; `order` is that of the category ids in category_names.csv. `dumps` are
+    SHA-256 of several dumps of train or test, by their names and in their order, where it is a folder of them.
     """
 
     folder: str
     digests: dict[str, str]
     order: str | None
+    dumps: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Data:
@@ -31,7 +33,7 @@ class Data:
         shelf: takes the artifacts.
 
     Attributes:
-        catalog: the catalog's files by name: train, test and, where there is one, names.
+        catalog: the catalog's files by name: train and test, one file or several, and, where there is one, names.
         sample: sample_submission.csv in a list, which is empty without it; `sample_digest` is its SHA-256.
         order: the recipe of the order of the class ids.
         index: artifacts by the name of the catalog's file; `splits` by seed, `records` by dataset and part, `images`
@@ -55,11 +57,15 @@ class Data:
         else:
             held, order = catalog.digests, catalog.order
             names, sample = held.get("names"), held.get("sample")
-            self.catalog = {name: f"{catalog.folder}/{name}.bson" for name in ("train", "test")}
+            self.catalog = {name: _files(catalog, name) for name in ("train", "test")}
             self.catalog |= {"names": f"{catalog.folder}/category_names.csv"} if names else {}
             self.sample = [f"{catalog.folder}/sample_submission.csv"] if sample else []
         self.sample_digest = sample
-        self.index = {name: self._index(name, held[name]) for name in ("train", "test")}
+        dumps = catalog.dumps if catalog else {}
+        self.index = {
+            name: self._joined(name, dumps[name]) if name in dumps else self._index(name, held[name])
+            for name in ("train", "test")
+        }
         revision = sources.revision("label_categories.py")
         # Class ids depend on the order of the names alone; without a table of names, on the products.
         self.order = {"order": order, "revision": revision} if order else self._from_index(revision)
@@ -72,9 +78,25 @@ class Data:
     def _from_index(self, revision: int) -> dict:
         return {"revision": revision, "index": self.index["train"].recipe}
 
-    def _index(self, name: str, held: object) -> Artifact:
+    def _index(self, name: str, held: object, file: str | None = None) -> Artifact:
+        """The index of train or test, or of one of several dumps, which is a file of its own."""
         recipe = {"revision": sources.revision("index_catalog.py"), "catalog": held}
-        return self._shelf.add("index_catalog", recipe, {"catalog": self.catalog[name]}, {"catalog": name})
+        made_from = {"catalog": file or self.catalog[name]}
+        return self._shelf.add("index_catalog", recipe, made_from, {"catalog": name})
+
+    def _joined(self, name: str, dumps: dict[str, str]) -> Artifact:
+        """The index of train or test in several dumps, after those of the dumps."""
+        indexes = [
+            self._index(dump_name(name, dump), digest, file)
+            for (dump, digest), file in zip(dumps.items(), self.catalog[name], strict=True)
+        ]
+        recipe = {"revision": sources.revision("join_indexes.py"), "dumps": [index.digest for index in indexes]}
+        made_from = {
+            "catalog": self.catalog[name],
+            "indexes": [index.files["index"] for index in indexes],
+            "rejects": [index.files["rejects"] for index in indexes],
+        }
+        return self._shelf.add("join_indexes", recipe, made_from, {"catalog": name})
 
     def _split(self, seed: int) -> Artifact:
         recipe = {
@@ -128,6 +150,13 @@ class Data:
         }
         made_from = {"index": found.index, "known": found.known}
         return self._shelf.add("list_images", recipe, made_from, {"images": images.name})
+
+
+def _files(catalog: Catalog, name: str) -> str | list[str]:
+    """The file of train or test, or its several dumps in order."""
+    if name in catalog.dumps:
+        return [f"{catalog.folder}/{name}/{dump}.bson" for dump in catalog.dumps[name]]
+    return f"{catalog.folder}/{name}.bson"
 
 
 def _drawn(config: dict) -> dict:

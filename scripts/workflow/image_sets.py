@@ -10,11 +10,12 @@ from workflow.artifact import Artifact
 class Sources(NamedTuple):
     """What an image set is taken from.
 
-    `catalog` is the file with the pictures, `index` its index; `known` is the index of the products whose labels its
-    pictures may take, which are never those of the image set itself. `recipe` has the recipes of both indexes.
+    `catalog` is the file with the pictures, or several, `index` its index; `known` is the index of the products whose
+    labels its pictures may take, which are never those of the image set itself. `recipe` has the recipes of both
+    indexes.
     """
 
-    catalog: str
+    catalog: str | list[str]
     index: str
     known: str
     recipe: dict
@@ -38,7 +39,9 @@ class ImageSet:
         """
         return self.seed is None and picture_md5 != "off"
 
-    def sources(self, catalog: dict[str, str], index: dict[str, Artifact], splits: dict[int, Artifact]) -> Sources:
+    def sources(
+        self, catalog: dict[str, str | list[str]], index: dict[str, Artifact], splits: dict[int, Artifact]
+    ) -> Sources:
         """Where it comes from, among the catalog's files and their indexes by name, and the splits by seed."""
         if self.seed is None:
             of_set, known = index["test"], index["train"]

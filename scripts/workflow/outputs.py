@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 
 DIGEST = "[0-9a-f]{10}"  # a regular expression
+DUMP = "[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name of one of several dumps, the same
 
 OUTPUTS = {
     "generate_catalog": {
@@ -17,6 +18,10 @@ OUTPUTS = {
     "index_catalog": {
         "index": "index/{catalog}-{digest}.parquet",
         "rejects": "index/{catalog}-{digest}.rejects.csv",
+    },
+    "join_indexes": {
+        "index": "index/{catalog}-joined-{digest}.parquet",
+        "rejects": "index/{catalog}-joined-{digest}.rejects.csv",
     },
     "label_categories": {"classes": "classes-{digest}.csv"},
     "split_catalog": {
@@ -75,6 +80,16 @@ INTERMEDIATE = {
     "predict_images": ("probabilities",),
     "average_models": ("probabilities",),
 }
+
+
+def dump_name(catalog: str, dump: str) -> str:
+    """What one of several dumps of train or test is called in paths."""
+    return f"{catalog}.{dump}"
+
+
+def catalog_of(name: str) -> str:
+    """train or test, of its own name or that of one of its dumps."""
+    return name.partition(".")[0]
 
 
 def without_digests(wildcards: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
             for fields in documents
             for number, image in enumerate(fields["imgs"])
         ]
-        pictures = list(iter_pictures(path, index))
+        pictures = list(iter_pictures([path], index))
         assert list(zip(index.product_id, index.category_id, index.image, pictures, strict=True)) == expected
         kept = index.drop_duplicates("doc_offset")
         picked = split_catalog.valid_products(kept.product_id.to_numpy(), 3, 0.5)

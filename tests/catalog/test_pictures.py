@@ -112,13 +112,13 @@ def test_pictures_come_in_the_order_asked_for(tmp_path, monkeypatch, rows_at_a_t
         for number, image in enumerate(document["imgs"])
     }
     rows = indexed(path).sample(frac=2, replace=True, random_state=1)
-    for key, picture in zip(zip(rows.product_id, rows.image, strict=True), iter_pictures(path, rows), strict=True):
+    for key, picture in zip(zip(rows.product_id, rows.image, strict=True), iter_pictures([path], rows), strict=True):
         assert picture == expected[key]
 
 
 def test_no_rows_are_no_pictures(tmp_path):
     path = write(tmp_path / "a.bson", products(1))
-    assert list(iter_pictures(path, indexed(path)[:0])) == []
+    assert list(iter_pictures([path], indexed(path)[:0])) == []
 
 
 def resized(fields: dict, by: int) -> dict:
@@ -148,11 +148,11 @@ def test_a_picture_that_is_not_where_it_was_indexed_is_named(tmp_path, change):
     before, last = [product(8, [jpeg(1)]), product(9, [jpeg(1)])], product(7, [jpeg(2), jpeg(3)])
     path = write(tmp_path / "a.bson", [*before, last])
     row = indexed(path)[-1:]
-    assert list(iter_pictures(path, row)) == [jpeg(3)]
+    assert list(iter_pictures([path], row)) == [jpeg(3)]
     write(path, CHANGES[change](before, last))
     offset, size = row.image_offset.item(), row.image_size.item()
     with pytest.raises(cli.UserError) as error:
-        list(iter_pictures(path, row))
+        list(iter_pictures([path], row))
     assert str(error.value) == (
         f"{path}: byte {offset}: product 7: no picture of {size} bytes there; the catalog changed after it was"
         " indexed, index it again"

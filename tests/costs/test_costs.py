@@ -11,7 +11,7 @@ import pytest
 
 from checkout import ROOT
 from costs import finished, requests, sizes, speeds
-from costs.estimator import MEBIBYTE, Estimator, Work
+from costs.estimator import INDEX_ROW_BYTES, MEBIBYTE, Estimator, Work
 from costs.finished import Expectation, Forecast
 from costs.sizes import PUBLISHED_CATALOG, CatalogSize, FileSize
 from plan import hours
@@ -69,6 +69,20 @@ def test_pictures_are_counted_in_the_catalogs_file(tmp_path):
     size = sizes.catalog_size({"catalog": str(tmp_path)})
     assert (size.train.pictures, size.test.pictures, size.classes) == (60, 60, 2)
     assert size.train.bytes == (tmp_path / "train.bson").stat().st_size
+
+
+def test_each_of_several_dumps_has_its_size_and_so_have_all(config, tmp_path):
+    product = bson.encode({"_id": 1, "imgs": [{"picture": PICTURE}] * 3})
+    (tmp_path / "train").mkdir()
+    for name, count in (("train/a", 5), ("train/b", 20), ("test", 2)):
+        (tmp_path / f"{name}.bson").write_bytes(product * count)
+    estimator = Estimator(config, sizes.catalog_size({"catalog": str(tmp_path)}))
+    work = {name: estimator.work("index_catalog", {"catalog": name}).read for name in ("train.a", "train.b", "test")}
+    assert work == {"train.a": 5 * len(product), "train.b": 20 * len(product), "test": 2 * len(product)}
+    rows = {name: estimator.size.file(name).pictures for name in ("train", "train.a", "test")}
+    assert rows == {"train": 75, "train.a": 15, "test": 6}
+    joining = estimator.memory("join_indexes", {"catalog": "train"})
+    assert joining - estimator.memory("join_indexes", {"catalog": "test"}) == 69 * INDEX_ROW_BYTES
 
 
 @pytest.mark.parametrize("kilobytes", [2, 4.7, 60])

@@ -194,7 +194,7 @@ def check_end(error: str | None, folder: Path, outputs: set[str], named: Path) -
 def check_index(source: Path, index_path: Path) -> None:
     """The index tells where its pictures lie."""
     index = read_index(index_path)
-    for picture, high, low in zip(iter_pictures(source, index), index.md5_hi, index.md5_lo, strict=True):
+    for picture, high, low in zip(iter_pictures([source], index), index.md5_hi, index.md5_lo, strict=True):
         assert hashlib.md5(picture).digest() == struct.pack(">QQ", high, low), "another picture than the indexed one"
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -45,6 +46,27 @@ def test_a_file_is_read_once_per_path_size_and_time(catalog, tmp_path, monkeypat
     assert read == ["train.bson", "copy.bson", "train.bson"]
 
 
+def test_what_sha256sum_wrote_beside_a_file_is_taken_unless_it_is_older(catalog, tmp_path, monkeypatch):
+    noted, beside = tmp_path / "noted.json", tmp_path / "train.bson.sha256"
+    with beside.open("w") as file:
+        subprocess.run(["sha256sum", catalog], stdout=file, check=True)
+    expected = catalogs.sha256(catalog)
+    monkeypatch.setattr(catalogs, "sha256", None)
+    assert catalogs.digest(catalog, noted) == expected
+    monkeypatch.undo()
+    catalog.write_bytes(b"others!!")
+    touch(catalog, 100)
+    assert catalogs.digest(catalog, noted) == catalogs.sha256(catalog) != expected
+
+
+def test_a_file_beside_a_catalog_that_sha256sum_did_not_write_is_named(catalog, tmp_path):
+    (tmp_path / "train.bson.sha256").write_text("sha256sum: No such file")
+    with pytest.raises(
+        cli.UserError, match=r"train\.bson\.sha256: not what sha256sum writes; write it anew, or remove"
+    ):
+        catalogs.digest(catalog, tmp_path / "noted.json")
+
+
 def test_another_content_of_the_same_size_is_noticed(catalog, tmp_path):
     before = catalogs.digest(catalog, tmp_path / "noted.json")
     catalog.write_bytes(b"PRODUCTS")
@@ -56,6 +78,37 @@ def test_where_nothing_can_be_noted_a_file_is_read_again(catalog, tmp_path):
     (tmp_path / "a-file").touch()
     noted = tmp_path / "a-file/noted.json"
     assert catalogs.digest(catalog, noted) == catalogs.sha256(catalog)
+
+
+def test_several_dumps_come_in_the_order_of_their_names(tmp_path):
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for name in ("b.bson", "a.bson", "B.bson", "10.bson", "2.bson", "notes.txt", "a.metadata.json"):
+        (folder / name).write_text(name)
+    found = catalogs.files_of(tmp_path, "train")
+    assert [path.name for path in found] == ["10.bson", "2.bson", "B.bson", "a.bson", "b.bson"]
+    (tmp_path / "test.bson").touch()
+    held = catalogs.held(tmp_path, tmp_path / "noted.json")
+    assert list(held.dumps["train"].items()) == [(path.stem, catalogs.sha256(path)) for path in found]
+    assert list(held.digests) == ["test"]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["train.bson", "train/a.bson"], "train: {folder}/train.bson is there, too; move one of them away"),
+        (["train/a b.bson"], "train/a b.bson: name it by letters, digits, `_`, `-` and `.` alone"),
+        (["train/a.bson", "train/b.bson.gz"], "train/b.bson.gz: unpack it, or move it away"),
+        (["train/a.json"], "train.bson: no such file, nor a folder train of .bson files; set the config key catalog"),
+    ],
+)
+def test_dumps_that_cannot_be_taken_are_told(tmp_path, files, message):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    with pytest.raises(cli.UserError) as told:
+        catalogs.check_files(tmp_path, generated=False)
+    assert str(told.value).startswith(f"{tmp_path}/{message.format(folder=tmp_path)}")
 
 
 def test_a_large_file_is_read_with_a_progress_bar(catalog, monkeypatch, capsys):

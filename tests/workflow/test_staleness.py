@@ -448,6 +448,52 @@ def test_a_changed_label_of_equal_size_is_noticed(own, tmp_path):
     assert own.why({})["index_catalog train"] == "catalog: another content"
 
 
+def in_dumps(catalog: Path, **dumps: str) -> None:
+    """Put dumps in the place of train.bson."""
+    (catalog / "train.bson").unlink(missing_ok=True)
+    (catalog / "train").mkdir(exist_ok=True)
+    for name, content in dumps.items():
+        (catalog / f"train/{name}.bson").write_text(content)
+
+
+FROM_TRAIN = {"label_categories"} | SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
+
+
+@pytest.fixture
+def own_in_dumps(own, tmp_path):
+    """A finished run on two dumps of products."""
+    in_dumps(tmp_path / "catalog", b="b", a="a")
+    return Results(tmp_path, own.changes)
+
+
+def test_each_dump_has_an_index_of_its_own_and_they_are_joined_in_the_order_of_names(own, tmp_path):
+    in_dumps(tmp_path / "catalog", b="b", a="a")
+    indexed = {"index_catalog train.a", "index_catalog train.b", "join_indexes train"}
+    assert own.jobs() == indexed | FROM_TRAIN
+    joined = own.artifacts({}).data.index["train"]
+    assert [Path(path).name for path in joined.sources["catalog"]] == ["a.bson", "b.bson"]
+    assert [Path(path).name[:8] for path in joined.sources["indexes"]] == ["train.a-", "train.b-"]
+
+
+def test_a_dump_that_is_added_leaves_the_indexes_of_the_others_alone(own_in_dumps, tmp_path):
+    in_dumps(tmp_path / "catalog", c="c")
+    assert own_in_dumps.jobs() == {"index_catalog train.c", "join_indexes train"} | FROM_TRAIN
+
+
+def test_a_dump_that_changes_is_indexed_alone(own_in_dumps, tmp_path):
+    in_dumps(tmp_path / "catalog", a="A")
+    assert own_in_dumps.jobs() == {"index_catalog train.a", "join_indexes train"} | FROM_TRAIN
+    (tmp_path / "catalog/train/a.bson").unlink()
+    assert own_in_dumps.jobs() == {"join_indexes train"} | FROM_TRAIN
+
+
+def test_dumps_that_are_touched_or_copied_are_free(own_in_dumps, tmp_path):
+    for path in (tmp_path / "catalog/train").iterdir():
+        path.touch()
+    shutil.copytree(tmp_path / "catalog", tmp_path / "copy")
+    assert own_in_dumps.missing({"catalog": str(tmp_path / "copy")}) == []
+
+
 def test_other_names_of_categories_train_nothing_again(own, tmp_path):
     (tmp_path / "catalog/category_names.csv").write_text(NAMES.replace("A", "a name"))
     assert own.jobs() == {"label_categories"} | evaluations(*ALL, *ENSEMBLES)

@@ -1,0 +1,116 @@
+"""Join the indexes of a catalog's dumps to that of the whole: what index_catalog.py makes of the dumps in one file.
+
+The offsets of a dump count on from the end of the one before. A product whose _id an earlier dump has is a fault, as it
+is inside a file. Memory: 40 bytes per product, and the index of one dump.
+
+In: the dumps in order, the index and the rejects of each. Out: the index and the rejects of the whole.
+
+REVISION goes into every recipe: raise it when the joined index has other rows, or another order of them.
+
+Example:
+    python scripts/join_indexes.py --catalog catalog/train/a.bson catalog/train/b.bson \
+        --indexes index/train.a.parquet index/train.b.parquet \
+        --dump-rejects index/train.a.rejects.csv index/train.b.rejects.csv --on-bad-product stop \
+        --output index/train-joined.parquet --rejects index/train-joined.rejects.csv
+"""
+
+import argparse
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+import cli
+from catalog.files import Files
+from catalog.index import SCHEMA, as_table, read_index
+from catalog.layout import REJECT_COLUMNS, REPEATED, WHOLE_PRODUCT
+
+REVISION = 1
+OFFSETS = ["doc_offset", "image_offset"]
+DOCUMENT = ["product_id", "doc_offset"]
+
+
+def repeated_products(indexes: list[Path], starts: np.ndarray) -> pd.DataFrame:
+    """The documents whose product an earlier dump has: product_id, doc_offset in the whole.
+
+    Args:
+        starts: the offset of each dump in the whole.
+    """
+    documents = [read_index(path, DOCUMENT).drop_duplicates("doc_offset") for path in indexes]
+    offsets = np.concatenate([each.doc_offset + start for each, start in zip(documents, starts, strict=True)])
+    ids = np.concatenate([each.product_id for each in documents])
+    del documents
+    order = np.argsort(ids, kind="stable")
+    ordered = ids[order]
+    found = np.sort(order[1:][ordered[1:] == ordered[:-1]])
+    return pd.DataFrame({"product_id": ids[found], "doc_offset": offsets[found]})
+
+
+def stop_at_first(catalog: Files, repeated: pd.DataFrame) -> None:
+    """Raise the first repeated product, if there is any."""
+    for row in repeated[:1].itertuples():
+        path, offset = catalog.place(row.doc_offset)
+        raise cli.UserError(
+            f"{path}: byte {offset}: product {row.product_id}: {REPEATED}; mend it, or set on_bad_product: skip to go"
+            " on without"
+        )
+
+
+def write_joined(indexes: list[Path], starts: np.ndarray, left_out: np.ndarray, output: Path) -> int:
+    """Write the rows of all dumps but those of documents at some offsets in the whole; returns how many rows."""
+    rows = 0
+    with pq.ParquetWriter(output, SCHEMA, compression="zstd") as writer:
+        for path, start in zip(indexes, starts.tolist(), strict=True):
+            index = read_index(path)
+            index[OFFSETS] += start
+            index = index[~index.doc_offset.isin(left_out)]
+            writer.write_table(as_table(index))
+            rows += len(index)
+    return rows
+
+
+def dump_rejects(paths: list[Path], starts: np.ndarray) -> Iterator[list]:
+    """The rejects of all dumps (REJECT_COLUMNS), by their offsets in the whole."""
+    for path, start in zip(paths, starts.tolist(), strict=True):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                yield [int(row["offset"]) + start, *(row[name] for name in REJECT_COLUMNS[1:])]
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    with Files(args.catalog) as catalog:
+        repeated = repeated_products(args.indexes, catalog.starts)
+        if args.on_bad_product == "stop":
+            stop_at_first(catalog, repeated)
+        rejects = [*dump_rejects(args.dump_rejects, catalog.starts)]
+        rejects += [[row.doc_offset, row.product_id, WHOLE_PRODUCT, REPEATED] for row in repeated.itertuples()]
+        rejects.sort(key=lambda reject: reject[0])
+        with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
+            rows = write_joined(args.indexes, catalog.starts, repeated.doc_offset.to_numpy(), output)
+            with rejects_path.open("w", newline="") as file:
+                csv.writer(file).writerows([REJECT_COLUMNS, *rejects])
+    cli.summary(
+        f"{rows} pictures of {len(args.indexes)} dumps, {len(rejects)} rejects, {len(repeated)} of them products that"
+        f" an earlier dump has, in {time.monotonic() - start:.1f} s"
+    )
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--catalog", type=Path, nargs="+", required=True)
+    parser.add_argument("--indexes", type=Path, nargs="+", required=True, help="one per dump, in the same order")
+    parser.add_argument("--dump-rejects", type=Path, nargs="+", required=True, help="one per dump, in the same order")
+    parser.add_argument("--on-bad-product", choices=("stop", "skip"), required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--rejects", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    cli.run(main)
