@@ -52,8 +52,8 @@ $(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
 demo: $(VENV) $(if $(filter torch,$(ENGINE)),$(TORCH))  ## the whole workflow on a drawn catalog, in minutes; ENGINE=torch
 	@$(SNAKEMAKE) --profile profiles/demo $(if $(ENGINE),--config engine=$(ENGINE))
 
-test: $(VENV)  ## the tests, about 10 minutes
-	$(ACTIVATE) pytest
+test: $(VENV)  ## the tests, about 5 minutes
+	$(ACTIVATE) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)  ## full-size networks and long fuzzing
 	$(ACTIVATE) pytest -m slow

@@ -1,6 +1,8 @@
 """What several test files share."""
 
 import copy
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,15 @@ def config(published_configuration) -> dict:
 
 @pytest.fixture(scope="session")
 def finished_workflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working directory of a finished run; a test that changes it copies it first."""
-    folder = tmp_path_factory.mktemp("workflow")
-    run = snakemake(folder, "--show-failed-logs")
-    assert run.returncode == 0, run.stdout + run.stderr
+    """The working directory of a finished run, one for all workers of pytest; who changes it copies it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "workflow"
+    with (base / "workflow.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock.seek(0, os.SEEK_END) == 0:  # no other worker has made it
+            folder.mkdir()
+            run = snakemake(folder, "--show-failed-logs")
+            assert run.returncode == 0, run.stdout + run.stderr
+            lock.write("finished")
     return folder
