@@ -22,11 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 import cli
 from catalog.files import Files
-from catalog.index import SCHEMA, as_table, read_index
+from catalog.index import as_table, index_writer, read_first_rows, read_index
 from catalog.layout import REJECT_COLUMNS, REPEATED, WHOLE_PRODUCT
 
 REVISION = 1
@@ -40,7 +39,7 @@ def repeated_products(indexes: list[Path], starts: np.ndarray) -> pd.DataFrame:
     Args:
         starts: the offset of each dump in the whole.
     """
-    documents = [read_index(path, DOCUMENT).drop_duplicates("doc_offset") for path in indexes]
+    documents = [read_first_rows(path, DOCUMENT) for path in indexes]
     offsets = np.concatenate([each.doc_offset + start for each, start in zip(documents, starts, strict=True)])
     ids = np.concatenate([each.product_id for each in documents])
     del documents
@@ -63,7 +62,7 @@ def stop_at_first(catalog: Files, repeated: pd.DataFrame) -> None:
 def write_joined(indexes: list[Path], starts: np.ndarray, left_out: np.ndarray, output: Path) -> int:
     """Write the rows of all dumps but those of documents at some offsets in the whole; returns how many rows."""
     rows = 0
-    with pq.ParquetWriter(output, SCHEMA, compression="zstd") as writer:
+    with index_writer(output) as writer:
         for path, start in zip(indexes, starts.tolist(), strict=True):
             index = read_index(path)
             index[OFFSETS] += start

@@ -29,11 +29,12 @@ from bson.raw_bson import RawBSONDocument
 
 import cli
 from catalog.files import Files
-from catalog.index import read_index, write_index
+from catalog.index import as_table, index_writer, iter_index, read_first_rows, starts_document
 from catalog.published_random import PublishedRandom
 
 REVISION = 2
 PARTS = ("train", "valid")
+COLUMNS = ["product_id", "category_id", "doc_offset", "doc_size"]  # of the index
 COPIERS = 2  # threads
 SHARE = 32 << 20  # bytes that a thread copies at a time
 PIECE = 1 << 20  # bytes that are read at a time where the kernel does not copy by itself
@@ -84,7 +85,7 @@ def read_groups(catalog: Files, documents: pd.DataFrame, field: str) -> list[str
     return groups
 
 
-def unlearnt_categories(documents: pd.DataFrame, is_valid: pd.Series) -> list[int]:
+def unlearnt_categories(documents: pd.DataFrame, is_valid: np.ndarray) -> list[int]:
     """The categories all of whose products are in the valid part."""
     return sorted(set(documents.category_id) - set(documents.category_id[~is_valid]))
 
@@ -139,19 +140,45 @@ def _copy(reader: int, writer: int, offset: int, size: int, target_offset: int) 
         return os.pwrite(writer, os.pread(reader, min(size, PIECE), offset), target_offset)
 
 
-def part_index(rows: pd.DataFrame) -> pd.DataFrame:
-    """The index of a part: its rows, with the offsets that documents and pictures have in the part's file."""
-    is_first_of_document = rows.doc_offset.diff().fillna(1).ne(0).to_numpy()
-    document_ends = np.cumsum(np.where(is_first_of_document, rows.doc_size, 0), dtype=np.int64)
-    doc_offset = document_ends - rows.doc_size
-    return rows.assign(doc_offset=doc_offset, image_offset=rows.image_offset + doc_offset - rows.doc_offset)
+def offsets_in_parts(sizes: np.ndarray, is_valid: np.ndarray) -> np.ndarray:
+    """The offset (int64) of each document in the file of its part.
+
+    Args:
+        sizes: of the documents (bytes) in their order.
+        is_valid: whether (bool) each is in the valid part.
+    """
+    offsets = np.empty(len(sizes), np.int64)
+    for is_in_part in (~is_valid, is_valid):
+        of_part = sizes[is_in_part].astype(np.int64)
+        offsets[is_in_part] = np.cumsum(of_part) - of_part
+    return offsets
+
+
+def write_indexes(index: Path, sizes: np.ndarray, is_valid: np.ndarray, train: Path, valid: Path) -> None:
+    """Write the index of each part: its rows, with the offsets that documents and pictures have in the part's file.
+
+    Args:
+        index: of the catalog.
+        sizes, is_valid: as of offsets_in_parts.
+    """
+    offsets, document, last = offsets_in_parts(sizes, is_valid), -1, None
+    with index_writer(train) as train_writer, index_writer(valid) as valid_writer:
+        for table in iter_index(index):
+            rows = table.to_pandas()
+            before = rows.doc_offset.to_numpy()
+            documents = document + np.cumsum(starts_document(before, last))
+            document, last = documents[-1], before[-1]
+            shift = offsets[documents] - before
+            rows = rows.assign(doc_offset=rows.doc_offset + shift, image_offset=rows.image_offset + shift)
+            is_in_valid = is_valid[documents]
+            train_writer.write_table(as_table(rows[~is_in_valid]))
+            valid_writer.write_table(as_table(rows[is_in_valid]))
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    index = read_index(args.index)
-    documents = index.drop_duplicates("doc_offset")
+    documents = read_first_rows(args.index, COLUMNS)
     if args.group_field:
         with Files(args.catalog) as catalog:
             groups = read_groups(catalog, documents, args.group_field)
@@ -165,8 +192,8 @@ def main() -> None:
             f"{args.index}: of {len(documents)} products a valid_fraction of {args.valid_fraction} picks"
             f" {len(picked)}{kept_whole}; change the config key valid_fraction"
         )
-    is_valid = index.product_id.isin(picked)
-    if unlearnt := unlearnt_categories(documents, is_valid[documents.index]):
+    is_valid = documents.product_id.isin(picked).to_numpy()
+    if unlearnt := unlearnt_categories(documents, is_valid):
         cli.warn(
             f"{Files(args.catalog)}: split {args.seed} has all products of {len(unlearnt)} of"
             f" {documents.category_id.nunique()} categories in its valid part, so that its models cannot learn them:"
@@ -178,14 +205,10 @@ def main() -> None:
         cli.written_whole(*targets) as (train, train_rows, valid, valid_rows),
         cli.progress(int(documents.doc_size.sum()), "B", "splitting") as bar,
     ):
-        for rows, bson_path, index_path in (
-            (index[~is_valid], train, train_rows),
-            (index[is_valid], valid, valid_rows),
-        ):
-            kept = rows.drop_duplicates("doc_offset")
-            byte_runs = runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-            copy_runs(catalog, bson_path, byte_runs, bar)
-            write_index(part_index(rows), index_path)
+        offsets, sizes = (documents[name].to_numpy() for name in ("doc_offset", "doc_size"))
+        for is_in_part, bson_path in ((~is_valid, train), (is_valid, valid)):
+            copy_runs(catalog, bson_path, runs(offsets[is_in_part], sizes[is_in_part].astype(np.int64)), bar)
+        write_indexes(args.index, sizes, is_valid, train_rows, valid_rows)
     seconds = time.monotonic() - start
     cli.summary(
         f"{len(documents) - len(picked)} train and {len(picked)} valid products{kept_whole},"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bson
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import cli
@@ -154,6 +155,18 @@ def test_a_full_disk_is_told_by_its_cause(tmp_path):
         pytest.raises(OSError, match="No space left"),
     ):
         split_catalog.copy_runs(catalog, Path("/dev/full"), [(0, 100)], bar)
+
+
+def test_a_product_may_lie_in_two_row_groups_of_the_index(tmp_path):
+    path = write(tmp_path / "source.bson", products(30))
+    indexed(path)
+    rows = pq.read_table(path.with_suffix(".parquet"))
+    pq.write_table(rows, path.with_suffix(".parquet"), row_group_size=2)
+    assert split(path, tmp_path, 7, 0.4).returncode == 0
+    for part in ("train", "valid"):
+        found = read_index(tmp_path / f"{part}.parquet")
+        assert found.equals(indexed(tmp_path / f"{part}.bson"))
+        assert len(found)
 
 
 def test_pictures_shared_by_neighbouring_products_do_not_move_offsets(tmp_path):

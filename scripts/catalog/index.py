@@ -1,7 +1,10 @@
 """The index of a catalog: a row per picture, in the catalog's order."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +21,47 @@ def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         cli.UserError: the file is missing or is no index.
     """
-    try:
+    with _explained(path):
         return pq.read_table(path, columns=columns).to_pandas()
+
+
+def iter_index(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Read an index, or some of its columns, about a million rows at a time.
+
+    Raises:
+        cli.UserError: like read_index.
+    """
+    with _explained(path), pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns)
+
+
+def read_first_rows(path: Path, columns: list[str]) -> pd.DataFrame:
+    """The columns of an index in the first row of each document, doc_offset among them.
+
+    Raises:
+        cli.UserError: like read_index.
+    """
+    found, last = [], None
+    for rows in iter_index(path, columns):
+        offsets = rows["doc_offset"].to_numpy()
+        found.append(rows.filter(starts_document(offsets, last)))
+        last = offsets[-1]
+    return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
+
+
+def starts_document(offsets: np.ndarray, last: int | None) -> np.ndarray:
+    """Mark (bool) the first row of each document, by the documents' offsets; `last` is that of the row before."""
+    is_first = np.empty(len(offsets), bool)
+    is_first[:1] = offsets[:1] != last
+    np.not_equal(offsets[1:], offsets[:-1], out=is_first[1:])
+    return is_first
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; make it with index_catalog.py") from None
     except pa.ArrowInvalid as error:
@@ -29,6 +71,11 @@ def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
 def write_index(frame: pd.DataFrame, path: Path) -> None:
     """Write an index (columns of ROW)."""
     pq.write_table(as_table(frame), path, compression="zstd")
+
+
+def index_writer(path: Path) -> pq.ParquetWriter:
+    """Writes an index table by table, as of as_table."""
+    return pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import bson
 import numpy as np
+import pandas as pd
 from bson.int64 import Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import split_catalog
 from catalog.documents import document_sizes, open_catalog, read_documents
+from catalog.files import Files
+from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from tiny_catalogs import indexed, write
 
@@ -70,9 +73,11 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
         assert list(zip(index.product_id, index.category_id, index.image, pictures, strict=True)) == expected
         kept = index.drop_duplicates("doc_offset")
         picked = split_catalog.valid_products(kept.product_id.to_numpy(), 3, 0.5)
-        is_valid = index.product_id.isin(picked)
-        for part in (index[is_valid], index[~is_valid]):
-            check_part(folder, path, documents, part)
+        is_valid = kept.product_id.isin(picked).to_numpy()
+        indexes = {part: folder / f"{part}.parquet" for part in split_catalog.PARTS}
+        split_catalog.write_indexes(path.with_suffix(".parquet"), kept.doc_size.to_numpy(), is_valid, *indexes.values())
+        for part, is_in_part in (("train", ~is_valid), ("valid", is_valid)):
+            check_part(path, documents, kept[is_in_part], indexes[part])
 
 
 class Silent:
@@ -82,18 +87,20 @@ class Silent:
         """Do nothing."""
 
 
-def check_part(folder: Path, source: Path, documents: list[dict], rows) -> None:
+def check_part(source: Path, documents: list[dict], kept: pd.DataFrame, index: Path) -> None:
     """A part holds its documents' bytes in the source's order, and its index is that of the file."""
-    if rows.empty:
+    written = read_index(index)
+    if kept.empty:
+        assert written.empty
         return
-    kept = rows.drop_duplicates("doc_offset")
+    part = index.with_suffix(".bson")
     byte_runs = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-    split_catalog.copy_runs(source, folder / "part.bson", byte_runs, Silent())
+    with Files([source]) as catalog:
+        split_catalog.copy_runs(catalog, part, byte_runs, Silent())
     members = set(kept.product_id)
     expected = b"".join(bson.encode(fields) for fields in documents if fields["_id"] in members)
-    assert (folder / "part.bson").read_bytes() == expected
-    found = indexed(folder / "part.bson")
-    assert split_catalog.part_index(rows).reset_index(drop=True).equals(found)
+    assert part.read_bytes() == expected
+    assert written.equals(indexed(part))
 
 
 @given(catalogs())
