@@ -32,6 +32,7 @@ rule index_catalog:
         benchmarks("index_catalog/{catalog}-{digest}")
     params:
         on_bad_product=config["on_bad_product"],
+        most_bad_products=config["most_bad_products"],
     priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
     threads: 2
     resources:
@@ -43,7 +44,7 @@ rule index_catalog:
         "Index the pictures of {input.catalog}"
     shell:
         f"python {SCRIPTS}/index_catalog.py"
-        " {input.catalog:q} --on-bad-product {params.on_bad_product}"
+        " {input.catalog:q} --on-bad-product {params.on_bad_product} --most-bad-products {params.most_bad_products}"
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 

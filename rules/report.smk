@@ -12,6 +12,7 @@ rule summarize_run:
     input:
         train=source("train"),
         test=source("test"),
+        rejects=source("rejects"),
         classes=source("classes"),
         last_epochs=source("last_epochs"),
         evaluations=source("evaluations"),
@@ -35,7 +36,7 @@ rule summarize_run:
     shell:
         f"python {SCRIPTS}/summarize_run.py"
         " --catalog {params.catalog:q} --train-index {input.train:q}"
-        " --test-index {input.test:q} --classes {input.classes:q} --configured {params.configured:q}"
+        " --test-index {input.test:q} --rejects {input.rejects:q} --classes {input.classes:q} --configured {params.configured:q}"
         " --last-epochs {input.last_epochs:q} --evaluations {input.evaluations:q} --products {input.products:q}"
         " --benchmarks {params.benchmarks:q} --output {output.summary:q} 2> {log:q}"
 

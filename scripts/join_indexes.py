@@ -15,7 +15,6 @@ Example:
 """
 
 import argparse
-import csv
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ import pandas as pd
 import cli
 from catalog.files import Files
 from catalog.index import as_table, index_writer, read_first_rows, read_index
-from catalog.layout import REJECT_COLUMNS, REPEATED, WHOLE_PRODUCT
+from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, in_order, read_rejects, write_rejects
 
 REVISION = 1
 OFFSETS = ["doc_offset", "image_offset"]
@@ -72,12 +71,11 @@ def write_joined(indexes: list[Path], starts: np.ndarray, left_out: np.ndarray, 
     return rows
 
 
-def dump_rejects(paths: list[Path], starts: np.ndarray) -> Iterator[list]:
-    """The rejects of all dumps (REJECT_COLUMNS), by their offsets in the whole."""
+def dump_rejects(paths: list[Path], starts: np.ndarray) -> Iterator[Reject]:
+    """The rejects of all dumps, by their offsets in the whole."""
     for path, start in zip(paths, starts.tolist(), strict=True):
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                yield [int(row["offset"]) + start, *(row[name] for name in REJECT_COLUMNS[1:])]
+        for offset, *others in read_rejects(path):
+            yield offset + start, *others
 
 
 def main() -> None:
@@ -88,12 +86,10 @@ def main() -> None:
         if args.on_bad_product == "stop":
             stop_at_first(catalog, repeated)
         rejects = [*dump_rejects(args.dump_rejects, catalog.starts)]
-        rejects += [[row.doc_offset, row.product_id, WHOLE_PRODUCT, REPEATED] for row in repeated.itertuples()]
-        rejects.sort(key=lambda reject: reject[0])
+        rejects += [(row.doc_offset, row.product_id, WHOLE_PRODUCT, REPEATED) for row in repeated.itertuples()]
         with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
             rows = write_joined(args.indexes, catalog.starts, repeated.doc_offset.to_numpy(), output)
-            with rejects_path.open("w", newline="") as file:
-                csv.writer(file).writerows([REJECT_COLUMNS, *rejects])
+            write_rejects(in_order(rejects), rejects_path)
     cli.summary(
         f"{rows} pictures of {len(args.indexes)} dumps, {len(rejects)} rejects, {len(repeated)} of them products that"
         f" an earlier dump has, in {time.monotonic() - start:.1f} s"

@@ -1,9 +1,10 @@
 """Pack the pictures of a split's part into RecordIO, byte for byte as the published converter does.
 
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
-them into (recipes, 6.3). Pictures that do not decode are left out and listed, as MXNet ends a training on them. The
-part is read in windows of the written order, so memory stays below --memory whatever the part's size, as long as that
-leaves 64 MiB for pictures beside the libraries and the index.
+them into (recipes, 6.3). Plain JPEGs go in as they are. Any other picture, which MXNet's decoder may not read or read
+otherwise, is encoded anew from the pixels that prediction sees. The part is read in windows of the written order, so
+memory stays below --memory whatever the part's size, as long as that leaves 64 MiB for pictures beside the libraries
+and the index.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -31,21 +32,22 @@ from catalog.copies import MD5, first_copies
 from catalog.index import read_index
 from catalog.joins import single_categories
 from catalog.layout import NO_CATEGORY
-from catalog.pictures import DecodeCheck, iter_pictures
+from catalog.pictures import iter_pictures
 from catalog.published_random import PublishedRandom
+from loading.formats import PLAIN_JPEG, in_words, other_kinds
+from loading.pixels import JPEG_QUALITY, BadPictureError, decoded, encoded
 from records import recordio
 
-REVISION = 1
+REVISION = 2
 
 SHUFFLE_SEED = 0xC0FFEE
 DEFAULT_MEMORY = 2 << 30  # bytes
 LIBRARIES = 200 << 20  # bytes of a process that has not read anything, and what stays between windows
 BYTES_PER_ROW = 150  # of the index and the order
 SMALLEST_WINDOW = 64 << 20  # bytes; with smaller ones packing takes longer for each record
+GROWTH = 8  # at most, of a usual picture that is encoded anew
 WRITE_BUFFER = 1 << 20  # bytes
-COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", *MD5]  # of the index
-
-Fault = tuple[int, str]  # of a record: number, reason
+COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", "kind", *MD5]  # of the index
 
 
 def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
@@ -72,65 +74,50 @@ def windows(sizes: np.ndarray, memory: int) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
-def write_window(
-    records_file: BinaryIO, rows: pd.DataFrame, split: Path, check: DecodeCheck
-) -> tuple[np.ndarray, list[Fault]]:
+def write_window(records_file: BinaryIO, rows: pd.DataFrame, split: Path) -> np.ndarray:
     """Write consecutive records (columns label, number and the index's) from pictures read in the file's order.
 
     Returns:
-        size (int64, bytes) of each record, and number and reason of each picture that must not become one.
+        size (int64, bytes) of each record.
     """
-    records, faults = [b""] * len(rows), []
+    records = [b""] * len(rows)
     in_file = rows.assign(position=np.arange(len(rows))).sort_values("image_offset", kind="stable")
-    columns = (in_file[name].tolist() for name in ("position", "label", "number"))
-    for position, label, number, picture in zip(*columns, iter_pictures([split], in_file), strict=True):
-        if reason := check.fault(picture):
-            faults.append((number, reason))
-        records[position] = recordio.record(label, number, picture)
+    columns = (in_file[name].tolist() for name in ("position", "label", "number", "kind"))
+    for position, label, number, kind, picture in zip(*columns, iter_pictures([split], in_file), strict=True):
+        try:
+            content = picture if kind == PLAIN_JPEG else encoded(decoded(picture))
+        except BadPictureError as fault:
+            row = next(rows[position:].itertuples())
+            raise cli.UserError(
+                f"{split}: byte {row.image_offset}: product {row.product_id}, picture {row.image}: {fault}, unlike when"
+                " it was indexed; index the catalog again"
+            ) from None
+        records[position] = recordio.record(label, number, content)
     records_file.writelines(records)
-    return np.array([len(whole) for whole in records], np.int64), faults
+    return np.array([len(whole) for whole in records], np.int64)
 
 
-def write_records(rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path) -> list[Fault]:
-    """Write .rec and .idx of the given rows (index columns and label); returns faults like write_window.
+def write_records(rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path) -> None:
+    """Write .rec and .idx of the given rows (index columns and label).
 
     Args:
         window: bytes of pictures that are in memory at a time.
     """
     order = written_order(len(rows))
-    expected_sizes = recordio.record_sizes(rows.image_size.to_numpy())[order]
-    check, faults, sizes = DecodeCheck(), [], []
+    growth = np.where(rows.kind == PLAIN_JPEG, 1, GROWTH)
+    expected_sizes = recordio.record_sizes(rows.image_size.to_numpy() * growth)[order]
+    sizes = []
     with (
         records_path.open("wb", WRITE_BUFFER) as file,
         cli.progress(len(rows), "record", "packing") as bar,
     ):
         for chosen in windows(expected_sizes, window):
             numbers = order[chosen]
-            window_sizes, window_faults = write_window(file, rows.iloc[numbers].assign(number=numbers), split, check)
-            sizes.append(window_sizes)
-            faults += window_faults
+            sizes.append(write_window(file, rows.iloc[numbers].assign(number=numbers), split))
             bar.update(len(numbers))
     ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]))
     with offsets_path.open("w") as file:
         file.writelines(f"{number}\t{start}\n" for number, start in zip(order.tolist(), ends.tolist(), strict=False))
-    return faults
-
-
-def write_sound_records(
-    rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path
-) -> tuple[pd.DataFrame, list[str]]:
-    """Write .rec and .idx of those rows whose pictures may become records; returns these rows and a line per other."""
-    rejected = []
-    # The records' numbers and order depend on which pictures are kept: a fault that is found starts the writing anew.
-    while faults := write_records(rows, split, window, records_path, offsets_path):
-        numbers, reasons = zip(*sorted(faults), strict=True)
-        faulty = rows.iloc[list(numbers)]
-        rejected += [
-            f"product {product}, picture {image}: {reason}"
-            for product, image, reason in zip(faulty.product_id, faulty.image, reasons, strict=True)
-        ]
-        rows = rows.drop(faulty.index)
-    return rows, rejected
 
 
 def main() -> None:
@@ -146,31 +133,31 @@ def main() -> None:
         raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
     if (recordio.record_sizes(index.image_size.to_numpy()) > recordio.LARGEST).any():
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
+    if index.empty:
+        raise cli.UserError(f"{args.index}: no picture is left to pack")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        window = window_memory(args.memory, len(index))
-        index, rejected = write_sound_records(index, args.split, window, records_path, offsets_path)
-        if index.empty:
-            raise cli.UserError(f"{args.split}: no picture is left to pack")
-        summary_path.write_text(cli.as_json(describe(index, rejected)))
+        write_records(index, args.split, window_memory(args.memory, len(index)), records_path, offsets_path)
+        summary_path.write_text(cli.as_json(describe(index)))
         size = records_path.stat().st_size
     seconds = time.monotonic() - start
-    for line in rejected:
-        cli.summary(f"left out: {line}")
+    anew = in_words(other_kinds(index.kind))
+    anew = f" ({anew}, encoded anew)" if anew else ""
     cli.summary(
-        f"{len(index)} records of {index.label.nunique()} classes, {len(rejected)} left out,"
+        f"{len(index)} records{anew} of {index.label.nunique()} classes,"
         f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
     )
 
 
-def describe(rows: pd.DataFrame, rejected: list[str]) -> dict:
+def describe(rows: pd.DataFrame) -> dict:
     """What the records hold; the digest covers labels and pictures in order."""
     content = rows[["label", *MD5]].to_numpy(np.uint64).tobytes()
     return {
         "records": len(rows),
         "classes": int(rows.label.nunique()),
         "picture_bytes": int(rows.image_size.sum()),
-        "left_out": rejected,
+        "encoded_anew": other_kinds(rows.kind),
+        "jpeg_quality": JPEG_QUALITY,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
 

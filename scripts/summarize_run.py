@@ -1,12 +1,13 @@
 """Write what a run reached, as the first page of its report.
 
-In: the catalog's indexes and classes.csv, what was configured (JSON: models with network and dataset), the metrics of
-each model's last epoch, the evaluations with their tables of products, the folder of the jobs' benchmark files. Out:
-reStructuredText, which `snakemake --report` shows.
+In: the catalog's indexes, what they left out, classes.csv, what was configured (JSON: models with network and dataset),
+the metrics of each model's last epoch, the evaluations with their tables of products, the folder of the jobs' benchmark
+files. Out: reStructuredText, which `snakemake --report` shows.
 
 Example:
     python scripts/summarize_run.py --catalog catalog --train-index index/train.parquet \
-        --test-index index/test.parquet --classes classes.csv --configured configured.json \
+        --test-index index/test.parquet --rejects index/train.rejects.csv index/test.rejects.csv \
+        --classes classes.csv --configured configured.json \
         --last-epochs models/M01/0015.json models/M02/0013.json \
         --evaluations evaluation/*.json --products evaluation/*.parquet --benchmarks benchmarks --output summary.rst
 """
@@ -22,6 +23,7 @@ import pandas as pd
 import cli
 from catalog.classes import read_classes
 from catalog.index import read_index
+from catalog.rejects import Reject, counted, read_rejects
 from figures.benchmarks import read_benchmarks
 from figures.epochs import read_epochs
 from figures.evaluations import (
@@ -31,8 +33,22 @@ from figures.evaluations import (
     read_evaluations,
     read_right,
 )
+from loading.formats import in_words, other_kinds
 from plan.drawing import hours_text
 from postprocessing.steps import labels_taken
+
+
+def pictures_text(kinds: pd.Series, rejects: dict[str, list[Reject]]) -> list[str]:
+    """What of the catalog is not used as it is: a paragraph on pictures encoded anew, one on what was left out.
+
+    Args:
+        kinds: of the training pictures.
+        rejects: by the name of the catalog's file.
+    """
+    left_out = "; ".join(f"in {name}.bson {counted(found)}" for name, found in rejects.items() if found)
+    anew = in_words(other_kinds(kinds))
+    paragraphs = [f"Encoded anew in the records: {anew}."] * bool(anew)
+    return paragraphs + [f"Left out of the catalog: {left_out}."] * bool(left_out)
 
 
 def catalog_text(name: str, train: pd.Series, test: pd.Series, classes: int) -> str:
@@ -110,6 +126,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--catalog", required=True)
     parser.add_argument("--train-index", type=Path, required=True)
     parser.add_argument("--test-index", type=Path, required=True)
+    parser.add_argument("--rejects", type=Path, nargs=2, required=True, metavar=("TRAIN", "TEST"))
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
@@ -122,13 +139,15 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    train, test = (read_index(path, ["product_id"]).product_id for path in (args.train_index, args.test_index))
+    train, test = (read_index(path, ["product_id", "kind"]) for path in (args.train_index, args.test_index))
+    rejects = dict(zip(("train", "test"), map(read_rejects, args.rejects), strict=True))
     found = measured(read_evaluations(args.evaluations))
     common = on_common_products(read_right(args.products))
     models = args.configured["models"]
     singles = {name: found[name] for name in models if name in found}
     ensembles = {name: found[name] for name in args.configured["ensembles"] if name in found}
-    paragraphs = [catalog_text(args.catalog, train, test, len(read_classes(args.classes)))]
+    paragraphs = [catalog_text(args.catalog, train.product_id, test.product_id, len(read_classes(args.classes)))]
+    paragraphs += pictures_text(train.kind, rejects)
     if ensembles:
         largest = max(ensembles, key=lambda name: ensembles[name]["members"])
         paragraphs += [ensemble_text(largest, ensembles[largest]), ensemble_table(ensembles, common)]

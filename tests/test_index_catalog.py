@@ -17,13 +17,16 @@ import cli
 import index_catalog
 from catalog.index import read_index
 from catalog.layout import ROW
+from catalog.rejects import WHOLE_PRODUCT, counted, read_rejects
 from checkout import GROCERY
+from drawn_pictures import FORMATS, OTHERS, PLAIN_JPEGS, UNUSUAL_JPEGS
+from loading.formats import KINDS, PLAIN_JPEG
 from programs import error_of, run
-from tiny_catalogs import files_below, indexed, jpeg, product, products, write
+from tiny_catalogs import files_below, indexed, jpeg, product, products, with_huge_sides, write
 
 
 def plain_index(path: Path) -> list[tuple]:
-    """Rows of an index by the bson library, hashlib and searching the file."""
+    """Rows of an index of plain JPEGs by the bson library, hashlib and searching the file."""
     raw, rows, offset = path.read_bytes(), [], 0
     for fields in bson.decode_all(raw):
         (size,) = struct.unpack_from("<i", raw, offset)
@@ -35,7 +38,7 @@ def plain_index(path: Path) -> list[tuple]:
             digest = hashlib.md5(picture).hexdigest()
             halves = int(digest[:16], 16), int(digest[16:], 16)
             document = fields["_id"], fields.get("category_id", -1), number, offset, size
-            rows.append((*document, searched - len(picture), len(picture), *halves))
+            rows.append((*document, searched - len(picture), len(picture), PLAIN_JPEG, *halves))
         offset += size
     return rows
 
@@ -80,7 +83,7 @@ def test_other_fields_other_orders_and_many_pictures_are_read(tmp_path):
         {"_id": 2, "category_id": 5, "imgs": pictures},
         {"_id": 3, "category_id": 5, "imgs": [{"url": "x", "picture": jpeg(1)}, {"picture": jpeg(1), "z": None}]},
         {"_id": 4, "category_id": 5, "thumb": {"picture": jpeg(2)}, "imgs": [{"picture": jpeg(2)}], "more": [1]},
-        {"_id": 5, "category_id": 5, "imgs": [{"picture": b""}]},
+        {"_id": 5, "category_id": 5, "imgs": [{"picture": jpeg(4)}]},
         product(6, [jpeg(3)]),
     ]
     path = write(tmp_path / "a.bson", documents)
@@ -164,6 +167,76 @@ def test_skip_lists_the_fault_and_keeps_the_other_products(tmp_path, name):
     assert index.product_id.tolist() == [7, 9]
     assert rejects[0][:2] == (len(bson.encode(GOOD[0])), product_id)
     assert reason in rejects[0][3]
+
+
+BAD_PICTURES = {
+    "cut off": (jpeg(2)[:-9], "the JPEG is cut off"),
+    "a text": (b"<html>404</html>", "the picture has no format that is taken"),
+    "empty": (b"", "the picture is empty"),
+    "JPEG 2000": (b"\xff\x4f\xff\x51" + bytes(50), "JPEG 2000 is not taken; convert it to JPEG"),
+    "too large": (with_huge_sides(jpeg(2)), "more than 100,000,000 pixels; make it smaller"),
+    "half a PNG": (OTHERS["PNG"][1][:900], "the PNG does not decode"),
+}
+
+
+@pytest.mark.parametrize("category_id", [10, None])
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_bad_picture_is_a_fault_like_any_other_and_skip_keeps_the_products_other_pictures(
+    tmp_path, name, category_id
+):
+    bad, reason = BAD_PICTURES[name]
+    kept, alone = (product(8, [jpeg(2), bad, jpeg(3)], category_id), product(9, [bad], category_id))
+    path = write(tmp_path / "train.bson", [product(7, [jpeg(1)], category_id), kept, alone])
+    offset = len(bson.encode(product(7, [jpeg(1)], category_id)))
+    with pytest.raises(cli.UserError) as error:
+        index_catalog.index_catalog(path, "stop", 1)
+    way_out = "mend it, or set on_bad_product: skip to go on without"
+    assert str(error.value) == f"{path}: byte {offset}: product 8: picture 1: {reason}; {way_out}"
+    index, rejects = index_catalog.index_catalog(path, "skip", 1)
+    assert list(zip(index.product_id, index.image, strict=True)) == [(7, 0), (8, 0), (8, 2)]
+    assert rejects == [(offset, 8, 1, reason), (offset + len(bson.encode(kept)), 9, 0, reason)]
+
+
+def test_the_kinds_of_pictures_are_told(tmp_path):
+    pictures = [PLAIN_JPEGS["baseline"], UNUSUAL_JPEGS["XMP before EXIF"], *(OTHERS[name][1] for name in FORMATS)]
+    path = write(tmp_path / "train.bson", [product(1, pictures)])
+    assert [KINDS[kind] for kind in indexed(path).kind] == ["JPEG", "unusual JPEG", *FORMATS]
+    words = ["--processes", 1, "--output", tmp_path / "a.parquet", "--rejects", tmp_path / "a.csv"]
+    done = run("index_catalog", path, "--on-bad-product", "stop", *words)
+    assert "8 pictures (1 unusual JPEG, 1 PNG, 1 WebP, 1 BMP, 1 GIF, 1 TIFF, 1 AVIF), 0 rejects" in done.stderr
+
+
+def test_too_many_products_with_a_fault_end_the_job_with_the_counts(tmp_path):
+    cut, text = BAD_PICTURES["cut off"][0], BAD_PICTURES["a text"][0]
+    bad = [product(1, [cut, cut]), product(2, [jpeg(1), text]), bson.encode({"_id": 3, "category_id": 10})]
+    path = write(tmp_path / "train.bson", [*bad, *(product(number, [jpeg(number)]) for number in range(4, 11))])
+    counts = (
+        "2 pictures: the JPEG is cut off; 1 picture: the picture has no format that is taken;"
+        " 1 product: imgs is missing or not an array"
+    )
+    with pytest.raises(cli.UserError) as error:
+        index_catalog.index_catalog(path, "skip", 1, 0.29)
+    assert str(error.value) == (
+        f"{path}: 3 of 10 products have a fault, more than 29% ({counts}); mend the catalog, or raise the config key"
+        " most_bad_products"
+    )
+    assert len(index_catalog.index_catalog(path, "skip", 1, 0.3)[1]) == 4
+    words = ["--processes", 1, "--output", tmp_path / "a.parquet", "--rejects", tmp_path / "a.csv"]
+    done = run("index_catalog", path, "--on-bad-product", "skip", "--most-bad-products", 0.3, *words)
+    assert f"warning: {path}: left out, as {tmp_path}/a.csv lists: {counts}" in done.stderr.splitlines()
+    assert "8 products, 8 pictures, 4 rejects" in done.stderr
+    assert read_rejects(tmp_path / "a.csv") == index_catalog.index_catalog(path, "skip", 1)[1]
+
+
+def test_faults_are_counted_by_kind_whatever_numbers_they_tell():
+    reasons = [
+        "imgs.0.picture is missing",
+        "imgs.11.picture is missing",
+        "not a BSON document: a",
+        "not a BSON document: b",
+    ]
+    rejects = [(place, place, WHOLE_PRODUCT, reason) for place, reason in enumerate(reasons)]
+    assert counted(rejects) == "2 products: imgs.N.picture is missing; 2 products: not a BSON document"
 
 
 @pytest.mark.parametrize("missing", [1, 4, 60])

@@ -1,4 +1,4 @@
-"""pack_records.py: the published converter's bytes, whatever the memory, and no picture that ends a training."""
+"""pack_records.py: the published converter's bytes, whatever the memory, and only JPEGs that MXNet reads as we do."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import bson
@@ -18,15 +18,17 @@ import pytest
 import pack_records
 from catalog.index import read_index
 from checkout import ROOT
+from drawn_pictures import OTHERS, UNUSUAL_JPEGS
 from engines.mxnet.library import mx
+from loading.pixels import decoded, encoded
 from programs import error_of, run
 from tiny_catalogs import files_below, indexed, jpeg, product, products, write
 
 CLASSES = {30: 0, 10: 1, 20: 2}  # category_id: class_id
 
 
-def published_records(path: Path, target: Path, first_copies_only=False, drop_conflicts=False, without=()) -> None:
-    """The published converter, with all records in memory and MXNet's own writer."""
+def published_records(path: Path, target: Path, first_copies_only=False, drop_conflicts=False, anew=None) -> None:
+    """The published converter, with all records in memory and MXNet's own writer; anew: other bytes of pictures."""
     documents = bson.decode_all(path.read_bytes())
     categories = defaultdict(set)
     for document in documents:
@@ -38,13 +40,13 @@ def published_records(path: Path, target: Path, first_copies_only=False, drop_co
         for image in document["imgs"]:
             picture = image["picture"]
             digest = hashlib.md5(picture).digest()
-            if picture in without or (drop_conflicts and len(categories[digest]) > 1):
+            if drop_conflicts and len(categories[digest]) > 1:
                 continue
             if first_copies_only and digest in seen:
                 continue
             seen.add(digest)
             header = mx.recordio.IRHeader(0, CLASSES[document["category_id"]], len(packed), 0)
-            packed.append(mx.recordio.pack(header, picture))
+            packed.append(mx.recordio.pack(header, (anew or {}).get(picture, picture)))
     order = list(range(len(packed)))
     random.shuffle(order)
     writer = mx.recordio.MXIndexedRecordIO(str(target.with_suffix(".idx")), str(target), "w")
@@ -77,7 +79,7 @@ def packed_here(part: Path, folder: Path, memory: int, **filters) -> tuple[bytes
     """The .rec and .idx of a part of sound pictures, by the program's functions."""
     rows = pack_records.kept_rows(read_index(part.with_suffix(".parquet")), **filters)
     rows = rows.assign(label=rows.category_id.map(CLASSES))
-    assert pack_records.write_records(rows, part, memory, folder / "a.rec", folder / "a.idx") == []
+    pack_records.write_records(rows, part, memory, folder / "a.rec", folder / "a.idx")
     return (folder / "a.rec").read_bytes(), (folder / "a.idx").read_bytes()
 
 
@@ -111,7 +113,7 @@ def test_the_program_writes_records_offsets_and_summary(part, tmp_path, words):
     assert files_below(tmp_path / "C") == {"train.rec", "train.idx", "train.json"}
     summary = json.loads((tmp_path / "C" / "train.json").read_text())
     count = len((tmp_path / "published.idx").read_text().splitlines())
-    assert (summary["records"], summary["classes"], summary["left_out"]) == (count, 3, [])
+    assert (summary["records"], summary["classes"], summary["encoded_anew"]) == (count, 3, {})
 
 
 def test_mxnet_shuffles_by_the_offsets_and_finds_every_record(part, tmp_path):
@@ -144,25 +146,36 @@ def test_a_picture_with_a_records_magic_number_inside_is_split_as_mxnet_does(tmp
     assert mx.recordio.unpack(reader.read_idx(2))[1] == picture
 
 
-def test_bad_pictures_reach_no_record_and_are_listed(tmp_path):
-    cut, text = jpeg(50)[:-9], b"<html>not a picture</html>"
+def test_pictures_that_are_no_plain_jpegs_are_encoded_anew_from_the_pixels_of_prediction_and_counted(tmp_path):
+    kinds = {name: picture for name, (_, picture) in OTHERS.items()} | UNUSUAL_JPEGS
     good = products(30)
-    part = make_part(tmp_path, [*good[:9], product(900, [jpeg(51), cut]), *good[9:], product(901, [text])])
+    part = make_part(tmp_path, [*good[:9], product(900, list(kinds.values())), *good[9:]])
     done = pack(part, tmp_path / "a.rec")
     assert done.returncode == 0, done.stderr
-    published_records(part, tmp_path / "published.rec", without={cut, text})
+    anew = {picture: encoded(decoded(picture)) for picture in kinds.values()}
+    published_records(part, tmp_path / "published.rec", anew=anew)
     assert (tmp_path / "a.rec").read_bytes() == (tmp_path / "published.rec").read_bytes()
-    expected = [
-        "product 900, picture 1: the JPEG is cut off",
-        "product 901, picture 0: the picture is no JPEG, PNG, BMP or TIFF",
-    ]
-    assert json.loads((tmp_path / "a.json").read_text())["left_out"] == expected
-    assert all(f"left out: {line}" in done.stderr for line in expected)
+    assert (tmp_path / "a.idx").read_bytes() == (tmp_path / "published.idx").read_bytes()
+    counts = Counter(kind for kind, _ in OTHERS.values()) + Counter({"unusual JPEG": len(UNUSUAL_JPEGS)})
+    summary = json.loads((tmp_path / "a.json").read_text())
+    assert (summary["encoded_anew"], summary["jpeg_quality"]) == (counts, 95)
+    assert all(f"{count} {kind}" in done.stderr for kind, count in counts.items())
+    assert "encoded anew" in done.stderr
 
 
-def test_a_part_of_bad_pictures_only_is_named_and_nothing_written(tmp_path):
-    part = make_part(tmp_path, [product(1, [b"none"]), product(2, [jpeg(2)[:-2]])])
-    assert "no picture is left to pack" in error_of(pack(part, tmp_path / "records" / "a.rec"))
+def test_a_picture_that_no_longer_decodes_is_named_and_nothing_written(tmp_path):
+    picture = OTHERS["PNG"][1]
+    part = make_part(tmp_path, [product(1, [jpeg(1)]), product(2, [jpeg(2), picture])])
+    part.write_bytes(part.read_bytes().replace(picture, picture[:20].ljust(len(picture), b"\0")))
+    line = error_of(pack(part, tmp_path / "records" / "a.rec"))
+    assert "product 2, picture 1: the PNG does not decode, unlike when it was indexed; index the catalog again" in line
+    assert files_below(tmp_path / "records") == set()
+
+
+def test_a_part_without_pictures_is_named_and_nothing_written(tmp_path):
+    part = make_part(tmp_path, [product(1, [jpeg(1)], 10), product(2, [jpeg(1)], 20)])
+    line = error_of(pack(part, tmp_path / "records" / "a.rec", "--drop-conflicts"))
+    assert "no picture is left to pack" in line
     assert files_below(tmp_path / "records") == set()
 
 

@@ -29,6 +29,17 @@ def test_the_catalog_is_counted_by_products_and_pictures():
     assert "2 training products with 3 pictures in 24 categories, and 1 test products with 1 pictures" in text
 
 
+def test_pictures_that_are_encoded_anew_or_left_out_are_counted_by_kind():
+    kinds = pd.Series([0, 3, 3, 0, 2], dtype="uint8")
+    rejects = {"train": [(0, 7, 1, "the JPEG is cut off")], "test": [(9, 8, -1, "imgs is missing")] * 2}
+    assert summarize_run.pictures_text(kinds, rejects) == [
+        "Encoded anew in the records: 1 PNG, 2 WebP.",
+        "Left out of the catalog: in train.bson 1 picture: the JPEG is cut off;"
+        " in test.bson 2 products: imgs is missing.",
+    ]
+    assert summarize_run.pictures_text(kinds[:1], {"train": [], "test": []}) == []
+
+
 def test_an_ensemble_is_told_with_interval_products_and_labels():
     text = summarize_run.ensemble_text("e", EVALUATION)
     assert "60.0 % of 404 products (95 % interval 55.0 to 65.0)" in text

@@ -9,10 +9,6 @@ import numpy as np
 
 NO_CATEGORY = -1
 
-REJECT_COLUMNS = ("offset", "product_id", "image", "reason")  # of the table of what an index leaves out
-WHOLE_PRODUCT = -1  # as the image of a reject
-REPEATED = "an earlier product has this _id"  # a reason
-
 # A row of an index. Every index has these columns in this order.
 ROW = np.dtype(
     [
@@ -23,6 +19,7 @@ ROW = np.dtype(
         ("doc_size", "<i4"),  # bytes
         ("image_offset", "<i8"),  # of the picture itself: bytes from the file's start
         ("image_size", "<i4"),  # bytes
+        ("kind", "u1"),  # position in KINDS of loading/formats.py: all pictures of an index decode
         ("md5_hi", "<u8"),
         ("md5_lo", "<u8"),
     ]

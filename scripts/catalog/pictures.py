@@ -1,7 +1,7 @@
-"""The pictures of a catalog, where the index says they lie, and whether they decode."""
+"""The pictures of a catalog, where the index says they lie, and of what kind they are."""
 
+import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,16 +11,12 @@ import pandas as pd
 import cli
 from catalog.files import Files
 from catalog.layout import BEFORE_PICTURE, before_picture
-from loading.pixels import decoded
+from loading import jpegs
+from loading.formats import HEAD, JPEG, KINDS, PLAIN_JPEG, UNUSUAL_JPEG, format_of
+from loading.pixels import decoded_whole
 
 ROWS_AT_A_TIME = 256
-JPEG_START = b"\xff\xd8"
-# What the OpenCV inside MXNet 1.9.1 decodes; newer ones also decode WebP and others, on which a training would end.
-FORMAT_STARTS = (JPEG_START, b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"MM\x00*")
-JPEG_END = b"\xff\xd9"
-START_OF_SCAN = 0xDA
-# In a scan, FF 00 is a byte and FF D0 to FF D7 are restarts; any other marker ends it.
-_SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+KNOWN_HEADERS = 1 << 16  # of JPEGs that decode; 10 MB
 
 
 def iter_pictures(catalog: Sequence[Path], rows: pd.DataFrame) -> Iterator[bytes]:
@@ -69,46 +65,45 @@ def _moved(files: Files, rows: pd.DataFrame) -> cli.UserError:
     )
 
 
-class DecodeCheck:
-    """Tells pictures that must not become records, at little cost.
+class PictureCheck:
+    """Tells the kinds of pictures, and those that cannot be used, at little cost.
 
-    MXNet ends a training on a picture that OpenCV does not decode, and OpenCV decodes a JPEG that was cut off
-    without a word. A JPEG of one scan that ends with its end marker decodes if its header does: headers are few,
+    A JPEG is plain where the OpenCV that trains with MXNet reads it as ours does. One that consists of a single scan
+    and ends with its end marker decodes if its header does. Without what cameras write of themselves, headers are few,
     so each is decoded once. Everything else is decoded in full.
     """
 
     def __init__(self) -> None:
-        self._good_headers: set[bytes] = set()
+        self._plain_headers: set[bytes] = set()  # digests of what decides
         self._latest_header = b""  # most pictures of a catalog have that of the one before
 
-    def fault(self, picture: bytes) -> str | None:
-        """Why a picture must not become a record, or None."""
+    def kind(self, picture: bytes) -> int:
+        """The position of a picture's kind in KINDS.
+
+        Raises:
+            BadPictureError: the picture is of no format that is taken, is cut off, has too many pixels or does not
+                decode.
+        """
         header = self._latest_header
-        if not (header and picture.startswith(header)):
-            header = picture[: _scan_start(picture)]
-        end = _SCAN_END.search(picture, len(header)) if header else None
-        is_whole = end is not None and end.group() == JPEG_END
-        if not (is_whole and header in self._good_headers):
-            if picture.startswith(JPEG_START) and JPEG_END not in picture[len(header) :]:
-                return "the JPEG is cut off"
-            if not picture.startswith(FORMAT_STARTS):
-                return "the picture is no JPEG, PNG, BMP or TIFF"
-            if decoded(picture) is None:
-                return "the picture does not decode"
-        if is_whole:
-            self._good_headers.add(header)
-            self._latest_header = header
-        return None
+        if header and picture.startswith(header) and jpegs.is_one_scan(picture, len(header)):
+            return PLAIN_JPEG
+        name = format_of(picture[:HEAD])
+        if name == JPEG:
+            return self._kind_of_jpeg(picture)
+        decoded_whole(picture)
+        return KINDS.index(name)
 
-
-def _scan_start(picture: bytes) -> int:
-    """Where the first scan's data starts in a JPEG; 0 where no scan is found."""
-    if not picture.startswith(JPEG_START):
-        return 0
-    position = 2
-    while position + 4 <= len(picture) and picture[position] == 0xFF:
-        marker = picture[position + 1]
-        position += 2 + int.from_bytes(picture[position + 2 : position + 4], "big")
-        if marker == START_OF_SCAN:
-            return position if position <= len(picture) else 0
-    return 0
+    def _kind_of_jpeg(self, picture: bytes) -> int:
+        header = jpegs.read_header(picture)
+        is_one_scan = header is not None and jpegs.is_one_scan(picture, header.stop)
+        digest = hashlib.blake2b(header.deciding, digest_size=16).digest() if is_one_scan and header.is_usual else b""
+        if digest not in self._plain_headers:
+            height, width, _ = decoded_whole(picture).shape
+            if not (header.is_usual and {height, width} == {*header.size} and jpegs.is_complete(picture)):
+                return UNUSUAL_JPEG
+            if len(self._plain_headers) == KNOWN_HEADERS:
+                self._plain_headers.clear()
+            self._plain_headers |= {digest} - {b""}
+        if is_one_scan:
+            self._latest_header = picture[: header.stop]
+        return PLAIN_JPEG

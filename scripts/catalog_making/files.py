@@ -8,8 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cli
-from catalog_making.formats import HEAD, RAW_SUFFIXES, SUFFIXES, format_of
+from loading.formats import HEAD, HEIC, TAKEN, format_of
 
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+}
+# Raw files look like TIFF from outside; what decoders find in them is a thumbnail, if anything.
+RAW_SUFFIXES = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".sr2", ".srw"}
 HIDDEN = "hidden or the system's own"
 OTHER = "no picture of a kind that is taken"
 RAW = "raw file of a camera, to be converted to JPEG first"
@@ -78,7 +83,7 @@ def _fault(path: Path, mode: int) -> str | None:
             head = file.read(HEAD)
     except OSError:
         return UNREADABLE
-    return None if format_of(head) or suffix in SUFFIXES else OTHER
+    return None if format_of(head) in (*TAKEN, HEIC) or suffix in SUFFIXES else OTHER
 
 
 def readable(name: str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from catalog_making.files import shown
-from catalog_making.formats import SUFFIXES
+from catalog_making.files import SUFFIXES, shown
 
 # Names of up to 14 digits (the longest article numbers, GTIN) are their own ids; all others get one of 15 digits, which
 # spreadsheets and JSON still hold exactly.

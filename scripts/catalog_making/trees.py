@@ -7,8 +7,7 @@ from pathlib import Path
 
 import cli
 from catalog.classes import LEVELS
-from catalog_making.files import readable, shown
-from catalog_making.formats import SUFFIXES
+from catalog_making.files import SUFFIXES, readable, shown
 from catalog_making.products import NUMBER, Product
 
 PRODUCT_PICTURES = 8  # more are the pictures of a category rather than of a product

@@ -19,7 +19,6 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 import cli
@@ -161,7 +160,6 @@ class Decoders:
             return
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its decoders
-        cv2.setNumThreads(1)
         context = zmq.Context()
         socket = context.socket(zmq.PUSH)
         socket.reconnect_ivl = RECONNECT

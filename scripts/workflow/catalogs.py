@@ -133,7 +133,7 @@ def sha256(path: Path) -> str:
 
 
 def check_rejects(rejects: Path) -> None:
-    """Stop where an index, made with `on_bad_product: skip`, left products out.
+    """Stop where an index, made with `on_bad_product: skip`, left products or pictures out.
 
     Raises:
         cli.UserError: names the first of them.
@@ -144,10 +144,9 @@ def check_rejects(rejects: Path) -> None:
         rows = list(csv.DictReader(file))
     if rows:
         first = "; ".join(f"{key} {value}" for key, value in rows[0].items())
-        products = "1 bad product was" if len(rows) == 1 else f"{len(rows)} bad products were"
+        faults = "1 bad product or picture was" if len(rows) == 1 else f"{len(rows)} bad products or pictures were"
         raise cli.UserError(
-            f"{rejects}: {products} left out, first {first};"
-            " set on_bad_product: skip, or mend the catalog and run again"
+            f"{rejects}: {faults} left out, first {first}; set on_bad_product: skip, or mend the catalog and run again"
         )
 
 

@@ -24,7 +24,7 @@ def check_image(image: Path, settings) -> None:
 
 
 def check_rejects(made: Artifacts, planned: set[Artifact]) -> None:
-    """Refuse an index that stays and lacks products which now may not be left out.
+    """Refuse an index that stays and lacks products or pictures which now may not be left out.
 
     Raises:
         cli.UserError: names the first of these products.

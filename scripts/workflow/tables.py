@@ -24,6 +24,7 @@ def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Sh
     index = {"index": data.index["train"].files["index"]}
     classes = {"classes": data.classes.files["classes"]}
     both = {name: data.index[name].files["index"] for name in ("train", "test")}
+    rejects = {"rejects": [data.index[name].files["rejects"] for name in both]}
     largest = answers.evaluations[recipes.largest_ensemble(config)]
     configured, planned = recipes.configured(config), recipes.planned_parts(config)
     names = list(evaluated)  # a recipe's digest does not hold the order of keys, and rows follow it
@@ -38,7 +39,7 @@ def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Sh
                 **evaluations_drawn,
                 "submissions": submitted,
             },
-            both | classes | last_epochs | evaluations | submissions,
+            both | rejects | classes | last_epochs | evaluations | submissions,
         ),
         "tabulate_models": (
             {

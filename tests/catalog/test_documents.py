@@ -17,13 +17,13 @@ from catalog.documents import document_sizes, open_catalog, read_documents
 from catalog.files import Files
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
-from tiny_catalogs import indexed, write
+from tiny_catalogs import indexed, jpeg, write
 
 INTEGERS = st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1).map(Int64))
 PICTURES = st.lists(
     st.one_of(
         st.binary(max_size=60), st.sampled_from([b"", b"\0" * 9, b"\x05picture\x00", b"\x12_id\x00" + b"\x01" * 8])
-    ),
+    ).map(lambda tail: jpeg(0) + tail),
     min_size=1,
     max_size=12,
 )

@@ -1,39 +1,27 @@
 """catalog/pictures.py: pictures by their offset, and a check that neither MXNet nor a cut-off JPEG gets past."""
 
+import copy
+
 import bson
-import cv2
 import numpy as np
 import pytest
 
 import cli
 from catalog import pictures
-from catalog.pictures import DecodeCheck, iter_pictures
+from catalog.pictures import PictureCheck, iter_pictures
+from drawn_pictures import BASELINE, OTHERS, PLAIN_JPEGS, PROGRESSIVE, UNUSUAL_JPEGS, saved, segment, with_segments
 from engines.mxnet.library import mx
-from tiny_catalogs import indexed, jpeg, product, products, write
+from loading.formats import KINDS, PLAIN_JPEG
+from loading.pixels import BadPictureError, decoded
+from tiny_catalogs import indexed, jpeg, product, products, with_huge_sides, write
 
-PIXELS = cv2.resize(np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8), (64, 48))
-
-
-def encoded(suffix: str, *options: int) -> bytes:
-    return cv2.imencode(suffix, PIXELS, options)[1].tobytes()
-
-
-BASELINE = encoded(".jpg")
-PROGRESSIVE = encoded(".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
-RESTARTS = encoded(".jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
-COMMENT = BASELINE[:2] + b"\xff\xfe\x00\x06\xff\xd9\xff\xda" + BASELINE[2:]
-GOOD = {
-    "baseline": BASELINE,
-    "progressive": PROGRESSIVE,
-    "with restarts": RESTARTS,
-    "with markers inside a comment": COMMENT,
-    "with bytes after the end": BASELINE + b"more",
-    "of another quality": encoded(".jpg", cv2.IMWRITE_JPEG_QUALITY, 20),
-    "gray": cv2.imencode(".jpg", PIXELS[:, :, 0])[1].tobytes(),
-    "PNG": encoded(".png"),
-    "BMP": encoded(".bmp"),
-    "TIFF": encoded(".tiff"),
-}
+RESTARTS = PLAIN_JPEGS["with restarts"]
+COMMENT = PLAIN_JPEGS["with a comment that looks like markers"]
+GOOD = (
+    {name: ("JPEG", picture) for name, picture in PLAIN_JPEGS.items()}
+    | {name: ("unusual JPEG", picture) for name, picture in UNUSUAL_JPEGS.items()}
+    | OTHERS
+)
 BAD = {
     "empty": b"",
     "a text": b"no picture at all",
@@ -48,58 +36,95 @@ BAD = {
     "with restarts, half": RESTARTS[: len(RESTARTS) // 2],
     "with an end marker in a comment, half": COMMENT[: len(COMMENT) // 2],
     "filled up with zeros": BASELINE[: len(BASELINE) // 2] + bytes(len(BASELINE) // 2),
-    "PNG, half": encoded(".png")[:2000],
-    "WebP": encoded(".webp"),
-    "PPM": encoded(".ppm"),
+    "PNG, half": saved("PNG")[:2000],
+    "PPM": b"P6\n2 1\n255\nabcdef",
     "header without tables": BASELINE[:2] + BASELINE[BASELINE.index(b"\xff\xc0") :],
-    "sides beyond limits": encoded(".bmp")[:18] + b"\xff\xff\xff\x7f" * 2 + encoded(".bmp")[26:],
-}  # fmt: skip
+    "without a frame": BASELINE.replace(b"\xff\xc0", b"\xff\xe3"),
+    "more pixels than possible": with_huge_sides(BASELINE),
+    "of 12 bits": BASELINE.replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"),
+}
 
 
-@pytest.fixture(params=["first", "after good ones"])
-def check(request) -> DecodeCheck:
-    """A check, fresh or with the headers of good pictures learnt."""
-    check = DecodeCheck()
-    if request.param == "after good ones":
-        assert [check.fault(picture) for picture in GOOD.values()] == [None] * len(GOOD)
+@pytest.fixture(scope="module")
+def experienced() -> PictureCheck:
+    """A check that has learnt the headers of good pictures."""
+    check = PictureCheck()
+    for kind, picture in GOOD.values():
+        assert KINDS[check.kind(picture)] == kind
     return check
 
 
+@pytest.fixture(params=["first", "after good ones"])
+def check(request, experienced) -> PictureCheck:
+    return PictureCheck() if request.param == "first" else copy.deepcopy(experienced)
+
+
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_picture_passes_and_mxnet_decodes_it(check, name):
-    assert check.fault(GOOD[name]) is None
-    assert mx.image.imdecode(GOOD[name]).shape == PIXELS.shape
+def test_a_good_picture_passes_whatever_came_before(check, name):
+    kind, picture = GOOD[name]
+    assert KINDS[check.kind(picture)] == kind
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_picture_is_found(check, name):
-    assert check.fault(BAD[name])
+    with pytest.raises(BadPictureError):
+        check.kind(BAD[name])
 
 
 def test_every_cut_of_a_jpeg_is_found(check):
     for stop in range(len(BASELINE)):
-        assert check.fault(BASELINE[:stop]), stop
+        with pytest.raises(BadPictureError):
+            check.kind(BASELINE[:stop])
 
 
-def test_whatever_a_damaged_picture_passes_with_mxnet_decodes_too(check):
+def test_a_damaged_jpeg_that_passes_for_plain_has_the_same_pixels_in_mxnet(check):
     rng = np.random.default_rng(3)
     passed = 0
     for _ in range(400):
         damaged = bytearray(BASELINE)
         for place in rng.integers(0, len(damaged), rng.integers(1, 4)):
             damaged[place] = rng.integers(0, 256)
-        if check.fault(bytes(damaged)) is None:
+        try:
+            kind = check.kind(bytes(damaged))
+        except BadPictureError:
+            continue
+        if kind == PLAIN_JPEG:
             passed += 1
-            assert mx.image.imdecode(bytes(damaged)).size
+            np.testing.assert_array_equal(mx.image.imdecode(bytes(damaged)).asnumpy(), decoded(bytes(damaged)))
     assert 0 < passed < 400
 
 
+def watched(monkeypatch) -> list[bytes]:
+    """The pictures that a check decodes from now on."""
+    seen = []
+    monkeypatch.setattr(pictures, "decoded_whole", lambda picture: seen.append(picture) or decoded(picture))
+    return seen
+
+
 def test_pictures_alike_are_decoded_once(monkeypatch):
-    decoded = []
-    monkeypatch.setattr(pictures, "decoded", lambda picture: decoded.append(picture) or PIXELS)
-    check = DecodeCheck()
-    assert not any(check.fault(jpeg(3 * number)) for number in range(20))
-    assert len(decoded) == 1
+    seen, check = watched(monkeypatch), PictureCheck()
+    assert not any(check.kind(jpeg(3 * number)) for number in range(20))
+    assert len(seen) == 1
+
+
+def test_what_a_camera_writes_of_itself_makes_no_picture_another_one(monkeypatch):
+    seen, check = watched(monkeypatch), PictureCheck()
+    rng = np.random.default_rng(1)
+    for number in range(20):
+        exif = segment(b"Exif\0\0" + rng.bytes(30_000).replace(b"\x12\x01", b"").replace(b"\x01\x12", b""))
+        note = segment(b"number %d" % number * 3000, b"\xff\xfe")
+        profile = segment(rng.bytes(30_000), b"\xff\xe2")
+        assert check.kind(with_segments(exif, note, profile)) == PLAIN_JPEG
+    assert len(seen) == 1
+
+
+def test_a_check_remembers_no_more_headers_than_it_has_room_for(monkeypatch):
+    monkeypatch.setattr(pictures, "KNOWN_HEADERS", 5)
+    check = PictureCheck()
+    for quality in range(30, 60):
+        assert check.kind(saved("JPEG", quality=quality)) == PLAIN_JPEG
+        assert len(check._plain_headers) <= 5
+    assert len(check._latest_header) < 700
 
 
 @pytest.mark.parametrize("rows_at_a_time", [1, 7, 256])

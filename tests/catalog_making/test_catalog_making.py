@@ -1,4 +1,4 @@
-"""The rooms of make_catalog.py: formats by content, layouts by numbers, ids by names, pictures made square."""
+"""The rooms of make_catalog.py: layouts by numbers, ids by names, pictures made square."""
 
 import os
 import struct
@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 
 import cli
-from catalog_making import formats
 from catalog_making.lists import products_of_table
-from catalog_making.pictures import MOST_PIXELS, catalog_picture, centre_square, white_behind
+from catalog_making.pictures import catalog_picture, centre_square
 from catalog_making.products import Product, check_ids, product_id
 from catalog_making.trees import Layout, layout_like, products_of_tree, recognized_layout
 
-KINDS = {".jpg": "JPEG", ".png": "PNG", ".gif": "GIF", ".tiff": "TIFF", ".bmp": "BMP", ".webp": "WebP", ".avif": "AVIF"}
+SUFFIXES = (".jpg", ".png", ".gif", ".tiff", ".bmp", ".webp", ".avif")
 FOLDERS, PICTURES = Layout.FOLDERS, Layout.PICTURES
 
 
@@ -43,52 +42,6 @@ def png(picture: np.ndarray, *chunks: bytes) -> bytes:
 
 def exif(orientation: int) -> bytes:
     return chunk(b"eXIf", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHI", orientation, 0, 0))
-
-
-@pytest.mark.parametrize("suffix", KINDS)
-def test_a_format_and_its_size_are_told_by_content(suffix):
-    content = encoded(suffix)
-    assert formats.format_of(content[: formats.HEAD]) == KINDS[suffix]
-    assert formats.pixels_of(content, KINDS[suffix]) == 30 * 40
-
-
-@pytest.mark.parametrize("options", [(cv2.IMWRITE_WEBP_QUALITY, 101), (cv2.IMWRITE_WEBP_QUALITY, 50)])
-@pytest.mark.parametrize("channels", [3, 4])
-def test_every_kind_of_webp_says_its_size(options, channels):
-    picture = np.random.default_rng(0).integers(0, 256, (30, 40, channels), np.uint8)
-    assert formats.pixels_of(cv2.imencode(".webp", picture, options)[1].tobytes(), "WebP") == 30 * 40
-
-
-@pytest.mark.parametrize(
-    ("head", "expected"),
-    [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "HEIC"),
-        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0isommp41", None),
-        (b"BMW prices", None),
-        (b"BM", None),
-        (b"RIFF\0\0\0\0WAVE", None),
-        (b"GIF", None),
-        (b"<html>", None),
-        (b"\0\0\0\x0cjP  \r\n\x87\n", None),
-        (b"#?RADIANCE\n", None),
-        (b"", None),
-    ],
-)
-def test_what_only_looks_like_a_picture_is_none(head, expected):
-    assert formats.format_of(head) == expected
-
-
-@pytest.mark.parametrize("kind", KINDS.values())
-def test_a_header_that_is_cut_or_damaged_says_no_size_and_ends_nothing(kind):
-    content = encoded(next(suffix for suffix, name in KINDS.items() if name == kind))
-    rng = np.random.default_rng(1)
-    for size in range(16, min(len(content), 300)):
-        assert formats.pixels_of(content[:size], kind) >= 0
-        damaged = np.frombuffer(content, np.uint8).copy()
-        damaged[rng.integers(4, len(damaged), 9)] = rng.integers(0, 256, 9)
-        assert formats.pixels_of(damaged.tobytes(), kind) >= 0
 
 
 def tree(*folders: tuple[str, int]) -> list[Path]:
@@ -235,12 +188,12 @@ def test_a_180x180_jpeg_goes_in_untouched_and_any_other_becomes_one(tmp_path):
     untouched = tmp_path / "a.jpg"
     untouched.write_bytes(encoded(".jpg", 180, 180))
     assert catalog_picture(untouched) == untouched.read_bytes()
-    for suffix in KINDS:
+    for suffix in SUFFIXES:
         for height, width in ((181, 180), (60, 400), (1, 1), (180, 180)):
             path = tmp_path / f"b{suffix}"
             path.write_bytes(encoded(suffix, height, width))
             content = catalog_picture(path)
-            assert formats.format_of(content) == "JPEG"
+            assert content.startswith(b"\xff\xd8\xff")
             assert decoded(content).shape == (180, 180, 3)
 
 
@@ -310,25 +263,22 @@ def test_a_file_of_far_too_many_bytes_is_not_read(tmp_path):
         catalog_picture(path)
 
 
-def test_opaque_pixels_stay_as_they_are():
-    picture = np.full((4, 6, 3), 9, np.uint8)
-    for stored in (np.full((4, 6), 9, np.uint8), picture.copy(), np.dstack([picture, np.full((4, 6), 255, np.uint8)])):
-        assert (white_behind(picture.copy(), stored) == picture).all()
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
-        (b"<html>404</html>", "its content is none of a kind that is taken"),
+        (b"", "the picture is empty"),
+        (b"<html>404</html>", "the picture has no format that is taken"),
         (encoded(".jpg")[:-200], "the JPEG is cut off"),
         (encoded(".jpg")[:40], "the JPEG is cut off"),
-        (encoded(".png")[:60], "the PNG is cut off"),
-        (encoded(".png")[:33] + b"\x7f\xff\xff\xff" + encoded(".png")[37:], "the PNG is cut off"),
-        (encoded(".png").replace(b"IDAT", b"IDAD"), r"cannot be decoded as a picture \(PNG\)"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC, which cannot be decoded here; convert it to JPEG"),
-        (png(np.zeros((1, 1), np.uint8))[:16] + struct.pack(">II", 20_000, 20_000), "400,000,000 pixels"),
-        (b"GIF89a" + struct.pack("<HH", 65_535, 65_535), "4,294,836,225 pixels"),
+        (encoded(".png")[:60], "the PNG does not decode"),
+        (encoded(".png").replace(b"IDAT", b"IDAD"), "the PNG does not decode"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC is not taken; convert it to JPEG"),
+        (
+            png(np.zeros((1, 1), np.uint8))[:12]
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0))[4:]
+            + chunk(b"IDAT", b""),
+            "more than 100,000,000 pixels",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_with_the_reason(tmp_path, content, message):
@@ -337,4 +287,3 @@ def test_what_cannot_be_used_is_named_with_the_reason(tmp_path, content, message
     with pytest.raises(cli.UserError, match=message) as error:
         catalog_picture(path)
     assert str(error.value).startswith(f"{tmp_path}/a\\nb.jpg: ")
-    assert MOST_PIXELS < 400_000_000

@@ -38,7 +38,7 @@ import label_categories
 import pack_records
 import split_catalog
 from catalog.index import read_index
-from catalog.pictures import iter_pictures
+from catalog.pictures import PictureCheck, iter_pictures
 from tiny_catalogs import files_below, jpeg, product, products
 
 PATIENCE = 10  # seconds for one catalog
@@ -200,8 +200,9 @@ def check_index(source: Path, index_path: Path) -> None:
 
 def index_here(path: Path, groups: list[np.ndarray], _: int):
     """In place of index_catalog's processes: forking for each catalog would take most of the time."""
+    check = PictureCheck()
     for documents in groups:
-        rows, rejects = index_catalog.index_documents(path, documents)
+        rows, rejects = index_catalog.index_documents(path, documents, check)
         yield rows.tobytes(), rejects
 
 

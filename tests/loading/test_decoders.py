@@ -45,9 +45,8 @@ def test_pictures_are_read_in_their_order_whatever_the_batches_and_the_decoders(
             is_decoded += decoded_of_batch.tolist()
     assert set(np.flatnonzero(~np.array(is_decoded))) == UNDECODABLE
     assert len(pixels) == len(PICTURES)
-    for planes, picture in zip(pixels, PICTURES, strict=True):
-        found = decoded(picture)
-        expected = np.zeros((SIZE, SIZE, 3)) if found is None else cropped(found, CROP)
+    for number, (planes, picture) in enumerate(zip(pixels, PICTURES, strict=True)):
+        expected = np.zeros((SIZE, SIZE, 3)) if number in UNDECODABLE else cropped(decoded(picture), CROP)
         np.testing.assert_array_equal(planes.transpose(1, 2, 0), expected)
 
 

@@ -103,10 +103,10 @@ def test_each_bad_file_of_a_catalog_is_named_with_the_position(catalog):
 def test_products_that_were_left_out_stop_a_run_that_may_not_leave_them_out(catalog):
     write(catalog / "train.bson", [product(number, pictures=number != 2) for number in range(1, 9)])
     index = indexes_of(catalog)[0].files["index"]
-    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "--", index)
+    status, output = run_anyhow(catalog, "--config", "on_bad_product=skip", "most_bad_products=0.2", "--", index)
     assert status == 0, output
     [error] = run(catalog, "submit")
-    assert re.search(r"train-[0-9a-f]{10}\.rejects\.csv: 1 bad product was left out", error)
+    assert re.search(r"train-[0-9a-f]{10}\.rejects\.csv: 1 bad product or picture was left out", error)
     assert "product_id 2" in error
     assert "on_bad_product: skip" in error
 

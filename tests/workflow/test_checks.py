@@ -47,7 +47,9 @@ def test_products_that_were_left_out_of_an_index_that_stays_end_a_run(made):
     rejects = Path(index.files["rejects"])
     rejects.parent.mkdir(parents=True)
     rejects.write_text("product_id,reason\n7,no picture\n")
-    with pytest.raises(cli.UserError, match="1 bad product was left out, first product_id 7; reason no picture"):
+    with pytest.raises(
+        cli.UserError, match="1 bad product or picture was left out, first product_id 7; reason no picture"
+    ):
         checks.check_rejects(made, set())
     checks.check_rejects(made, {index})
     made.config["on_bad_product"] = "skip"

@@ -288,7 +288,7 @@ def test_the_report_follows_what_it_shows(results):
         {"prediction": {"threads": 2, "gpus": 1, "batch_size": 32}},
         {"models": {"M01": {"gpus": 8}}},
         {"networks": {"resnext-101-64x4d": {"published_images_per_second": 9.0}}},
-        {"on_bad_product": "skip"},
+        {"on_bad_product": "skip", "most_bad_products": 0.5},
     ],
 )
 def test_what_determines_no_content_is_free(results, change):

@@ -142,9 +142,10 @@ def _batches(
     def load(positions: np.ndarray, own: list[Change], pictures: np.ndarray, labels: np.ndarray) -> None:
         for number, (position, change) in enumerate(zip(positions.tolist(), own, strict=True)):
             labels[number], picture = file.read(position)
-            decoded = pixels.decoded(picture)
-            if decoded is None:
-                raise file.fault(position, "the picture does not decode")
+            try:
+                decoded = pixels.decoded(picture)
+            except pixels.BadPictureError as fault:
+                raise file.fault(position, str(fault)) from None
             pictures[number] = change(pixels.resized(decoded, resize))
 
     def start(pool: ThreadPoolExecutor, batch: int) -> tuple[Batch, list[Future]]:
@@ -157,7 +158,6 @@ def _batches(
             for block in blocks
         ]
 
-    cv2.setNumThreads(1)  # the threads below are enough
     with contextlib.ExitStack() as stack:
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
