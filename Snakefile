@@ -33,8 +33,10 @@ configfile: str(BASE / "config.yaml")
 include: "rules/common.smk"
 
 
-# Where jobs run under --sdm apptainer (docs/cluster.md); without that option nothing looks for it.
-container: str(IMAGE)
+# Where jobs run under --sdm apptainer (docs/cluster.md). Snakemake refuses an image below a folder with a space in its name.
+if checks.runs_in_containers(workflow.deployment_settings):
+
+    container: str(IMAGE)
 
 
 include: "rules/resources.smk"
@@ -67,3 +69,7 @@ for part in artifacts.target_names(config)[1:]:
 
 onsuccess:
     handler.finish(workflow)
+
+
+onerror:
+    handler.record(workflow)

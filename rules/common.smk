@@ -22,10 +22,8 @@ def or_end(function, *arguments):
     """What a function returns; its fault ends the workflow with one line."""
     try:
         return function(*arguments)
-    except cli.UserError as error:
-        sys.exit(cli.fail(str(error)))
-    except OSError as error:
-        sys.exit(cli.fail(f"{error.filename}: {error.strerror}"))
+    except (cli.UserError, OSError) as error:
+        sys.exit(cli.fail(cli.words(error)))
 
 
 config = or_end(overlays.of_workflow, workflow, config, BASE)
@@ -71,8 +69,8 @@ def benchmarks(path):
 
 
 def mxnet_env(gpus):
-    """The conda environment of a rule whose jobs use these numbers of GPUs."""
-    return f"../envs/mxnet-{'cu112' if any(gpus) else 'cpu'}.yaml"
+    """The conda environment of a job that uses this number of GPUs."""
+    return f"../envs/mxnet-{'cu112' if gpus else 'cpu'}.yaml"
 
 
 # Look-ups: what this configuration leads to, and which of it this run makes.
@@ -146,8 +144,8 @@ def take_over():
     or_end(checks.check_image, IMAGE, workflow.deployment_settings)
     for check in (checks.check_rejects, checks.check_pretrained_weights):
         or_end(check, made(), asked)
-    if "gpu" in workflow.resource_settings.resources:
-        or_end(checks.check_gpus, config, asked, workflow.global_resources["gpu"].value)
+    if workflow.local_exec:
+        or_end(checks.check_gpus, config, asked, getattr(workflow.global_resources.get("gpu"), "value", None))
     lock = or_end(drivers.become, workflow, folder, asked)
     shell._process_args["pass_fds"] = (*shell._process_args.get("pass_fds", ()), lock)  # its jobs hold it, too
     or_end(published.prepare, folder, made(), asked)

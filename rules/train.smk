@@ -57,7 +57,7 @@ rule train_epochs:
         runtime=minutes("train_epochs"),
         mem_mb=memory("train_epochs"),
     conda:
-        mxnet_env(model["gpus"] for model in MODELS.values())
+        lambda wildcards: mxnet_env(MODELS[wildcards.model]["gpus"])
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:

@@ -58,12 +58,8 @@ def run(main: Callable[[], None]) -> NoReturn:
     signal.signal(signal.SIGINT, _end)
     try:
         main()
-    except UserError as error:
-        sys.exit(fail(str(error), may_pass(error)))
-    except OSError as error:
-        named = error.filename is not None
-        text = f"{error.filename}: {error.strerror}" if named else error.strerror or str(error)
-        sys.exit(fail(text, may_pass(error)))
+    except (UserError, OSError) as error:
+        sys.exit(fail(words(error), may_pass(error)))
     except MemoryError as error:
         sys.exit(fail(f"memory has run out: {error}".removesuffix(": "), passes=True))
     # All is written: while libraries end, a signal no longer makes a failure of it.
@@ -76,6 +72,13 @@ def _end(number: int, _: object) -> NoReturn:
     # What the signal found half made, such as a progress bar, may not be able to end: no news for the user.
     sys.unraisablehook = lambda _: None
     sys.exit(128 + number)
+
+
+def words(error: UserError | OSError) -> str:
+    """What an error says to a user."""
+    if isinstance(error, UserError) or not error.strerror:
+        return str(error)
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
 
 
 def may_pass(error: BaseException | None) -> bool:

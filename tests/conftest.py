@@ -3,6 +3,8 @@
 import copy
 import fcntl
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -38,4 +40,15 @@ def finished_workflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run = snakemake(folder, "--show-failed-logs")
             assert run.returncode == 0, run.stdout + run.stderr
             lock.write("finished")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gpu_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the stand-in of NVIDIA's driver on a machine with two GPUs."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler for the stand-in of NVIDIA's driver")
+    folder = tmp_path_factory.mktemp("driver")
+    source = Path(__file__).with_name("driver_of_two_gpus.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "libcuda.so.1", source], check=True)
     return folder

@@ -3,6 +3,7 @@
 import ast
 import functools
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from checkout import ROOT, SCRIPTS
+from tiny_workflow import OVERLAY
 from workflow import sources
 
 ENGINES = SCRIPTS / "engines"
@@ -138,6 +140,17 @@ def installed(environment: Path) -> set[str]:
     """Packages of a virtual environment; a new one has setuptools under Python 3.11."""
     command = [environment / "bin/pip", "list", "--format=freeze"]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_a_model_on_the_cpu_needs_no_environment_for_gpus_beside_one_that_has_some(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(yaml.safe_dump({"results": str(tmp_path), "models": {"M09": {"gpus": 2}}}))
+    command = [sys.executable, ROOT / "tests/runs/list_environments.py", "--configfile", OVERLAY, overlay]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["train_epochs M09"] == "mxnet-cu112"
+    assert found["train_epochs M10"] == found["predict_images M09"] == "mxnet-cpu"
 
 
 def test_rules_before_training_need_no_mxnet():

@@ -1,10 +1,8 @@
 """Each job computes on GPUs of its own. The driver is a stand-in with two GPUs; who takes which is real."""
 
-import shutil
 import subprocess
 import sys
 import uuid
-from pathlib import Path
 
 import pytest
 import yaml
@@ -22,20 +20,10 @@ input()
 OVERLAY = ROOT / "tests/runs/overlay.yaml"
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory) -> Path:
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler for the stand-in of NVIDIA's driver")
-    folder = tmp_path_factory.mktemp("driver")
-    source = Path(__file__).with_name("driver_of_two_gpus.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", folder / "libcuda.so.1", source], check=True)
-    return folder
-
-
 @pytest.fixture
-def machine(driver, monkeypatch) -> None:
+def machine(gpu_driver, monkeypatch) -> None:
     """A machine with two GPUs, for this process's children."""
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(driver))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(gpu_driver))
     monkeypatch.setenv("SHELFMARK_TEST", uuid.uuid4().hex[:8])
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -171,8 +171,7 @@ class Decoders:
                 self._free[number].acquire()
                 socket.send(self._fill(block, pictures).tobytes())
         except (cli.UserError, OSError) as error:
-            text = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            socket.send_multipart([b"", text.encode(), b"passes" if cli.may_pass(error) else b""])
+            socket.send_multipart([b"", cli.words(error).encode(), b"passes" if cli.may_pass(error) else b""])
         # If this process ended now, messages for which the receiver has no room yet would be lost: the parent ends it.
         signal.pause()
 

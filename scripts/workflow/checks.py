@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import cli
+import gpus
 from workflow import catalogs, options
 from workflow.artifact import Artifact
 from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
+
+
+def runs_in_containers(settings) -> bool:
+    """Whether jobs run in a container image, by Snakemake's settings of a deployment."""
+    return "apptainer" in map(str, settings.deployment_method)
 
 
 def check_image(image: Path, settings) -> None:
@@ -19,7 +25,7 @@ def check_image(image: Path, settings) -> None:
     Raises:
         cli.UserError: names the image.
     """
-    if "apptainer" in map(str, settings.deployment_method) and not image.exists():
+    if runs_in_containers(settings) and not image.exists():
         raise cli.UserError(f"{image}: no such file; build it as docs/cluster.md says, or run without --sdm apptainer")
 
 
@@ -57,17 +63,21 @@ def missing_checkpoints(made: Artifacts, planned: set[Artifact]) -> dict[Path, l
     return found
 
 
-def check_gpus(config: dict, planned: set[Artifact], available: int) -> None:
-    """Refuse a run whose jobs ask for more GPUs than it has: Snakemake would give them fewer and say nothing.
+def check_gpus(config: dict, planned: set[Artifact], granted: int | None) -> None:
+    """Refuse a run on this machine whose jobs ask for more GPUs than it has; Snakemake would start them all the same.
 
     Args:
-        available: GPUs of the run.
+        granted: GPUs that Snakemake may give to jobs at once; None: all that are visible.
 
     Raises:
         cli.UserError: names the keys of the configuration that ask for too many.
     """
     asked = gpus_asked(config, planned)
-    short = [key for key, gpus in asked.items() if gpus > available]
+    if not any(asked.values()):
+        return
+    visible = len(gpus.visible())
+    available = visible if granted is None else min(granted, visible)
+    short = [key for key, count in asked.items() if count > available]
     if short:
         keys = ", ".join(short)
         raise cli.UserError(

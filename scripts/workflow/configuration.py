@@ -45,6 +45,8 @@ def complete(config: dict, schema_path: Path) -> dict:
     check_networks(config["networks"])
     check_names(config)
     check_training(config)
+    if set("{}") & set(config["results"]):
+        raise cli.UserError("config: results: { and } are Snakemake's, for wildcards; take another name for the folder")
     config["results"] = os.path.normpath(config["results"])
     if "generate_catalog" in config:
         config["catalog"] = data.drawn_folder(config)
@@ -122,12 +124,17 @@ def _inner_widths(network: dict) -> list[int]:
 
 
 def check_training(config: dict) -> None:
-    """Check what a phase and a picture's sizes have to do with one another.
+    """Check what GPUs and batches, a phase's keys, and a picture's sizes have to do with one another.
 
     Raises:
         cli.UserError: the first fault, with the path of its key.
     """
     for name, model in config["models"].items():
+        if model["gpus"] and model["batch_size"] % model["gpus"]:
+            raise cli.UserError(
+                f"config: models.{name}.batch_size: {model['gpus']} GPUs cannot share a batch of {model['batch_size']};"
+                " choose a multiple of gpus"
+            )
         for number, phase in enumerate(model["phases"]):
             if "weight_decay" in phase and phase["optimizer"] in ("adam", "nadam"):
                 raise cli.UserError(

@@ -84,9 +84,12 @@ class Workplace:
         )
 
     def local(self, *arguments: str) -> None:
-        """Run on this machine, without SLURM, to the end."""
+        """Run on this machine, without SLURM and GPUs, to the end; what is computed is the same."""
+        without = {"prediction": {"gpus": 0}, "models": {model: {"gpus": 0} for model in self.made.config["models"]}}
+        overlay = self.folder / "without-gpus.yaml"
+        overlay.write_text(yaml.safe_dump(without))
         with (self.folder / "local.log").open("w") as log:
-            driver = self._run("--cores", "2", *arguments, stdout=log, stderr=log)
+            driver = self._run(overlay, "--cores", "2", *arguments, stdout=log, stderr=log)
         assert driver.wait() == 0, (self.folder / "local.log").read_text()[-3000:]
 
     def driver(self, *arguments: str) -> subprocess.Popen:
@@ -147,6 +150,14 @@ def reference(workplace) -> Workplace:
     """The demo, run on this machine."""
     place = workplace("reference")
     place.local()
+    return place
+
+
+@pytest.fixture(scope="session")
+def failing(workplace) -> Workplace:
+    """Records of the demo, for jobs that fail."""
+    place = workplace("failing")
+    place.local("--", "records")
     return place
 
 

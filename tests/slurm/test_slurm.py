@@ -1,13 +1,18 @@
 """The workflow on a real SLURM: the same results, the requests that arrive, and what accidents cost."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
+import uuid
 
 import cluster as slurm
 import pytest
+import yaml
 
+from checkout import ROOT
 from workflow.image_sets import TEST
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
@@ -188,31 +193,90 @@ def test_a_driver_of_other_results_leaves_the_jobs_of_these_alone(cluster, untra
     assert list(found.values()) == list(expected.values())
 
 
-def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, workplace):
+TAKER = """
+import sys, time
+import cli, gpus
+def main():
+    granted = gpus.os.environ["CUDA_VISIBLE_DEVICES"]
+    gpus.take(gpus.visible(), int(sys.argv[1]))
+    print(granted, gpus.os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+    input()
+cli.run(main)
+"""
+
+
+@pytest.fixture
+def taker(cluster, gpu_driver, monkeypatch):
+    """Starts jobs on a node that are granted two GPUs, take so many of them, and hold them until told to end."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(gpu_driver))
+    monkeypatch.setenv("SHELFMARK_TEST", uuid.uuid4().hex[:8])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"))
+    request = ["srun", "--partition=gpu", "--nodelist=node1", "--gpus=2", "--mem=1G", sys.executable, "-c", TAKER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as jobs:
+        yield lambda wanted: jobs.enter_context(subprocess.Popen([*request, str(wanted)], **pipes))
+
+
+def test_jobs_take_the_gpus_that_they_ask_for_of_those_that_slurm_granted_them_and_no_others(taker):
+    """NVIDIA's driver is a stand-in; SLURM's grants are real."""
+    jobs = [taker(2), taker(1), taker(0)]
+    granted, taken = zip(*(job.stdout.readline().rstrip("\n").split(" ") for job in jobs), strict=True)
+    assert sorted(",".join(granted).split(",")) == ["0", "1", "2", "3", "4", "5"]
+    assert taken == (granted[0], granted[1].partition(",")[0], "")
+    _, errors = taker(3).communicate(timeout=60)
+    assert "error: 3 GPUs are asked for, 2 are visible on " in errors
+    for job in jobs:
+        job.communicate("\n")
+
+
+def test_a_fault_that_stays_is_met_once_and_a_killed_job_runs_again(cluster, failing, tmp_path):
+    """Jobs whose GPUs are not there, whose loss diverges, and whose program the kernel ends."""
+    place, target = failing, failing.epoch("M10", 1)
+    (place.folder / "journal").write_text("")
+    (place.folder / "asks-for-gpus").touch()
+    assert place.driver("--", target).wait(300) == 1
+    (place.folder / "asks-for-gpus").unlink()
+    assert place.log().splitlines()[-1].startswith("error: 2 GPUs are asked for, but MXNet for GPUs is not installed")
+    assert len(place.journal("start", "train_epochs-M10-1")) == 1
+
+    overlay = tmp_path / "rate.yaml"
+    phases = [{"optimizer": "adam", "schedule": [{"learning_rate": 1e30, "epochs": 1}]}]
+    overlay.write_text(yaml.safe_dump({"models": {"M10": {"phases": phases}}}))
+    diverging = type(place)(place.folder, place.site, overlay)
+    assert diverging.driver("--", diverging.epoch("M10", 1)).wait(300) == 1
+    assert place.log().splitlines()[-1].startswith("error: epoch 1, batch ")
+    assert len(place.journal("start", "train_epochs-M10-1")) == 2
+    assert "attempt 1 of 3" not in place.log()
+
+    (place.folder / "kill-train_epochs-M10-1").touch()
+    place.finish(place.driver("--", target))
+    assert "Train M10, epoch 0001: attempt 1 of 3 failed, it runs again (" in place.log()
+    assert [line[3] for line in place.journal("end", "train_epochs-M10-1")] == ["2", "2", "137", "0"]
+
+
+def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, failing):
     """Of a job that has its own line, and of a group that SLURM ended in the midst of its batches."""
-    place = workplace("failing")
-    place.local("--", "records")
-    epoch, index = place.made.models.epochs["M10"][0], place.made.data.index["train"]
-    place.hold("train_epochs-M10-1")
+    place = failing
+    epoch, index = place.made.models.epochs["M09"][0], place.made.data.index["train"]
+    place.hold("train_epochs-M09-1")
     driver = place.driver("--retries", "0", "--", epoch.files["params"])
     subprocess.run(
-        ["scontrol", "update", f"JobId={place.wait_for_hold('train_epochs-M10-1')}", "EndTime=now+1"], check=True
+        ["scontrol", "update", f"JobId={place.wait_for_hold('train_epochs-M09-1')}", "EndTime=now+1"], check=True
     )
     assert driver.wait(120) == 1
     head, line = place.log().splitlines()[-2:]
-    log = f"results/demo/logs/train_epochs/M10-0001-{epoch.digest}.log"
-    assert head.startswith(f"failed: Train M10, epoch 0001; log: {log}; SLURM's log: ")
+    log = f"results/demo/logs/train_epochs/M09-0001-{epoch.digest}.log"
+    assert head.startswith(f"failed: Train M09, epoch 0001; log: {log}; SLURM's log: ")
     assert line.startswith("error: SLURM ended it: time limit")
 
     [catalog] = index.sources["catalog"]
     (place.folder / index.files["index"]).unlink()
+    (place.folder / "journal").write_text("")
     os.truncate(place.folder / catalog, 100_000)
     driver = place.driver("--", index.files["index"])
     assert driver.wait(300) == 1
-    *_, first, second, count, head, line = place.log().splitlines()
-    again = f"failed, it runs again ({catalog}: byte "
-    assert first.startswith(f"Index the pictures of {catalog}: attempt 1 of 3 {again}")
-    assert second.startswith(f"Index the pictures of {catalog}: attempt 2 of 3 {again}")
+    *_, count, head, line = place.log().splitlines()
+    assert len(place.journal("start", "index_catalog")) == 1
     assert count.startswith("1 job failed, ")
     assert head.startswith(f"failed: Index the pictures of {catalog}; log: results/demo/logs/")
     assert line.startswith(f"error: {catalog}: byte ")

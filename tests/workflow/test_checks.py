@@ -56,7 +56,8 @@ def test_products_that_were_left_out_of_an_index_that_stays_end_a_run(made):
     checks.check_rejects(made, set())
 
 
-def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run(made):
+def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run(made, monkeypatch):
+    monkeypatch.setattr(checks.gpus, "visible", lambda: ["a GPU"] * 3)
     config = made.config
     epochs = made.models.epochs
     config["models"]["M01"]["gpus"], config["prediction"]["gpus"] = 2, 1
@@ -66,6 +67,10 @@ def test_keys_that_ask_for_more_gpus_than_there_are_end_a_run(made):
     ):
         checks.check_gpus(config, planned, 2)
     checks.check_gpus(config, {epochs["M01"][0]}, 2)
+    with pytest.raises(cli.UserError, match=r"^models\.M02\.gpus: jobs ask for up to 4 GPUs, there are 3"):
+        checks.check_gpus(config, {epochs["M01"][0], epochs["M02"][0]}, None)
     prediction = next(shard for shards in made.answers.predictions.values() for shard in shards)
     with pytest.raises(cli.UserError, match=r"^prediction\.gpus: jobs ask for up to 1"):
         checks.check_gpus(config, {prediction}, 0)
+    config["prediction"]["gpus"] = 0
+    checks.check_gpus(config, {prediction}, 0)

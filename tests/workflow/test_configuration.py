@@ -46,6 +46,8 @@ def test_the_published_configuration_is_right(config):
         (lambda c: c["networks"]["dpn-92"].update(groups=36), r"networks\.dpn-92\.groups: 36 .* the 96 channels"),
         (lambda c: c["networks"]["resnext-101-32x4d"].update(width=0.1), r"groups: 32 groups .* the 25 channels"),
         (lambda c: c["networks"]["resnext-101-32x4d"].update(width=1e-4), "groups: 32 groups .* the 0 channels"),
+        (lambda c: c.update(results="{a}"), "config: results: { and } are Snakemake's"),
+        (lambda c: c["models"]["M05"].update(gpus=3), r"models\.M05\.batch_size: 3 GPUs cannot share a batch of 512"),
         (
             lambda c: c["models"]["M02"]["phases"][0].update(weight_decay=0.1),
             r"phases\.0\.weight_decay: adam takes none",

@@ -21,6 +21,7 @@ def take(count: int) -> list[torch.device]:
             does not start.
     """
     if not count:
+        gpus.take([], 0)
         return [CPU]
     if torch.version.cuda is None:
         raise cli.UserError(

@@ -1,5 +1,6 @@
 """Programs compute on GPUs that MXNet has kernels for, and on the CPU only where that was asked for."""
 
+import uuid
 from types import SimpleNamespace
 
 import pytest
@@ -29,7 +30,8 @@ def mxnet_for_gpus(monkeypatch):
 
 @pytest.mark.usefixtures("mxnet_for_gpus")
 def test_as_many_gpus_as_asked_for_are_used(monkeypatch):
-    monkeypatch.setattr(devices.gpus, "visible", lambda: [Gpu(f"test_devices-{n}", 7, 0, "V100") for n in range(2)])
+    free = [Gpu(uuid.uuid4().hex, 7, 0, "V100") for _ in range(2)]
+    monkeypatch.setattr(devices.gpus, "visible", lambda: free)
     assert devices.contexts(2) == [mx.gpu(0), mx.gpu(1)]
 
 
