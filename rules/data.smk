@@ -18,7 +18,7 @@ rule generate_catalog:
         f"python {SCRIPTS}/generate_catalog.py"
         " --train-products {params.size[train_products]}"
         " --test-products {params.size[test_products]} --seed {params.size[seed]}"
-        " --output-folder $(dirname {output.train:q}) 2> {log:q}"
+        ' --output-folder "$(dirname {output.train:q})" 2> {log:q}'
 
 
 rule index_catalog:
@@ -124,7 +124,7 @@ rule split_catalog:
         f"python {SCRIPTS}/split_catalog.py"
         " --catalog {input.catalog:q} --index {input.index:q}"
         " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
-        " --output-folder $(dirname {output.train:q}) 2> {log:q}"
+        ' --output-folder "$(dirname {output.train:q})" 2> {log:q}'
 
 
 rule pack_records:

@@ -1,6 +1,7 @@
 """Runs of the smallest workflow: Shelfmark's own Snakefile with the overlay beside this file."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,15 @@ def artifacts_in(folder: Path, *configfiles: Path) -> Artifacts:
     """What a configuration leads to in a working directory; without files, the smallest."""
     with contextlib.chdir(folder):
         return catalogs.artifacts_of(overlays.read(ROOT, [*(configfiles or [OVERLAY])]))
+
+
+def copy_checkout(folder: Path) -> Path:
+    """Copy what runs need of this checkout into a new folder."""
+    folder.mkdir()
+    for name in ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs", "profiles"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, folder / name)
+    return folder
 
 
 def snakemake(folder: Path, *arguments: str, overlay: Path = OVERLAY) -> subprocess.CompletedProcess:

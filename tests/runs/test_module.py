@@ -1,4 +1,4 @@
-"""Another workflow uses Shelfmark as a module, and Shelfmark runs outside its checkout."""
+"""Another workflow uses Shelfmark as a module, and Shelfmark runs outside its checkout; folders have odd names."""
 
 import shutil
 import subprocess
@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
-from tiny_workflow import snakemake
+from tiny_workflow import copy_checkout, snakemake
 
 OVERLAY = Path(__file__).with_name("names.yaml")
+ODD = """it's "$HOME" `é` & #1;*?"""
+RESULTS = f"results {ODD}"
 SNAKEFILE = f"""
-configfile: "{ROOT}/config.yaml"
-configfile: "{OVERLAY}"
+SHELFMARK = {{shelfmark!r}}
+
+
+configfile: f"{{{{SHELFMARK}}}}/config.yaml"
+configfile: {str(OVERLAY)!r}
+
+
+config["results"] = {RESULTS!r}
 
 
 rule mine:
@@ -24,7 +32,7 @@ rule mine:
 
 module shelfmark:
     snakefile:
-        "{ROOT}/Snakefile"
+        f"{{{{SHELFMARK}}}}/Snakefile"
     config:
         config
 
@@ -38,7 +46,7 @@ rule list_records:
     output:
         "list.txt",
     shell:
-        "ls {{input:q}} > {{output:q}}"
+        "ls {{{{input:q}}}} > {{{{output:q}}}}"
 
 
 rule copy_submissions:
@@ -47,7 +55,7 @@ rule copy_submissions:
     output:
         directory("copies"),
     shell:
-        "mkdir {{output:q}} && cp {{input:q}} {{output:q}}"
+        "mkdir {{{{output:q}}}} && cp {{{{input:q}}}} {{{{output:q}}}}"
 """
 
 
@@ -59,8 +67,10 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """The folder of a workflow that uses Shelfmark, with Shelfmark's default profile, and has run to its end."""
-    folder = tmp_path_factory.mktemp("module")
-    (folder / "Snakefile").write_text(SNAKEFILE)
+    parent = tmp_path_factory.mktemp("module")
+    checkout, folder = copy_checkout(parent / f"checkout {ODD}"), parent / f"run {ODD}"
+    folder.mkdir()
+    (folder / "Snakefile").write_text(SNAKEFILE.format(shelfmark=str(checkout)))
     shutil.copytree(ROOT / "profiles/default", folder / "profiles/default")
     done = run(folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -75,14 +85,16 @@ def test_a_workflow_that_uses_shelfmark_takes_its_files(finished):
 
 
 def test_it_makes_files_under_free_names(finished):
-    results = finished / "results"
+    results = finished / RESULTS
     assert {path.name for path in (results / "models").iterdir()} == {"lite0", "lite0-b"}
     assert {path.name for path in (results / "submission").iterdir()} == {"both_lite.csv.gz"}
     assert "Nothing to be done" in run(finished, "--dry-run").stdout
+    found = {path.name for path in finished.iterdir()}
+    assert found == {".snakemake", "Snakefile", "copies", "list.txt", "profiles", RESULTS}
 
 
 def test_a_workflow_with_other_triggers_is_told_of_the_profile(tmp_path):
-    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(shelfmark=str(ROOT)))
     done = run(tmp_path, "--dry-run")
     assert done.returncode == 2
     assert "copy Shelfmark's profiles/default beside your Snakefile" in done.stderr.splitlines()[-1]

@@ -17,11 +17,9 @@ import pytest
 import yaml
 
 from checkout import ROOT
-from tiny_workflow import OVERLAY, artifacts_in
+from tiny_workflow import OVERLAY, artifacts_in, copy_checkout
 from workflow import outputs
 from workflow.artifact import Artifact
-
-CHECKOUT = ("Snakefile", "rules", "scripts", "config.yaml", "config.schema.yaml", "envs", "profiles")
 
 
 class Checkout:
@@ -67,11 +65,7 @@ def _job(artifact: Artifact) -> str:
 
 @pytest.fixture
 def checkout(finished_workflow, tmp_path):
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    for name in CHECKOUT:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
-        copy(ROOT / name, folder / name)
+    folder = copy_checkout(tmp_path / "checkout")
     shutil.copytree(finished_workflow / "results", folder / "results")
     shutil.copytree(finished_workflow / ".snakemake", folder / ".snakemake")
     return Checkout(folder)

@@ -1,5 +1,7 @@
 """Batches of records from MXNet's ImageRecordIter."""
 
+import os
+import weakref
 from pathlib import Path
 
 from engines.mxnet.library import mx
@@ -15,8 +17,10 @@ def training_batches(records: Path, recipe: Recipe, epoch: int, threads: int) ->
     """
     seed = (recipe.seed + epoch) % (1 << 31)
     hue, saturation, lightness = recipe.hsl
-    return mx.io.ImageRecordIter(
-        **_common(records, recipe, threads),
+    return _iterator(
+        records,
+        recipe,
+        threads,
         shuffle=True,
         seed=seed,
         seed_aug=seed,
@@ -31,22 +35,27 @@ def training_batches(records: Path, recipe: Recipe, epoch: int, threads: int) ->
 
 def validation_batches(records: Path, recipe: Recipe, threads: int) -> mx.io.DataIter:
     """All records once, in their order, cropped at the centre; what follows the last one is garbage."""
-    return mx.io.ImageRecordIter(**_common(records, recipe, threads), shuffle=False, round_batch=False)
+    return _iterator(records, recipe, threads, shuffle=False, round_batch=False)
 
 
-def _common(records: Path, recipe: Recipe, threads: int) -> dict:
+def _iterator(records: Path, recipe: Recipe, threads: int, **options: object) -> mx.io.DataIter:
     image = recipe.image
     red, green, blue = image["mean"]
-    return {
-        "path_imgrec": str(records),
-        "path_imgidx": str(records.with_suffix(".idx")),
-        "data_shape": (3, image["size"], image["size"]),
-        "resize": recipes.resize(image),
-        "mean_r": red,
-        "mean_g": green,
-        "mean_b": blue,
-        "scale": image["scale"],
-        "batch_size": recipe.batch_size,
-        "preprocess_threads": threads,
-        "verbose": False,
-    }
+    folder = os.open(records.parent, os.O_PATH)
+    path = Path("/proc/self/fd", str(folder), records.name)  # MXNet would divide a path at ; and #
+    iterator = mx.io.ImageRecordIter(
+        path_imgrec=str(path),
+        path_imgidx=str(path.with_suffix(".idx")),
+        data_shape=(3, image["size"], image["size"]),
+        resize=recipes.resize(image),
+        mean_r=red,
+        mean_g=green,
+        mean_b=blue,
+        scale=image["scale"],
+        batch_size=recipe.batch_size,
+        preprocess_threads=threads,
+        verbose=False,
+        **options,
+    )
+    weakref.finalize(iterator, os.close, folder)
+    return iterator
