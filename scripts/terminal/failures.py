@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cli
+from workflow import drivers
 
 TAIL = 1 << 16  # bytes of a log that are looked at, from its end
 PROGRESS_BAR = re.compile(r"\[\d+:\d\d[<:,]")
@@ -38,9 +39,10 @@ class Failure:
         return last_words(tail(self.culprit()[1]))
 
     def stays(self) -> bool:
-        """Whether the program's own line says so: another attempt would meet the same fault."""
+        """Whether another attempt would meet the same fault: the program's line says so, or the results are gone."""
         words = self.words()
-        return words.startswith(cli.ERROR) and not words.endswith(cli.ANOTHER_ATTEMPT)
+        says_so = words.startswith(cli.ERROR) and not words.endswith(cli.ANOTHER_ATTEMPT)
+        return says_so or bool(drivers.removed())
 
     def line(self) -> str:
         """The program's own line; without one, how the job ended and the last line of its log."""

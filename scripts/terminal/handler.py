@@ -33,6 +33,7 @@ from plan.boxes import Job
 from plan.drawing import hours_text
 from terminal import failures, listing
 from terminal.progress import Progress
+from workflow import drivers
 from workflow.outputs import without_digests
 
 DELAY = 10.0  # seconds after which a file that another machine wrote is there, or is not
@@ -83,6 +84,7 @@ class Terminal(logging.Handler):
         self.told: dict[int, str] = {}  # by thread: an exit status, said before which job it was of
         self.warned: set[str] = set()
         self.stopped_by: str | None = None
+        self.recorded = False  # jobs that ended after Ctrl-C
         self.texts = {
             LogEvent.RUN_INFO: self._planned,
             LogEvent.JOB_INFO: self._started,
@@ -110,7 +112,7 @@ class Terminal(logging.Handler):
             self._say(self._ending(), sys.stderr)
         except Exception:  # Snakemake would drop it
             traceback.print_exc()
-        self.failed, self.errors, self.told, self.stopped_by = [], [], {}, None
+        self.failed, self.errors, self.told, self.stopped_by, self.recorded = [], [], {}, None, False
         super().close()
 
     def _say(self, text: str | None, stream: TextIO | None = None) -> None:
@@ -142,6 +144,7 @@ class Terminal(logging.Handler):
         return f"# {record.rule_msg}\n{record.shellcmd}" if wanted else None
 
     def _finished(self, record: logging.LogRecord) -> str | None:
+        self.recorded = self.stopped_by == CTRL_C
         job = self.jobs[record.job_id]
         if not job.output:  # the target that stands for all
             return None
@@ -210,7 +213,10 @@ class Terminal(logging.Handler):
             count = f"{len(self.failed)} job{listing.plural(len(self.failed))} failed"
             lines = [f"{count}, {self._done()}; all messages and commands: {logs}", *lines]
             lines += dict.fromkeys(failure.text() for failure in self.failed)
-        if self.stopped_by == SIGTERM:
+        if lines and (removed := drivers.removed()):
+            folders = ", ".join(map(os.path.relpath, removed))
+            return f"{cli.ERROR}{folders}: removed during the run; the same command makes all again"
+        if self.stopped_by == SIGTERM or self.recorded:
             lines.append(f"{INTERRUPTED} ({self._done()})")
         return "\n".join(lines)
 
@@ -256,6 +262,17 @@ def _wait_for_line(failure: failures.Failure) -> None:
     end = time.monotonic() + (DELAY if failure.slurm_logs else 0.0)
     while not failure.words().startswith(cli.ERROR) and time.monotonic() < end:
         time.sleep(0.5)
+
+
+def record(workflow) -> None:
+    """After Ctrl-C: take note of jobs that ended well while it was waited for them, which Snakemake does not.
+
+    Where the driver alone was interrupted, all that were running do.
+    """
+    scheduler = workflow.scheduler
+    with scheduler._lock:
+        scheduler._tofinish = [job for job in scheduler._tofinish if job in scheduler.running]
+        scheduler._finish_jobs()
 
 
 def finish(workflow) -> None:

@@ -23,6 +23,8 @@ POLL_SECONDS = 10.0
 # Jobs of these rules that a dead driver left in the queue are waited for; its other jobs are cancelled and made again.
 COSTLY_RULES = ("train_epochs", "predict_images")
 
+CLAIMED: set[Path] = set()  # locks of folders of results that this process is the driver of
+
 
 class Job(NamedTuple):
     number: str
@@ -92,8 +94,8 @@ def become(workflow, results: Path, planned: Collection[Artifact]) -> int:
 
 def _open(path: Path) -> int:
     """Open a lock's file, which all may open who may write into its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         with contextlib.suppress(PermissionError):  # another user's, who has done it
             os.fchmod(lock, path.parent.stat().st_mode & 0o666)
@@ -121,6 +123,12 @@ def claim(results: Path) -> None:
     os.ftruncate(lock, 0)
     text = f"process {os.getpid()} of {getpass.getuser()} on {socket.gethostname()} since {time.ctime()}\n"
     os.write(lock, text.encode())
+    CLAIMED.add(path.absolute())
+
+
+def removed() -> list[Path]:
+    """The folders of results of this driver that somebody has removed since, even if jobs have made them again."""
+    return [path.parent for path in CLAIMED if not path.exists()]
 
 
 def wait_for_orphans(results: Path) -> tuple[int, bool]:

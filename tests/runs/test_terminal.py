@@ -39,6 +39,16 @@ rule spoken:
     log: "spoken.log"
     message: "Speak"
     shell: "echo try >> tries; echo 'error: a.bson: byte 3: broken' > {{log}}; exit 2"
+rule slow:
+    output: "slow"
+    message: "Wait"
+    shell: "touch started; sleep 2; touch {{output}}"
+rule after:
+    input: "slow"
+    output: "after"
+    shell: "touch {{output}}"
+onerror:
+    handler.record(workflow)
 rule passing:
     output: "passing"
     log: "passing.log"
@@ -52,6 +62,31 @@ rule killed:
     output: "killed"
     shell: "kill -9 $$"
 """
+
+
+def heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def start(command: list, folder: Path) -> subprocess.Popen:
+    """Start a driver as a shell does in the foreground: in a group of processes of its own."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - the test has no threads
+    )
+
+
+def wait_for(folder: Path, pattern: str) -> None:
+    """Wait until a job is at work; before, a starting Python may lose a signal."""
+    end = time.monotonic() + 60
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def small_workflow(folder: Path, *arguments: str) -> list[str]:
@@ -99,6 +134,21 @@ def test_a_fault_that_its_program_says_to_stay_is_met_once(tmp_path):
     assert (tmp_path / "tries").read_text() == "try\n"
     assert not [line for line in lines if "attempt" in line]
     assert lines[-2:] == ["failed: Speak; log: spoken.log", "error: a.bson: byte 3: broken"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_driver_that_is_asked_alone_to_end_takes_note_of_what_its_jobs_finish(tmp_path, number):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "after"]
+    driver = start(command, tmp_path)
+    wait_for(tmp_path, "started")
+    driver.send_signal(number)
+    lines = driver.communicate(timeout=60)[1].splitlines()
+    assert driver.returncode == 1
+    assert lines.count("interrupted; the same command goes on (1 of 2 jobs are done)") == 1
+    assert lines[-1] == "interrupted; the same command goes on (1 of 2 jobs are done)"
+    assert (tmp_path / "slow").exists()
+    assert not (tmp_path / "after").exists()
 
 
 def test_an_error_of_snakemake_itself_is_shown(tmp_path):
@@ -154,27 +204,12 @@ def test_a_dry_run_lists_jobs_and_reasons_under_each_profile(profile, truncated_
     assert done.stdout.splitlines()[-1].startswith("Dry run, nothing was started. ")
 
 
-def heed_ctrl_c() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and hands that on."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_is_one_line_and_the_same_command_goes_on(tmp_path):
     program = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
     catalog = artifacts_in(tmp_path).data.catalog["train"]
     command = [*program, "--configfile", OVERLAY, "--cores", "1", "--", catalog]
-    driver = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - the test has no threads
-    )
-    end = time.monotonic() + 60
-    while not list(tmp_path.glob("results/catalog-*/.*.train.bson")):  # before, a starting Python may lose the signal
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    driver = start(command, ROOT)
+    wait_for(tmp_path, "results/catalog-*/.*.train.bson")
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: to the driver and to its jobs
     *_, line = driver.communicate(timeout=60)[1].splitlines()
     assert driver.returncode != 0

@@ -1,6 +1,7 @@
 """workflow.drivers lets one driver work on a folder of results and settles what a dead one left in the queue."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from snakemake.settings.types import DAGSettings
 
 import cli
 from checkout import SCRIPTS
+from disks import small_disk
 from workflow import drivers
 
 HOLD = "import pathlib, time; from workflow import drivers; drivers.claim(pathlib.Path.cwd()); print(1); time.sleep(60)"
@@ -142,3 +144,21 @@ def test_a_queue_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(cli.UserError, match=r"squeue: .*Unable to contact slurm controller"):
         drivers.queued_jobs(["a-run"])
+
+
+def test_results_on_a_read_only_disk_are_named_with_the_way_out(tmp_path):
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        line = r"disk/results/\.driver\.lock: cannot be opened: Read-only file system; set the config key results"
+        with pytest.raises(cli.UserError, match=line):
+            drivers.claim(disk / "results")
+
+
+def test_results_that_are_gone_are_noticed_even_if_they_are_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(drivers, "CLAIMED", set())
+    results = tmp_path / "results"
+    drivers.claim(results)
+    assert drivers.removed() == []
+    shutil.rmtree(results)
+    (results / "logs").mkdir(parents=True)
+    assert drivers.removed() == [results]
