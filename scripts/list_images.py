@@ -21,7 +21,7 @@ import pandas as pd
 
 import cli
 from catalog.copies import MD5, first_copies
-from catalog.index import read_index
+from catalog.index import read_copies, read_index
 from catalog.joins import single_categories
 from catalog.layout import NO_CATEGORY
 
@@ -39,7 +39,7 @@ def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: st
 def main() -> None:
     args = parse_args()
     index = read_index(args.index, COLUMNS)
-    known = read_index(args.known, [*MD5, "category_id"])
+    known = read_copies(args.known, [*MD5, "category_id"], index)
     rows = index[needs_forward_pass(index, known, args.picture_md5)].reset_index(drop=True)
     with cli.written_whole(args.output) as (output,):
         rows[COLUMNS].to_parquet(output, index=False)

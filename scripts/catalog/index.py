@@ -1,27 +1,21 @@
-"""The index of a catalog: a row per picture, in the catalog's order.
-
-Programs that need no frame start without pandas, which would take longer than many of them work.
-"""
+"""The index of a catalog: a row per picture, in the catalog's order."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cli
 from catalog.layout import ROW
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names])
 
 
-def read_index(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
+def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read an index, or some of its columns.
 
     Raises:
@@ -39,39 +33,10 @@ def iter_index(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tabl
     """
     with _explained(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns, use_threads=False)
+            yield file.read_row_group(group, columns)
 
 
-def read_columns(path: Path, columns: list[str]) -> dict[str, np.ndarray]:
-    """Columns of ROW as arrays.
-
-    Raises:
-        cli.UserError: like read_index.
-    """
-    found = {}
-    with _explained(path):
-        for name in columns:
-            groups = [numbers(rows, name) for rows in iter_index(path, [name])]
-            found[name] = np.concatenate([np.empty(0, ROW[name]), *groups])
-    return found
-
-
-def numbers(rows: pa.Table, column: str) -> np.ndarray:
-    """A column of ROW as an array.
-
-    Raises:
-        pa.ArrowInvalid: there is no such column of numbers.
-    """
-    if column not in rows.column_names or rows[column].type != SCHEMA.field(column).type or rows[column].null_count:
-        raise pa.ArrowInvalid(f"no column {column} of {ROW[column]}")
-    parts = [
-        np.frombuffer(part.buffers()[1], ROW[column])[part.offset : part.offset + len(part)]
-        for part in rows[column].chunks
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, ROW[column]), *parts])
-
-
-def read_first_rows(path: Path, columns: list[str]) -> "pd.DataFrame":
+def read_first_rows(path: Path, columns: list[str]) -> pd.DataFrame:
     """The columns of an index in the first row of each document, doc_offset among them.
 
     Raises:
@@ -82,6 +47,25 @@ def read_first_rows(path: Path, columns: list[str]) -> "pd.DataFrame":
         offsets = rows["doc_offset"].to_numpy()
         found.append(rows.filter(starts_document(offsets, last)))
         last = offsets[-1]
+    return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
+
+
+def read_copies(path: Path, columns: list[str], pictures: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an index that may be copies of some pictures, by the first half of the MD5: all that are, few others.
+
+    Args:
+        columns: md5_hi among them.
+        pictures: with md5_hi.
+
+    Raises:
+        cli.UserError: like read_index.
+    """
+    wanted = np.unique(pictures.md5_hi.to_numpy())
+    found = []
+    for rows in iter_index(path, columns):
+        halves = rows["md5_hi"].to_numpy()
+        nearest = np.minimum(np.searchsorted(wanted, halves), len(wanted) - 1)
+        found.append(rows.filter(wanted[nearest] == halves))
     return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
 
 
@@ -103,7 +87,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise cli.UserError(f"{path}: not an index: {error}; delete it and run again") from error
 
 
-def write_index(frame: "pd.DataFrame", path: Path) -> None:
+def write_index(frame: pd.DataFrame, path: Path) -> None:
     """Write an index (columns of ROW)."""
     pq.write_table(as_table(frame), path, compression="zstd")
 
@@ -113,6 +97,6 @@ def index_writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
 
-def as_table(frame: "pd.DataFrame") -> pa.Table:
+def as_table(frame: pd.DataFrame) -> pa.Table:
     """A frame (columns of ROW) as an index is written."""
     return pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)
