@@ -63,7 +63,7 @@ def compare(folder: Path, paths: list[Path], repeats: int) -> None:
     print("| program | seconds | MB/s | of reading | bound | peak MB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     titles = {"reading": "plain reading", "arithmetic": "arithmetic mean", "geometric": "geometric mean"}
-    for name, (seconds, peak) in found.items():
+    for name, (seconds, peak, _) in found.items():
         bound = "" if name == "reading" else BOUND
         share = found["reading"][0] / seconds
         print(

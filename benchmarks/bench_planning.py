@@ -70,7 +70,7 @@ def main() -> None:
             (here / "Snakefile").write_text(PLAIN.format(jobs=jobs))
             plain = [*map(str, snakemake), folder, "--snakefile", str(here / "Snakefile"), "--quiet", "all"]
             measured = in_turn(args.repeats, own=lambda: measure(command), plain=lambda: measure(plain))  # noqa: B023
-            (own, peak), (floor, _) = measured["own"], measured["plain"]
+            (own, peak, _), (floor, *_) = measured["own"], measured["plain"]
             print(f"| {name} | {jobs:,} | {own:.1f} | {floor:.1f} | {own / floor:.1f} | {peak / MB:.0f} |")
 
 

@@ -8,28 +8,52 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 BENCHMARKS = Path(__file__).resolve().parent
 SCRIPTS = BENCHMARKS.parent / "scripts"
 
 GB = 10**9
 MB = 10**6
+TICKS = os.sysconf("SC_CLK_TCK")  # per second
 
-Measurement = tuple[float, int]  # seconds, bytes of the largest process at its peak
+
+class Measurement(NamedTuple):
+    """What a program took.
+
+    Attributes:
+        seconds: from its start to its end.
+        peak: bytes of its largest process.
+        busy: seconds that it kept a core busy, and its child processes, which share their work evenly, one of them.
+            On a machine that others use too, this says more than the seconds.
+    """
+
+    seconds: float
+    peak: int
+    busy: float
 
 
-def measure(command: list[str]) -> Measurement:
-    """Run a program to its end."""
+def measure(command: list[str], processes: int = 1) -> Measurement:
+    """Run a program, and the child processes that share its work, to its end."""
     os.sync()
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8")
     errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     seconds = time.monotonic() - start
+    own, children = _processor_seconds(process.pid)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(f"{command}\n{errors}")
-    return seconds, usage.ru_maxrss * 1024
+    return Measurement(seconds, usage.ru_maxrss * 1024, own + children / processes)
+
+
+def _processor_seconds(process: int) -> tuple[float, float]:
+    """Seconds that a process which has ended kept processors busy, and its children (proc(5), stat)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    user, system, user_of_children, system_of_children = (int(ticks) / TICKS for ticks in fields[11:15])
+    return user + system, user_of_children + system_of_children
 
 
 def program(path: Path, *words: object) -> list[str]:
@@ -45,14 +69,15 @@ def workload(*words: object) -> list[str]:
 
 
 def in_turn(repeats: int, **works: Callable[[], Measurement]) -> dict[str, Measurement]:
-    """Run the works one after the other, several times; returns the median time and highest peak of each."""
+    """Run the works one after the other, several times; returns the medians and the highest peak of each."""
     measured = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
             measured[name].append(work())
     return {
-        name: (statistics.median(seconds for seconds, _ in runs), max(peak for _, peak in runs))
+        name: Measurement(statistics.median(seconds), max(peaks), statistics.median(busy))
         for name, runs in measured.items()
+        for seconds, peaks, busy in [zip(*runs, strict=True)]
     }
 
 

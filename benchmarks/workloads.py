@@ -3,18 +3,20 @@
 A process of its own makes them, since the peak memory of a benchmark's process would count for those that it starts.
 
 Example:
-    python benchmarks/workloads.py catalog train.bson 1000000000
+    python benchmarks/workloads.py catalog train.bson 1000000000 4700
     python benchmarks/workloads.py index synthetic.parquet 12400000
     python benchmarks/workloads.py join synthetic.parquet "known pictures"
     python benchmarks/workloads.py probabilities M01.npy 10000
 """
 
+import bisect
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import bson
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -24,6 +26,7 @@ from catalog.index import read_index, write_index
 
 CATEGORIES = 500
 DRAWN_PICTURES = 300
+SIDES = range(16, 1000)  # pixels
 COPIES = 0.37
 PICTURES_PER_PRODUCT = (0.52, 0.28, 0.13, 0.07)  # probabilities of 1 to 4: 1.75 on average
 PUBLISHED_ROWS = 12_371_293
@@ -33,11 +36,16 @@ DRAWN_AT_A_TIME = 4096  # products
 ROWS_AT_A_TIME = 1000
 
 
-def make_catalog(path: Path, size: int) -> None:
-    """Write a catalog of about `size` bytes; its pictures are a few drawn ones with a number behind their end."""
+def make_catalog(path: Path, size: int, picture_size: int) -> None:
+    """Write a catalog of about `size` bytes, of pictures of about `picture_size` bytes.
+
+    They are a few drawn ones with a number behind their end.
+    """
     rng = np.random.default_rng(1)
     leaves = generate_catalog.categories(rng)
     drawn = [generate_catalog.draw_picture(leaves[n % len(leaves)], rng) for n in range(DRAWN_PICTURES)]
+    side = bisect.bisect_left(SIDES, picture_size, key=lambda side: mean_size(drawn[::10], side))
+    drawn = [with_sides(picture, SIDES[side]) for picture in drawn]
     product_id = pictures = written = 0
     with path.open("wb") as file:
         while written < size:
@@ -53,6 +61,18 @@ def make_catalog(path: Path, size: int) -> None:
                     images.append({"picture": picture})
                 product_id += 1
                 written += file.write(bson.encode({"_id": product_id, "category_id": category_id, "imgs": images}))
+
+
+def mean_size(jpegs: list[bytes], side: int) -> float:
+    """Bytes of these JPEGs with other sides, on average."""
+    return sum(len(with_sides(jpeg, side)) for jpeg in jpegs) / len(jpegs)
+
+
+def with_sides(jpeg: bytes, side: int) -> bytes:
+    """A JPEG of other sides (pixels), but as much grain."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.resize(picture, (side, side), interpolation=cv2.INTER_NEAREST)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, generate_catalog.JPEG_QUALITY])[1].tobytes()
 
 
 def synthetic_index(path: Path, rows: int) -> None:
@@ -103,9 +123,9 @@ def random_probabilities(path: Path, rows: int) -> None:
 
 
 def main() -> None:
-    work, path, value = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    work, path, value, *more = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:]
     if work == "catalog":
-        make_catalog(path, int(value))
+        make_catalog(path, int(value), *map(int, more))
     elif work == "index":
         synthetic_index(path, int(value))
     elif work == "probabilities":

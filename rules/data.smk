@@ -113,6 +113,7 @@ rule split_catalog:
         valid_fraction=config["valid_fraction"],
         grouping=options.grouping(config),
     priority: BEFORE_TRAINING
+    threads: 2
     resources:
         runtime=minutes("split_catalog"),
         mem_mb=memory("split_catalog"),
@@ -142,6 +143,7 @@ rule pack_records:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
         memory=lambda wildcards, resources: options.budget(resources.mem_mb),
     priority: BEFORE_TRAINING
+    threads: 2
     resources:
         runtime=minutes("pack_records"),
         mem_mb=memory("pack_records"),
@@ -152,7 +154,8 @@ rule pack_records:
     shell:
         f"python {SCRIPTS}/pack_records.py"
         " --split {input.split:q} --index {input.index:q}"
-        " --classes {input.classes:q} {params.filters} {params.memory} --output {output.records:q} 2> {log:q}"
+        " --classes {input.classes:q} {params.filters} {params.memory} --processes {threads}"
+        " --output {output.records:q} 2> {log:q}"
 
 
 rule list_images:

@@ -35,7 +35,6 @@ from postprocessing import steps
 from postprocessing.means import Mean, weights_of
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
-from postprocessing.scores import is_scored
 from postprocessing.shards import Shards
 from training.metrics import Metrics
 
@@ -121,7 +120,7 @@ def confused_pairs(products: pd.DataFrame) -> list[dict]:
 
 def calibration(products: pd.DataFrame) -> list[dict]:
     """Mean confidence and accuracy of products, pictures labelled, by confidence in bins of equal width."""
-    scored = products[products.confidence > 0]
+    scored = products[products.confidence.notna()]
     is_right = scored[steps.scored()[-1]] == scored.category_id
     bins = np.minimum((scored.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return [
@@ -144,18 +143,17 @@ def predict(
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
-    """product_types() of the products of an index, and how well the networks predict single pictures."""
+    """product_types() of the products of an index, and how well the networks predict single pictures that decode."""
     processing = steps.PostProcessing(classes, steps.choices(args))
     pictures = {name: processing.image_set(index, split.images, split.train) for name, split in splits.items()}
     sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
     ensemble = Members(sources, Mean(args.mean, weights_of(members, args.weights)))
-    truth, metrics = class_ids(index.category_id.to_numpy(), classes), Metrics()
+    truth, metrics = class_ids(index.category_id.to_numpy(), classes.category_id.to_numpy()), Metrics()
 
     def measure_pictures(step: str, chosen: slice, vectors: np.ndarray) -> None:
         if step == steps.NETWORKS:
-            has_pixels = is_scored(vectors)
-            if has_pixels.any():
-                metrics.add(vectors[has_pixels], truth[chosen][has_pixels])
+            is_decoded = ~np.isnan(vectors[:, 0])
+            metrics.add(vectors[is_decoded], truth[chosen][is_decoded])
 
     known = known_to_all(list(splits.values()))
     products = processing.categorize(index, ensemble, known, after=steps.scored(), watch=measure_pictures)

@@ -2,9 +2,9 @@
 
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
 them into (recipes, 6.3). Plain JPEGs go in as they are. Any other picture, which MXNet's decoder may not read or read
-otherwise, is encoded anew from the pixels that prediction sees. The part is read in windows of the written order, so
-memory stays below --memory whatever the part's size, as long as that leaves 64 MiB for pictures beside the libraries
-and the index.
+otherwise, is encoded anew from the pixels that prediction sees. Pictures are read as their records are written, a few
+at a time, so memory does not grow with their bytes: 60 bytes a row of the index are most of it. Of a part that is not
+in the page cache, the disk is asked for --memory bytes of pictures at once.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -17,148 +17,112 @@ Example:
 """
 
 import argparse
+import functools
 import hashlib
-import itertools
 import time
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
 
 import cli
-from catalog.classes import NO_CLASS, class_ids, read_classes
-from catalog.copies import MD5, first_copies
-from catalog.index import read_index
-from catalog.joins import single_categories
-from catalog.layout import NO_CATEGORY
-from catalog.pictures import iter_pictures
+from catalog.classes import NO_CLASS, class_ids, read_categories
+from catalog.copies import MD5, all_of_one_category, first_copies
+from catalog.index import read_columns, read_index
 from catalog.published_random import PublishedRandom
-from loading.formats import PLAIN_JPEG, in_words, other_kinds
-from loading.pixels import JPEG_QUALITY, BadPictureError, decoded, encoded
+from loading.formats import in_words, other_kinds
+from loading.pixels import JPEG_QUALITY
 from records import recordio
+from records.packing import Pictures, write_records
 
 REVISION = 2
 
 SHUFFLE_SEED = 0xC0FFEE
+PROCESSES = 2
 DEFAULT_MEMORY = 2 << 30  # bytes
-LIBRARIES = 200 << 20  # bytes of a process that has not read anything, and what stays between windows
-BYTES_PER_ROW = 150  # of the index and the order
-SMALLEST_WINDOW = 64 << 20  # bytes; with smaller ones packing takes longer for each record
-GROWTH = 8  # at most, of a usual picture that is encoded anew
-WRITE_BUFFER = 1 << 20  # bytes
-COLUMNS = ["product_id", "category_id", "image", "image_offset", "image_size", "kind", *MD5]  # of the index
+ROWS_AT_A_TIME = 1 << 16
 
 
-def kept_rows(index: pd.DataFrame, first_copies_only: bool, drop_conflicts: bool) -> pd.DataFrame:
-    """The rows of an index that become records."""
-    kept = index[single_categories(index, index) != NO_CATEGORY] if drop_conflicts else index
-    return kept[first_copies(kept)] if first_copies_only else kept
+def kept_rows(index: Path, first_copies_only: bool, drop_conflicts: bool) -> np.ndarray:
+    """The rows (int64) of an index that become records."""
+    filters = [all_of_one_category] * drop_conflicts + [first_copies] * first_copies_only
+    columns = read_columns(index, ["category_id", *MD5])
+    rows = np.arange(len(columns["category_id"]))
+    for keeps in filters:
+        rows = rows[keeps({name: column[rows] for name, column in columns.items()})]
+    return rows
 
 
 def written_order(count: int) -> np.ndarray:
     """The order in which the published converter writes records 0..count-1."""
-    return PublishedRandom(SHUFFLE_SEED).shuffled(np.arange(count))
+    return PublishedRandom(SHUFFLE_SEED).shuffled(np.arange(count, dtype=np.uint32))
 
 
-def window_memory(memory: int, rows: int) -> int:
-    """Bytes of pictures for a window, of the memory that a process with so many rows may use; never very few."""
-    return max(memory - LIBRARIES - BYTES_PER_ROW * rows, SMALLEST_WINDOW)
+def read_labels(index: Path, rows: np.ndarray, classes: Path) -> np.ndarray:
+    """The class id (int32) of rows of an index.
 
-
-def windows(sizes: np.ndarray, memory: int) -> list[slice]:
-    """Cut rows in written order into consecutive windows of at most `memory` bytes of pictures."""
-    ends = np.cumsum(sizes)
-    cuts = np.flatnonzero(np.diff(ends // max(memory, 1), prepend=0)) if len(ends) else []
-    bounds = sorted({0, *map(int, cuts), len(sizes)})
-    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-
-
-def write_window(records_file: BinaryIO, rows: pd.DataFrame, split: Path) -> np.ndarray:
-    """Write consecutive records (columns label, number and the index's) from pictures read in the file's order.
-
-    Returns:
-        size (int64, bytes) of each record.
+    Raises:
+        cli.UserError: a category has no class.
     """
-    records = [b""] * len(rows)
-    in_file = rows.assign(position=np.arange(len(rows))).sort_values("image_offset", kind="stable")
-    columns = (in_file[name].tolist() for name in ("position", "label", "number", "kind"))
-    for position, label, number, kind, picture in zip(*columns, iter_pictures([split], in_file), strict=True):
-        try:
-            content = picture if kind == PLAIN_JPEG else encoded(decoded(picture))
-        except BadPictureError as fault:
-            row = next(rows[position:].itertuples())
-            raise cli.UserError(
-                f"{split}: byte {row.image_offset}: product {row.product_id}, picture {row.image}: {fault}, unlike when"
-                " it was indexed; index the catalog again"
-            ) from None
-        records[position] = recordio.record(label, number, content)
-    records_file.writelines(records)
-    return np.array([len(whole) for whole in records], np.int64)
+    category_ids = read_columns(index, ["category_id"])["category_id"][rows]
+    labels = class_ids(category_ids, read_categories(classes)).astype(np.int32)
+    if (labels == NO_CLASS).any():
+        first = read_index(index, ["product_id", "category_id"]).iloc[rows[np.argmax(labels == NO_CLASS)]]
+        raise cli.UserError(f"{classes}: category {first.category_id} of product {first.product_id} is missing")
+    return labels
 
 
-def write_records(rows: pd.DataFrame, split: Path, window: int, records_path: Path, offsets_path: Path) -> None:
-    """Write .rec and .idx of the given rows (index columns and label).
-
-    Args:
-        window: bytes of pictures that are in memory at a time.
-    """
-    order = written_order(len(rows))
-    growth = np.where(rows.kind == PLAIN_JPEG, 1, GROWTH)
-    expected_sizes = recordio.record_sizes(rows.image_size.to_numpy() * growth)[order]
-    sizes = []
-    with (
-        records_path.open("wb", WRITE_BUFFER) as file,
-        cli.progress(len(rows), "record", "packing") as bar,
-    ):
-        for chosen in windows(expected_sizes, window):
-            numbers = order[chosen]
-            sizes.append(write_window(file, rows.iloc[numbers].assign(number=numbers), split))
-            bar.update(len(numbers))
-    ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *sizes]))
-    with offsets_path.open("w") as file:
-        file.writelines(f"{number}\t{start}\n" for number, start in zip(order.tolist(), ends.tolist(), strict=False))
+def named(index: Path, rows: np.ndarray, number: int) -> str:
+    """How a line names the picture of a record."""
+    row = read_index(index, ["product_id", "image", "image_offset"]).iloc[rows[number]]
+    return f"byte {row.image_offset}: product {row.product_id}, picture {row.image}"
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    classes = read_classes(args.classes)
-    index = read_index(args.index, COLUMNS)
-    index = kept_rows(index, args.first_copies_only, args.drop_conflicts)
-    index = index.assign(label=class_ids(index.category_id.to_numpy(), classes))
-    without_class = index[index.label == NO_CLASS]
-    if len(without_class):
-        first = next(without_class.itertuples())
-        raise cli.UserError(f"{args.classes}: category {first.category_id} of product {first.product_id} is missing")
-    if (recordio.record_sizes(index.image_size.to_numpy()) > recordio.LARGEST).any():
-        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
-    if index.empty:
+    rows = kept_rows(args.index, args.first_copies_only, args.drop_conflicts)
+    if not len(rows):
         raise cli.UserError(f"{args.index}: no picture is left to pack")
+    labels = read_labels(args.index, rows, args.classes)
+    columns = read_columns(args.index, ["image_offset", "image_size", "kind"])
+    offsets, sizes, kinds = (column[rows] for column in columns.values())
+    if (recordio.record_sizes(sizes) > recordio.LARGEST).any():
+        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
+    pictures = Pictures(args.split, offsets, sizes, kinds, labels, functools.partial(named, args.index, rows))
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        write_records(index, args.split, window_memory(args.memory, len(index)), records_path, offsets_path)
-        summary_path.write_text(cli.as_json(describe(index)))
+        write_records(pictures, written_order(len(rows)), args.processes, args.memory, records_path, offsets_path)
+        summary = describe(pictures, read_columns(args.index, MD5), rows)
+        summary_path.write_text(cli.as_json(summary))
         size = records_path.stat().st_size
     seconds = time.monotonic() - start
-    anew = in_words(other_kinds(index.kind))
+    anew = in_words(summary["encoded_anew"])
     anew = f" ({anew}, encoded anew)" if anew else ""
     cli.summary(
-        f"{len(index)} records{anew} of {index.label.nunique()} classes,"
+        f"{len(rows)} records{anew} of {summary['classes']} classes,"
         f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
     )
 
 
-def describe(rows: pd.DataFrame) -> dict:
-    """What the records hold; the digest covers labels and pictures in order."""
-    content = rows[["label", *MD5]].to_numpy(np.uint64).tobytes()
+def describe(pictures: Pictures, md5: dict[str, np.ndarray], rows: np.ndarray) -> dict:
+    """What the records hold; the digest covers labels and pictures in order.
+
+    Args:
+        md5: columns of the index.
+        rows: the index's row of each record.
+    """
+    digest = hashlib.sha256()
+    for first in range(0, len(rows), ROWS_AT_A_TIME):
+        part = slice(first, first + ROWS_AT_A_TIME)
+        halves = [md5[half][rows[part]] for half in MD5]
+        digest.update(np.column_stack([pictures.labels[part].astype(np.uint64), *halves]).tobytes())
     return {
         "records": len(rows),
-        "classes": int(rows.label.nunique()),
-        "picture_bytes": int(rows.image_size.sum()),
-        "encoded_anew": other_kinds(rows.kind),
+        "classes": len(np.unique(pictures.labels)),
+        "picture_bytes": int(pictures.sizes.sum(dtype=np.int64)),
+        "encoded_anew": other_kinds(pictures.kinds),
         "jpeg_quality": JPEG_QUALITY,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digest.hexdigest(),
     }
 
 
@@ -176,7 +140,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
-    parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="of the process, such as 500M or 2G")
+    parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="of pictures, such as 500M or 2G")
+    parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--output", type=Path, required=True, help="the .rec")
     return parser.parse_args()
 

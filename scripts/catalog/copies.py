@@ -61,3 +61,14 @@ def first_copies(index: Index) -> np.ndarray:
     firsts = np.zeros(len(rows), bool)
     firsts[rows[is_new]] = True
     return firsts
+
+
+def all_of_one_category(index: Index) -> np.ndarray:
+    """Mark (bool) the rows whose picture has the same category in all its copies."""
+    (numbers,) = picture_numbers(index)
+    categories = np.asarray(index["category_id"])
+    any_category = np.empty(numbers.max(initial=-1) + 1, categories.dtype)
+    any_category[numbers] = categories
+    has_several = np.zeros(len(any_category), bool)
+    has_several[numbers[categories != any_category[numbers]]] = True
+    return ~has_several[numbers]

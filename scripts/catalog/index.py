@@ -1,21 +1,27 @@
-"""The index of a catalog: a row per picture, in the catalog's order."""
+"""The index of a catalog: a row per picture, in the catalog's order.
+
+Programs that need no frame start without pandas, which would take longer than many of them work.
+"""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cli
 from catalog.layout import ROW
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names])
 
 
-def read_index(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_index(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read an index, or some of its columns.
 
     Raises:
@@ -33,10 +39,39 @@ def iter_index(path: Path, columns: list[str] | None = None) -> Iterator[pa.Tabl
     """
     with _explained(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns)
+            yield file.read_row_group(group, columns, use_threads=False)
 
 
-def read_first_rows(path: Path, columns: list[str]) -> pd.DataFrame:
+def read_columns(path: Path, columns: list[str]) -> dict[str, np.ndarray]:
+    """Columns of ROW as arrays.
+
+    Raises:
+        cli.UserError: like read_index.
+    """
+    found = {}
+    with _explained(path):
+        for name in columns:
+            groups = [numbers(rows, name) for rows in iter_index(path, [name])]
+            found[name] = np.concatenate([np.empty(0, ROW[name]), *groups])
+    return found
+
+
+def numbers(rows: pa.Table, column: str) -> np.ndarray:
+    """A column of ROW as an array.
+
+    Raises:
+        pa.ArrowInvalid: there is no such column of numbers.
+    """
+    if column not in rows.column_names or rows[column].type != SCHEMA.field(column).type or rows[column].null_count:
+        raise pa.ArrowInvalid(f"no column {column} of {ROW[column]}")
+    parts = [
+        np.frombuffer(part.buffers()[1], ROW[column])[part.offset : part.offset + len(part)]
+        for part in rows[column].chunks
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, ROW[column]), *parts])
+
+
+def read_first_rows(path: Path, columns: list[str]) -> "pd.DataFrame":
     """The columns of an index in the first row of each document, doc_offset among them.
 
     Raises:
@@ -87,7 +122,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise cli.UserError(f"{path}: not an index: {error}; delete it and run again") from error
 
 
-def write_index(frame: pd.DataFrame, path: Path) -> None:
+def write_index(frame: "pd.DataFrame", path: Path) -> None:
     """Write an index (columns of ROW)."""
     pq.write_table(as_table(frame), path, compression="zstd")
 
@@ -97,6 +132,6 @@ def index_writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, SCHEMA, compression="zstd")
 
 
-def as_table(frame: pd.DataFrame) -> pa.Table:
+def as_table(frame: "pd.DataFrame") -> pa.Table:
     """A frame (columns of ROW) as an index is written."""
     return pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)

@@ -34,3 +34,11 @@ BEFORE_PICTURE = len(PICTURE_FIELD) + LENGTH.size + len(PLAIN_BINARY)  # bytes
 def before_picture(size: int) -> bytes:
     """The BEFORE_PICTURE bytes of BSON in front of a picture of so many bytes."""
     return PICTURE_FIELD + LENGTH.pack(size) + PLAIN_BINARY
+
+
+def before_pictures(sizes: np.ndarray) -> np.ndarray:
+    """The bytes (uint8; pictures, BEFORE_PICTURE) of BSON in front of pictures of such sizes."""
+    octets = np.tile(np.frombuffer(before_picture(0), np.uint8), (len(sizes), 1))
+    length = slice(len(PICTURE_FIELD), len(PICTURE_FIELD) + LENGTH.size)
+    octets[:, length] = sizes.astype("<i4")[:, None].view(np.uint8)
+    return octets

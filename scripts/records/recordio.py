@@ -9,12 +9,16 @@ import struct
 
 import numpy as np
 
-MAGIC = struct.pack("<I", 0xCED7230A)
+MAGIC_NUMBER = 0xCED7230A
+MAGIC = struct.pack("<I", MAGIC_NUMBER)
 PART = struct.Struct("<4sI")
 WHOLE, FIRST, MIDDLE, LAST = range(4)  # kinds
 LENGTH_BITS = 29
 LARGEST = (1 << LENGTH_BITS) - 1  # bytes of a record's content
 HEADER = struct.Struct("<IfQQ")
+HEAD = np.dtype(  # PART and HEADER
+    [("magic", "<u4"), ("length", "<u4"), ("flag", "<u4"), ("label", "<f4"), ("number", "<u8"), ("id2", "<u8")]
+)
 
 
 def record(label: int, number: int, picture: bytes) -> bytes:
@@ -47,6 +51,14 @@ def record_sizes(picture_sizes: np.ndarray) -> np.ndarray:
     """Bytes of the records (int64) of pictures of the given sizes."""
     unpadded = picture_sizes.astype(np.int64) + HEADER.size
     return PART.size + unpadded + -unpadded % 4
+
+
+def heads(labels: np.ndarray, numbers: np.ndarray, picture_sizes: np.ndarray) -> np.ndarray:
+    """What stands before the pictures (uint32; records, words) of records that are not cut."""
+    found = np.zeros(len(labels), HEAD)
+    found["magic"], found["length"] = MAGIC_NUMBER, HEADER.size + picture_sizes
+    found["label"], found["number"] = labels, numbers
+    return found.view("<u4").reshape(len(labels), -1)
 
 
 def label_and_picture(raw: bytes) -> tuple[int, bytes]:

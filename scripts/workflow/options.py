@@ -30,7 +30,7 @@ def filters(records: Artifact) -> str:
 
 
 def budget(mebibytes: int) -> str:
-    """The memory that packing may use, of what its job is granted: half, as much as it is expected to need."""
+    """The pictures that packing asks the disk for at once: half of its job's memory, to which the page cache counts."""
     return f"--memory {mebibytes // 2}M"
 
 

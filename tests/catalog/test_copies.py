@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from catalog.copies import MD5, first_copies, picture_numbers
+from catalog.copies import MD5, all_of_one_category, first_copies, picture_numbers
 
 
 def halves(rows: int, pictures: int, spread: int) -> dict[str, np.ndarray]:
@@ -40,3 +40,13 @@ def test_pictures_of_all_indexes_are_numbered_in_the_order_of_their_md5s(spread)
     }
     for index, numbers in zip(indexes, picture_numbers(*indexes), strict=True):
         assert numbers.tolist() == [expected[digest] for digest in digests(index)]
+
+
+@pytest.mark.parametrize(("rows", "pictures"), SHAPES)
+@pytest.mark.parametrize("categories", [1, 2, 90])
+def test_pictures_of_one_category_are_those_whose_copies_agree(rows, pictures, categories):
+    index = halves(rows, pictures, 1 << 40)
+    index["category_id"] = np.random.default_rng(7).integers(0, categories, rows)
+    found = list(zip(digests(index), index["category_id"].tolist(), strict=True))
+    expected = [len({category for other, category in found if other == digest}) == 1 for digest, _ in found]
+    assert all_of_one_category(index).tolist() == expected
