@@ -85,7 +85,7 @@ def read_first_rows(path: Path, columns: list[str]) -> "pd.DataFrame":
     return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
 
 
-def read_copies(path: Path, columns: list[str], pictures: pd.DataFrame) -> pd.DataFrame:
+def read_copies(path: Path, columns: list[str], pictures: "pd.DataFrame") -> "pd.DataFrame":
     """The rows of an index that may be copies of some pictures, by the first half of the MD5: all that are, few others.
 
     Args:
