@@ -20,8 +20,8 @@ import numpy as np
 
 import cli
 from postprocessing.float16 import narrowed, widened
-from postprocessing.means import Mean, weights_of
-from postprocessing.shards import NewShard, open_shard
+from postprocessing.means import Mean, MemberNotFiniteError, weights_of
+from postprocessing.shards import NewShard, not_finite, open_shard
 
 # 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
 VALUES_PER_BLOCK = 1 << 19
@@ -54,7 +54,10 @@ def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: Binar
     def average_block(start: int) -> int:
         rows, (member, mean_rows, spare) = memory.float16[: count - start], memory.float32[:, : count - start]
         members = (_read(file, end - (count - start) * row_bytes, rows, member) for file, end in files)
-        mean.write(members, mean_rows, spare)
+        try:
+            mean.write(members, mean_rows, spare)
+        except MemberNotFiniteError as fault:
+            raise not_finite(paths[fault.member], start + fault.row) from None
         shard.write(start, narrowed(mean_rows, rows))
         return len(rows)
 

@@ -35,6 +35,7 @@ from postprocessing import steps
 from postprocessing.means import Mean, weights_of
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
+from postprocessing.scores import is_scored
 from postprocessing.shards import Shards
 from training.metrics import Metrics
 
@@ -120,7 +121,7 @@ def confused_pairs(products: pd.DataFrame) -> list[dict]:
 
 def calibration(products: pd.DataFrame) -> list[dict]:
     """Mean confidence and accuracy of products, pictures labelled, by confidence in bins of equal width."""
-    scored = products[products.confidence.notna()]
+    scored = products[products.confidence > 0]
     is_right = scored[steps.scored()[-1]] == scored.category_id
     bins = np.minimum((scored.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return [
@@ -143,7 +144,7 @@ def predict(
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
-    """product_types() of the products of an index, and how well the networks predict single pictures that decode."""
+    """product_types() of the products of an index, and how well the networks predict single pictures."""
     processing = steps.PostProcessing(classes, steps.choices(args))
     pictures = {name: processing.image_set(index, split.images, split.train) for name, split in splits.items()}
     sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
@@ -152,8 +153,9 @@ def predict(
 
     def measure_pictures(step: str, chosen: slice, vectors: np.ndarray) -> None:
         if step == steps.NETWORKS:
-            is_decoded = ~np.isnan(vectors[:, 0])
-            metrics.add(vectors[is_decoded], truth[chosen][is_decoded])
+            has_pixels = is_scored(vectors)
+            if has_pixels.any():
+                metrics.add(vectors[has_pixels], truth[chosen][has_pixels])
 
     known = known_to_all(list(splits.values()))
     products = processing.categorize(index, ensemble, known, after=steps.scored(), watch=measure_pictures)

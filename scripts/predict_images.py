@@ -2,7 +2,7 @@
 
 Shard s of n is the s-th of n contiguous blocks of the listed pictures. Decoder processes read and decode, this process
 computes. Memory: three batches of pictures, and what the network needs for one. A picture that does not decode
-becomes a row of NaN and a line of the table beside the output.
+becomes a row of zeros and a line of the table beside the output.
 
 REVISION goes into the settings of predictions: raise it when results change.
 
@@ -31,10 +31,11 @@ from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from loading.decoders import Decoders
 from loading.pixels import Crop
+from postprocessing.scores import NotFiniteError, is_scored
 from postprocessing.shards import NewShard
 from workflow import recipes
 
-REVISION = 1
+REVISION = 2
 
 
 def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
@@ -44,14 +45,19 @@ def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
 
 
 def predict(predictor: engines.Predictor, decoders: Decoders, pictures: int, shard: NewShard) -> np.ndarray:
-    """Write the probabilities of all pictures batch by batch; returns which decoded (pictures,) bool."""
+    """Write the probabilities of all pictures batch by batch; returns which decoded (pictures,) bool.
+
+    Raises:
+        NotFiniteError: the probabilities of a picture are not finite.
+    """
     decoded = np.empty(pictures, bool)
     done = 0
     with cli.progress(pictures, "picture", "predicting") as bar:
         for pixels, is_decoded in decoders.batches():
-            probabilities = predictor.probabilities(pixels)[: len(is_decoded)].astype(np.float16)
-            probabilities[~is_decoded] = np.nan
-            shard.write(done, probabilities)
+            probabilities = predictor.probabilities(pixels)[: len(is_decoded)]
+            probabilities[~is_decoded] = 0
+            is_scored(probabilities, done)
+            shard.write(done, probabilities.astype(np.float16))
             decoded[done : done + len(is_decoded)] = is_decoded
             bar.update(len(is_decoded))
             done += len(is_decoded)
@@ -80,7 +86,14 @@ def main() -> None:
         predictor = engines.choose(args.engine).load_predictor(
             args.network, args.image, args.params, batch_size=args.batch_size, gpus=args.gpus
         )
-        decoded = predict(predictor, decoders, len(rows), NewShard(output, (len(rows), predictor.classes)))
+        try:
+            decoded = predict(predictor, decoders, len(rows), NewShard(output, (len(rows), predictor.classes)))
+        except NotFiniteError as fault:
+            picture = next(rows[fault.row :].itertuples())
+            raise cli.UserError(
+                f"{args.params}: product {picture.product_id}, picture {picture.image}: the network's probabilities are"
+                " not finite; train the model again, with a lower learning rate"
+            ) from None
         faults = rows[~decoded][["product_id", "image", "doc_offset"]]
         faults.assign(reason="the picture does not decode").to_csv(undecodable, index=False)
     seconds = time.monotonic() - start

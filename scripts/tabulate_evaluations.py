@@ -49,7 +49,8 @@ def own_values(evaluation: dict) -> tuple:
     if not evaluation["products"]:
         return (float("nan"),) * 5 + (0,)
     networks = evaluation["steps"]["networks"]["accuracy"]
-    reached = (evaluation["picture"]["top1"], networks, evaluation["accuracy"])
+    of_pictures = evaluation["picture"]["top1"]  # None where no picture has pixels
+    reached = (float("nan") if of_pictures is None else of_pictures, networks, evaluation["accuracy"])
     return (*reached, *evaluation["interval"], evaluation["products"])
 
 

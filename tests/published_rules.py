@@ -58,7 +58,7 @@ class Rules:
         return None
 
     def picture_vectors(self, product: dict, probabilities: dict[bytes, np.ndarray]) -> list[np.ndarray]:
-        """A vector per picture of a product: its label, or what a network says (NaN where it did not decode)."""
+        """A vector per picture of a product: its label, or what a network says (zeros where it did not decode)."""
         vectors = []
         for digest in map(md5, pictures_of(product)):
             label = self.picture_label(digest)
@@ -68,7 +68,7 @@ class Rules:
 
     def best_category(self, vectors: list[np.ndarray]) -> int:
         """The category with the highest sum over the pictures that decoded, else the most frequent one."""
-        decoded = [vector for vector in vectors if not np.isnan(vector).any()]
+        decoded = [vector for vector in vectors if vector.any()]
         if not decoded:
             return min(self.products, key=lambda category: (-self.products[category], category))
         return self.category_ids[int(np.argmax(sum(decoded)))]

@@ -23,7 +23,7 @@ def draw(seed: int, rows: int = ROWS) -> np.ndarray:
     powers = np.exp(4 * np.random.default_rng(seed).standard_normal((rows, CLASSES)))
     powers[:, seed % CLASSES] = 0
     probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float16)
-    probabilities[[row for row in UNDECODABLE if row < rows]] = np.nan
+    probabilities[[row for row in UNDECODABLE if row < rows]] = 0
     return probabilities
 
 
@@ -46,7 +46,9 @@ def plain_mean(arrays: list[np.ndarray], mean: str, weights: list[float]) -> np.
     if mean == "arithmetic":
         return (shares * values).sum(axis=0)
     product = (np.maximum(values, SMALLEST_PROBABILITY) ** shares).prod(axis=0)
-    return product / product.sum(axis=1, keepdims=True)
+    product /= product.sum(axis=1, keepdims=True)
+    product[~values.any(axis=2).all(axis=0)] = 0
+    return product
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
@@ -61,8 +63,7 @@ def test_a_mean_is_that_of_plain_arithmetic(tmp_path, monkeypatch, mean, weights
     assert found.dtype == np.float16
     # Numbers below float16's normal ones have a fixed step.
     np.testing.assert_allclose(found.astype(np.float64), expected, rtol=1.02 * HALF_ULP, atol=2.0**-25 * 1.02)
-    assert np.isnan(found).any(axis=1).nonzero()[0].tolist() == UNDECODABLE
-    assert np.isnan(found[UNDECODABLE]).all()
+    assert (found == 0).all(axis=1).nonzero()[0].tolist() == UNDECODABLE
 
 
 def test_a_single_member_is_its_own_mean(tmp_path, monkeypatch):
@@ -73,10 +74,10 @@ def test_a_single_member_is_its_own_mean(tmp_path, monkeypatch):
 
 def test_a_picture_that_one_member_could_not_decode_has_no_mean(tmp_path, monkeypatch):
     arrays = [draw(seed) for seed in range(3)]
-    arrays[1][7] = np.nan
+    arrays[1][7] = 0
     for mean in ("arithmetic", "geometric"):
         average(monkeypatch, tmp_path / "out.npy", written(tmp_path, arrays), "--mean", mean)
-        assert np.isnan(np.load(tmp_path / "out.npy")).all(axis=1).nonzero()[0].tolist() == sorted([*UNDECODABLE, 7])
+        assert (np.load(tmp_path / "out.npy") == 0).all(axis=1).nonzero()[0].tolist() == sorted([*UNDECODABLE, 7])
 
 
 @pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
@@ -144,6 +145,22 @@ def test_a_member_that_does_not_fit_is_named_and_nothing_written(tmp_path, monke
     assert reason in str(caught.value)
     assert "again" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", [0, CLASSES - 1])
+def test_a_number_that_is_not_finite_names_member_and_row_and_nothing_is_written(
+    tmp_path, monkeypatch, mean, number, column
+):
+    arrays = [draw(seed) for seed in range(3)]
+    arrays[1][41, column] = number
+    members = written(tmp_path, arrays)
+    before = files_below(tmp_path)
+    monkeypatch.setattr(average_models, "VALUES_PER_BLOCK", CLASSES * 13)
+    with pytest.raises(cli.UserError, match=r"M01\.npy: row 41: probabilities that are not finite; predict the shard"):
+        average(monkeypatch, tmp_path / "out.npy", members, "--mean", mean, "--weights", 1, 0, 2)
     assert files_below(tmp_path) == before
 
 

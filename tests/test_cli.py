@@ -131,6 +131,12 @@ def test_what_a_failed_program_wrote_goes_and_the_file_before_stays(tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.json", "before")]
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_never_becomes_json(number):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        cli.as_json({"valid": {"cross_entropy": number}})
+
+
 def test_of_many_names_the_first_are_told():
     assert cli.some([1, 2]) == "1, 2"
     assert cli.some(list(range(9))) == "0, 1, 2, 3, 4 ..."

@@ -14,6 +14,7 @@ import pytest
 import evaluate_predictions
 import published_rules
 from list_images import COLUMNS, needs_forward_pass
+from tabulate_evaluations import own_values
 from test_write_submission import CATEGORIES, draw_products
 from tiny_catalogs import indexed, write
 
@@ -121,6 +122,18 @@ def test_products_that_an_ancestor_trained_on_are_not_measured(folder, tmp_path,
     assert (found["products"], alone["products"]) == (len(both), len(own))
     # What is known, and so what is predicted, is the same as ever.
     pd.testing.assert_frame_equal(both, own.loc[both.index])
+
+
+def test_where_no_picture_has_pixels_nothing_is_said_of_pictures_and_the_file_is_json(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "splits")
+    probabilities = np.load(folder / "A.npy")
+    np.save(tmp_path / "splits/A.npy", np.zeros_like(probabilities))
+    found = evaluate(tmp_path / "splits", monkeypatch, tmp_path / "e.json", "A")
+    assert "NaN" not in (tmp_path / "e.json").read_text()
+    assert found["picture"] == {"top1": None, "top5": None, "cross_entropy": None}
+    assert own_values(found)[1:] == (found["steps"]["networks"]["accuracy"], found["accuracy"], *found["interval"], 120)
+    products = pd.read_parquet(tmp_path / "e.parquet")
+    assert products.networks.nunique() == 1  # the most frequent category
 
 
 def test_a_confused_pair_names_products_of_the_one_category_that_were_taken_for_the_other(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ from disks import small_disk
 from engines.mxnet.library import mx
 from loading.decoders import BLOCK
 from loading.pixels import Crop, cropped, decoded
+from postprocessing.scores import NotFiniteError
+from postprocessing.shards import NewShard
 from programs import error_of, run_apart
 from training import checkpoints
 
@@ -82,7 +84,7 @@ class Case:
         rows = []
         for picture in self.pictures:
             if picture is None:
-                rows.append(np.full(CLASSES, np.nan))
+                rows.append(np.zeros(CLASSES))
                 continue
             pixels = decoded(picture)
             values = (cropped(pixels, Crop(SIZE, SIZE)) - np.array(IMAGE["mean"])) * IMAGE["scale"]
@@ -126,7 +128,7 @@ def test_probabilities_are_the_plain_mean_over_picture_and_mirror(case, whole):
     probabilities = np.load(whole)
     assert probabilities.dtype == np.float16
     np.testing.assert_allclose(probabilities, case.expected(), rtol=1e-3, atol=1e-4)
-    assert np.nanmax(np.abs(np.diff(probabilities, axis=0))) > 0.01, "all pictures look the same to this network"
+    assert np.max(np.abs(np.diff(probabilities, axis=0))) > 0.01, "all pictures look the same to this network"
 
 
 @pytest.mark.parametrize("decoders", [2, 4])
@@ -156,14 +158,45 @@ def test_a_shard_without_pictures_is_an_array_without_rows(case, tmp_path):
     assert output.with_suffix(".undecodable.csv").read_text() == "product_id,image,doc_offset,reason\n"
 
 
-def test_an_undecodable_picture_is_a_row_of_nan_and_listed(case, whole):
-    missing = np.isnan(np.load(whole))
-    assert set(np.flatnonzero(missing.all(axis=1))) == set(np.flatnonzero(missing.any(axis=1))) == UNDECODABLE
+def test_an_undecodable_picture_is_a_row_of_zeros_and_listed(case, whole):
+    assert set(np.flatnonzero((np.load(whole) == 0).all(axis=1))) == UNDECODABLE
     listed = pd.read_csv(whole.with_suffix(".undecodable.csv"))
     columns = ["product_id", "image", "doc_offset"]
     faulty = case.rows.iloc[sorted(UNDECODABLE)][columns].astype(np.int64)
     pd.testing.assert_frame_equal(listed[columns], faulty.reset_index(drop=True))
     assert set(listed.reason) == {"the picture does not decode"}
+
+
+def test_probabilities_that_are_not_finite_name_checkpoint_and_picture_and_nothing_is_written(case, tmp_path):
+    """Of a network one of whose classes has a bias that is not finite."""
+    arguments, auxiliaries = checkpoints.load(case.params)
+    path = tmp_path / "M01/0001.params"
+    path.parent.mkdir()
+    bias = np.append(arguments["fc_bias"][1:], np.float32(np.nan))
+    checkpoints.save(path, arguments | {"fc_bias": bias}, auxiliaries)
+    (tmp_path / "out").mkdir()
+    line = error_of(run_apart("predict_images", *case.arguments(tmp_path / "out/0000.npy", params=path)))
+    assert f"{path}: product 100, picture 0: the network's probabilities are not finite; train" in line
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("row", "column", "number"), [(0, 0, np.nan), (29, CLASSES - 1, np.nan), (29, 2, np.inf)])
+def test_the_first_picture_that_is_not_finite_is_told_in_any_batch_and_for_any_class(tmp_path, row, column, number):
+    found = np.full((36, CLASSES), 0.2, np.float32)
+    found[row:, column] = number
+    batches = iter(np.split(found, 3))
+
+    class Engine:
+        def probabilities(self, _: np.ndarray) -> np.ndarray:
+            return next(batches)
+
+    class AllDecoded:
+        def batches(self) -> Iterator[tuple[None, np.ndarray]]:
+            yield from [(None, np.ones(12, bool))] * 3
+
+    with (tmp_path / "0.npy").open("wb", buffering=0) as file, pytest.raises(NotFiniteError) as caught:
+        predict_images.predict(Engine(), AllDecoded(), len(found), NewShard(file, found.shape))
+    assert caught.value.row == row
 
 
 def children(pid: int) -> list[int]:

@@ -50,7 +50,7 @@ def folder(tmp_path_factory) -> Path:
         rows = test[needs_forward_pass(test, train, listing)][COLUMNS]
         rows.to_parquet(folder / f"{listing}.parquet", index=False)
         probabilities = rng.dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16)
-        probabilities[rng.random(len(rows)) < UNDECODABLE] = np.nan
+        probabilities[rng.random(len(rows)) < UNDECODABLE] = 0
         for shard, part in enumerate(np.array_split(probabilities, 3)):
             np.save(folder / f"{listing}-{shard}.npy", part)
     return folder

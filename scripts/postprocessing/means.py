@@ -1,16 +1,30 @@
 """Means over models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 import cli
+from postprocessing.scores import NotFiniteError, is_scored
 
 # Where one model has 0 the product would be 0, whatever the others say; and float16 rounds smaller ones than this to 0.
 SMALLEST_PROBABILITY = 1e-8
 FACTORS = 4  # so many of the smallest probabilities have a product that float32 still holds
+
+
+class MemberNotFiniteError(Exception):
+    """A member's probabilities are not finite.
+
+    Attributes:
+        member: its position.
+        row: the first such row.
+    """
+
+    def __init__(self, member: int, row: int) -> None:
+        super().__init__(member, row)
+        self.member, self.row = member, row
 
 
 @dataclass(frozen=True)
@@ -30,16 +44,36 @@ class Mean:
 
         Args:
             members: one array per model. It is overwritten, and no longer used when the next one is asked for. A row of
-                NaN (a picture that did not decode) makes a row of NaN.
+                zeros (a picture without pixels, postprocessing/scores.py) makes a row of zeros.
             out: float32 of that shape.
             spare: another such array, which is overwritten.
+
+        Raises:
+            MemberNotFiniteError: a member has a number that is not finite.
         """
         shares = np.divide(self.weights, np.sum(self.weights)).tolist()
+        is_scored_by_all = np.ones(len(out), bool)
+        members = _checked(members, is_scored_by_all)
         out[:] = 0
         if self.kind == "arithmetic":
             _arithmetic(members, shares, out)
         else:
             _geometric(members, shares, out, spare)
+        out[~is_scored_by_all] = 0
+
+
+def _checked(members: Iterable[np.ndarray], is_scored_by_all: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the members' arrays, and leave True the rows that all have scores of.
+
+    Raises:
+        MemberNotFiniteError: a member has a number that is not finite.
+    """
+    for number, member in enumerate(members):
+        try:
+            is_scored_by_all &= is_scored(member)
+        except NotFiniteError as fault:
+            raise MemberNotFiniteError(number, fault.row) from None
+        yield member
 
 
 def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray) -> None:
@@ -49,9 +83,8 @@ def _arithmetic(members: Iterable[np.ndarray], shares: list[float], total: np.nd
 
 def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.ndarray, product: np.ndarray) -> None:
     # A product is cheaper than logarithms: consecutive members of equal share are multiplied before one is taken.
-    factors, is_missing = 0, np.zeros(len(total), bool)
+    factors = 0
     for member, share, next_share in zip(members, shares, [*shares[1:], None], strict=True):
-        is_missing |= np.isnan(member[:, 0])
         if factors:
             cv2.max(member, SMALLEST_PROBABILITY, member)
             cv2.multiply(product, member, product)
@@ -64,7 +97,6 @@ def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.nda
             factors = 0
     cv2.exp(total, total)
     total /= total.sum(axis=1, keepdims=True)
-    total[is_missing] = np.nan
 
 
 def weights_of(members: list, given: list[float] | None) -> list[float]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from catalog.classes import NO_CLASS
 from catalog.joins import NOT_FOUND
-from postprocessing.means import Mean
+from postprocessing.means import Mean, MemberNotFiniteError
 from postprocessing.shards import Shards
 
 
@@ -38,25 +38,31 @@ class Members:
     def vectors(self, chosen: slice, step: str) -> np.ndarray:
         """Mean vectors (pictures, classes) float32 of some pictures, labelled by the steps up to the one named.
 
-        NaN where a picture did not decode.
+        Zeros where a picture has no pixels.
+
+        Raises:
+            cli.UserError: a probability is not finite.
         """
         vectors = (picture_vectors(pictures, shards, chosen, step) for pictures, shards in self.sources)
         shape = (chosen.stop - chosen.start, self.sources[0][1].classes)
         mean, spare = np.empty((2, *shape), np.float32)
-        self.mean.write(vectors, mean, spare)
+        try:
+            self.mean.write(vectors, mean, spare)
+        except MemberNotFiniteError as fault:
+            pictures, shards = self.sources[fault.member]
+            raise shards.not_finite(int(pictures.rows[chosen.start + fault.row])) from None
         return mean
 
 
 def picture_vectors(pictures: ImageSet, shards: Shards, chosen: slice, step: str) -> np.ndarray:
     """Vectors (pictures, classes) float32 of some pictures: one-hot for a label, else probabilities.
 
-    NaN where a picture did not decode.
+    Zeros where a picture has no pixels.
     """
     rows, labels = pictures.rows[chosen], pictures.labels[step][chosen]
-    vectors = np.full((len(rows), shards.classes), np.nan, np.float32)
+    vectors = np.zeros((len(rows), shards.classes), np.float32)
     is_labelled = labels != NO_CLASS
     is_read = ~is_labelled & (rows != NOT_FOUND)
     vectors[is_read] = shards.read(rows[is_read])
-    vectors[is_labelled] = 0
     vectors[np.flatnonzero(is_labelled), labels[is_labelled]] = 1
     return vectors

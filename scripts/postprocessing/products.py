@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from catalog.joins import known_sets, picture_sets
+from postprocessing.scores import is_scored
 
 PICTURES_PER_BLOCK = 4096  # of 5,270 classes in float32: 86 MB
 
@@ -27,23 +28,20 @@ def product_blocks(starts: np.ndarray, pictures: int) -> Iterator[tuple[slice, s
 
 
 def product_means(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Mean (products, classes) over each product's pictures that decoded; NaN where none did.
+    """Mean (products, classes) over each product's pictures that have pixels; zeros where none has.
 
     Args:
-        vectors: (pictures, classes) float32; NaN rows are passed over.
+        vectors: (pictures, classes) float32; rows of zeros are passed over.
         starts: the first picture of each product.
     """
-    decoded = ~np.isnan(vectors[:, :1])
-    sums = np.add.reduceat(np.where(decoded, vectors, 0), starts, axis=0)
-    counts = np.add.reduceat(decoded.astype(np.float32), starts, axis=0)
-    with np.errstate(invalid="ignore"):
-        return sums / counts
+    sums = np.add.reduceat(vectors, starts, axis=0)
+    counts = np.add.reduceat(is_scored(vectors).astype(np.float32), starts)
+    return sums / np.maximum(counts, 1)[:, None]
 
 
 def best_classes(scores: np.ndarray, fallback: int) -> np.ndarray:
     """The class (int64) with the highest score of each product; the fallback where there is none."""
-    has_score = ~np.isnan(scores[:, 0])
-    return np.where(has_score, np.where(has_score[:, None], scores, 0).argmax(axis=1), fallback)
+    return np.where(is_scored(scores), scores.argmax(axis=1), fallback)
 
 
 def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Series:

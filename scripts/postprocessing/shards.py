@@ -20,7 +20,7 @@ class Shards:
             cli.UserError: a file is missing or damaged, has not a column per class, or together they have not the
                 listed number of rows.
         """
-        self._shards = [open_shard(path) for path in paths]
+        self._paths, self._shards = paths, [open_shard(path) for path in paths]
         for path, shard in zip(paths, self._shards, strict=True):
             if shard.shape[1] != classes:
                 raise cli.UserError(
@@ -33,6 +33,11 @@ class Shards:
                 " predict them again"
             )
         self.classes = classes
+
+    def not_finite(self, row: int) -> cli.UserError:
+        """A line on a row with a number that is not finite."""
+        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return not_finite(self._paths[shard], row - int(self._starts[shard]))
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), classes) float32 of the given rows, in any order."""
@@ -59,6 +64,11 @@ def open_shard(path: Path) -> np.ndarray:
     if not isinstance(array, np.ndarray) or array.dtype != np.float16 or array.ndim != 2:
         raise cli.UserError(f"{path}: not an array (pictures, classes) of float16; predict the shard again")
     return array
+
+
+def not_finite(path: Path, row: int) -> cli.UserError:
+    """A line on a shard with a number that is not finite."""
+    return cli.UserError(f"{path}: row {row}: probabilities that are not finite; predict the shard again")
 
 
 class NewShard:

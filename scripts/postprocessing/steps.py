@@ -1,7 +1,7 @@
 """From the probabilities of pictures to a category for each product, step by step, in the published order.
 
-1. `networks`: the score of a product is the mean over its pictures that decoded; a product without any takes the most
-   frequent category.
+1. `networks`: the score of a product is the mean over its pictures that have pixels; a product without any takes the
+   most frequent category.
 2. Steps that label pictures. A label takes the place of a picture's probabilities, as a one-hot vector.
 3. Steps that label products. A label takes the place of the category with the best score.
 
@@ -159,7 +159,7 @@ class PostProcessing:
         Returns:
             A row per product in the index's order: product_id; by the names of `after` and of the steps that label
             products, the category id after that step; all int64; confidence, float32: the score that decided the last
-            step of `after`, NaN where no picture decoded.
+            step of `after`, 0 where no picture has pixels.
         """
         starts, category_ids = product_starts(index), self.classes.category_id.to_numpy()
         fallback = int(class_ids(np.array([most_frequent_category(known)]), self.classes.category_id.to_numpy())[0])

@@ -132,7 +132,7 @@ def epoch_text(job: Job, model: dict, metrics: dict) -> str:
     """M04 epoch 2 of 4: valid top-1 41.2 %."""
     text = f"{job.wildcards['model']} epoch {int(job.wildcards['epoch'])} of {recipes.epoch_count(model)}"
     top1 = metrics["valid"]["top1"]
-    return f"{text}: no valid pictures" if math.isnan(top1) else f"{text}: valid top-1 {100 * top1:.1f} %"
+    return f"{text}: no valid pictures" if top1 is None else f"{text}: valid top-1 {100 * top1:.1f} %"
 
 
 def evaluation_text(job: Job, evaluation: dict) -> str:

@@ -75,11 +75,7 @@ class Metrics:
         self._cross_entropy += cross_entropy
         self.examples += examples
 
-    def means(self) -> dict[str, float]:
-        """Means over the examples; NaN where there are none."""
-        examples = self.examples or math.nan
-        return {
-            "top1": self._top1 / examples,
-            "top5": self._top5 / examples,
-            "cross_entropy": self._cross_entropy / examples,
-        }
+    def means(self) -> dict[str, float | None]:
+        """Means over the examples; None where there are none."""
+        sums = {"top1": self._top1, "top5": self._top5, "cross_entropy": self._cross_entropy}
+        return {name: total / self.examples if self.examples else None for name, total in sums.items()}

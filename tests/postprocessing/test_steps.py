@@ -29,7 +29,7 @@ def index_of(pictures: list[tuple[int, int, int]]) -> pd.DataFrame:
 KNOWN = index_of([(101, LARGE, 1), (102, 30, 2), (103, 30, 3), (103, 30, 4), (104, 10, 5), (105, 30, 5)])
 # By the networks product 1 is of class 0, product 2 of class 1; product 3 does not decode.
 INDEX = index_of([(1, 10, 1), (1, 10, 9), (2, 10, 7), (2, 10, 4), (3, 10, 5)])
-PROBABILITIES = [[0.9, 0, 0.1], [0.8, 0, 0.2], [0, 0.9, 0.1], [0, 0.9, 0.1], [np.nan] * 3]
+PROBABILITIES = [[0.9, 0, 0.1], [0.8, 0, 0.2], [0, 0.9, 0.1], [0, 0.9, 0.1], [0] * 3]
 
 
 @pytest.fixture
@@ -54,7 +54,22 @@ def test_labels_of_pictures_take_part_in_the_mean_and_no_digit_of_a_category_is_
     assert products.picture_md5.tolist() == [LARGE, 30, 30]
     assert products.product_md5.tolist() == products.picture_md5.tolist()
     assert products.dtypes[list(steps.names())].tolist() == [np.int64] * 3
-    np.testing.assert_array_equal(np.isnan(products.confidence), [False, False, True])
+    np.testing.assert_array_equal(products.confidence == 0, [False, False, True])
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_a_probability_that_is_not_finite_is_named_with_its_shard_and_row(members, tmp_path, number):
+    probabilities = np.array(PROBABILITIES, np.float16)
+    probabilities[3, 2] = number
+    paths = [tmp_path / f"{name}.npy" for name in ("0", "1")]
+    for path, part in zip(paths, (probabilities[:2], probabilities[2:]), strict=True):
+        np.save(path, part)
+    shards = Shards(paths, len(INDEX), len(CLASSES))
+    damaged = Members([*members.sources, (members.sources[0][0], shards)], Mean("geometric", [1.0, 1.0]))
+    with pytest.raises(
+        cli.UserError, match=r"1\.npy: row 1: probabilities that are not finite; predict the shard again"
+    ):
+        categorized(damaged)
 
 
 def test_a_product_with_the_pictures_of_known_products_takes_their_category(members):

@@ -45,4 +45,4 @@ def test_a_network_that_says_the_same_of_all_classes_is_never_right():
 
 
 def test_no_examples_have_no_means():
-    assert np.isnan(list(Metrics().means().values())).all()
+    assert set(Metrics().means().values()) == {None}
