@@ -48,7 +48,8 @@ include: "rules/report.smk"
 
 
 published.keep_current(workflow, made, take_over)
-retries.heed_faults(is_ours)
+if workflow.is_main_process:  # the process of a cluster's job would run it again itself, in the same time
+    retries.heed_faults(is_ours)
 
 
 rule all:

@@ -27,6 +27,7 @@ from engines.mxnet import trainer
 from engines.mxnet.batches import training_batches
 from engines.mxnet.library import mx
 from training.metrics import Metrics
+from training.progress import Progress
 from training.recipe import Recipe
 from workflow import overlays, recipes
 
@@ -99,7 +100,8 @@ def speeds(recipe: Recipe, records: Path, count: int, threads: int, repeats: int
     from_memory(module, batch, count)
     found = [], []
     for epoch in range(1, repeats + 1):
-        found[0].append(programs.train(records, epoch, 1e-4)["images_per_second"])
+        *_, done = programs.train(records, epoch, 1e-4, Progress())
+        found[0].append(done.report()["images_per_second"])
         found[1].append(from_memory(module, batch, count))
     return statistics.median(found[0]), statistics.median(found[1])
 

@@ -32,6 +32,7 @@ TEMPORARY = re.compile(r"\.(?P<process>\d+)-[0-9a-f]{8}\.")  # how the name of a
 # How a program ends that says what was wrong. Every other end, such as a signal, is one that another attempt may mend.
 STAYS, MAY_PASS = 2, 1
 ANOTHER_ATTEMPT = "; another attempt may succeed"  # the end of the line of a fault that may pass
+GOES_ON = "; the next attempt goes on from there"  # the end of the line of a job that ends before its work is done
 PASSING_ERRORS = {errno.EIO, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT}  # of a node or a file server
 
 
@@ -46,6 +47,13 @@ class UserError(Exception):
 
 class PassingError(UserError):
     """A fault of a node, of its memory or of a file server: another attempt, on another node perhaps, may succeed."""
+
+
+class UnfinishedError(PassingError):
+    """No fault: the time of a job is over, and what it has done is kept; says how far it has come."""
+
+    def __str__(self) -> str:
+        return super().__str__() + GOES_ON
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -94,7 +102,8 @@ def fail(message: str, passes: bool = False) -> int:
 
     The line tells the workflow whether a job runs again: a cluster does not hand the exit codes of programs on.
     """
-    print(f"{ERROR}{message}{ANOTHER_ATTEMPT if passes else ''}", file=sys.stderr)
+    ending = ANOTHER_ATTEMPT if passes and not message.endswith(GOES_ON) else ""
+    print(f"{ERROR}{message}{ending}", file=sys.stderr)
     return MAY_PASS if passes else STAYS
 
 
@@ -170,10 +179,11 @@ def as_json(content: object) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def progress(total: int, unit: str, description: str, hidden: bool = False) -> tqdm:
+def progress(total: int, unit: str, description: str, hidden: bool = False, initial: int = 0) -> tqdm:
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
-    return tqdm(total=total, unit=unit, desc=description, unit_scale=True, mininterval=interval, disable=hidden)
+    settings = {"initial": initial, "unit_scale": True, "mininterval": interval, "disable": hidden}
+    return tqdm(total=total, unit=unit, desc=description, **settings)
 
 
 def warn(text: str) -> None:

@@ -26,7 +26,7 @@ from workflow import drivers, given
 from workflow.artifact import Artifact
 from workflow.artifacts import Artifacts
 from workflow.given import Given
-from workflow.outputs import DIGEST, INTERMEDIATE, OUTPUTS
+from workflow.outputs import DIGEST, INTERMEDIATE, OUTPUTS, PARTS
 
 NOTES = {"logs": ".log", "benchmarks": ".tsv"}  # folders with a file per job, by rule
 IN_NAME = re.compile(rf"(?<![^-]){DIGEST}(?![^-])")
@@ -35,7 +35,7 @@ IN_FOLDER = re.compile(rf"-?{DIGEST}$")
 
 def patterns() -> list[re.Pattern]:
     """What the paths below the results look like that rules write; the groups are digests."""
-    found = []
+    found = [_pattern(PARTS)]
     for rule, files in OUTPUTS.items():
         recipe = Artifact(rule, {"digest": "{digest}"}, {}, files).recipe_file
         found += [_pattern(template) for template in (*files.values(), str(recipe))]

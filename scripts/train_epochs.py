@@ -3,7 +3,8 @@
 Epochs count from 1; each leaves .params, .states (of the optimizer) and .json (accuracies, losses, speed, and in
 `before` the same of the epochs before it, whose files may then be deleted).
 Weights, optimizer and order of the data follow from files and the recipe alone, so that epochs trained one by one
-equal epochs trained in one go.
+equal epochs trained in one go. So are the parts of an epoch: from time to time, and when --minutes are almost over, a
+job writes the part that is done beside the outputs, and the next one goes on from there, whatever ended it.
 
 In: the recipe (JSON: what these epochs are trained with), .rec files of the train and valid part, classes.csv.
 
@@ -17,7 +18,12 @@ Example:
 """
 
 import argparse
+import contextlib
+import functools
 import json
+import math
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cli
@@ -25,9 +31,13 @@ import engines
 from catalog.classes import read_classes
 from records.staging import staged
 from training.metrics import epochs_until
+from training.progress import Progress, latest_part, remove_parts, save_part
 from training.recipe import read_recipe
 
 REVISION = 3
+
+PART_SECONDS = 1800.0  # after which a part is written: what a killed job may lose
+RESERVED_SHARE, RESERVED_SECONDS = 0.1, 300.0  # of a job's time, for its start and its last part: the smaller one
 
 
 def write_epoch(trainer: engines.Trainer, output: Path, report: dict) -> None:
@@ -38,35 +48,77 @@ def write_epoch(trainer: engines.Trainer, output: Path, report: dict) -> None:
         metrics.write_text(cli.as_json(report))
 
 
+def end_of(minutes: float | None) -> float:
+    """When training has to end, by time.monotonic, in a job that starts now and was granted some minutes."""
+    seconds = math.inf if minutes is None else 60 * minutes
+    return time.monotonic() + seconds - min(RESERVED_SHARE * seconds, RESERVED_SECONDS)
+
+
+def train(steps: Iterator[Progress], end: float, save: Callable[[Progress], None]) -> Progress | None:
+    """Train to the end of an epoch; returns the last progress, None where nothing was left to do.
+
+    Args:
+        steps: an engines.Trainer's.
+        end: as end_of tells it.
+        save: writes the part of the epoch that is done; called when that is due.
+
+    Raises:
+        cli.UnfinishedError: the next block would last beyond the end; the part that is done is written.
+    """
+    done = None
+    before = saved = time.monotonic()
+    for done in steps:
+        now = time.monotonic()
+        is_over = now + 2 * (now - before) > end
+        if is_over or now - saved >= PART_SECONDS:
+            save(done)
+            saved = time.monotonic()
+        if is_over:
+            raise cli.UnfinishedError(f"{done.batches:,} batches of the epoch are done")
+        before = time.monotonic()
+    return done
+
+
 def main() -> None:
     args = parse_args()
+    end = end_of(args.minutes)
     recipe, classes = read_recipe(args.recipe), len(read_classes(args.classes))
     before = epochs_until(json.loads(args.metrics_before.read_text())) if args.metrics_before else []
+    part = latest_part(args.outputs[0])
+    start, states = (part.params, part.states) if part else (args.start, args.states)
+    done = part.read() if part else Progress()
     trainer = engines.choose(recipe.engine).create_trainer(
-        recipe, classes, args.start, args.states, gpus=args.gpus, threads=args.threads
+        recipe, classes, start, states, gpus=args.gpus, threads=args.threads
     )
     with staged(args.train, args.stage) as train_records:
         for epoch, output in enumerate(args.outputs, args.first_epoch):
             rate = recipe.learning_rates[epoch - args.first_epoch]
-            train = trainer.train(train_records, epoch, rate)
-            valid = trainer.validate(args.valid)
+            with contextlib.closing(trainer.train(train_records, epoch, rate, done)) as steps:  # and its progress bar
+                trained = train(steps, end, functools.partial(save_part, trainer.save, output)) or done
             report = {
                 "epoch": epoch,
                 "optimizer": recipe.optimizer,
                 "fresh_optimizer": epoch == args.first_epoch and not args.states,
                 "learning_rate": rate,
                 "devices": trainer.devices,
-                "train": train,
-                "valid": valid,
+                "train": trained.report(),
+                "valid": trainer.validate(args.valid),
             }
             write_epoch(trainer, output, report | {"before": before})
-            before = [*before, report]
-            cli.summary(
-                f"epoch {epoch}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
-                f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
-            )
+            remove_parts(output)
+            before, done = [*before, report], Progress()
+            cli.summary(summary(report))
     for states in args.superseded_states:
         states.unlink(missing_ok=True)
+
+
+def summary(report: dict) -> str:
+    """What an epoch reached, in one line."""
+    train, valid = report["train"], report["valid"]
+    return (
+        f"epoch {report['epoch']}: train top-1 {train['top1']:.4f}, valid top-1 {valid['top1']:.4f},"
+        f" valid cross entropy {valid['cross_entropy']:.4f}, {train['images_per_second']:.0f} pictures/s"
+    )
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,6 +137,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--stage", metavar="FOLDER", help="of the node's own disk: copy the train records there first, if they fit"
     )
+    parser.add_argument("--minutes", type=float, help="granted to the job: it ends in time with a part of an epoch")
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, metavar="PARAMS", help="one per epoch")
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on; 0: the CPU")

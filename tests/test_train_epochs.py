@@ -22,6 +22,8 @@ from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 from programs import error_of, run
 from records import files
 from training import checkpoints
+from training.metrics import epochs_until
+from training.progress import Progress
 
 CLASSES = 4
 MOMENTUM = {"momentum": 0.9, "weight_decay": 0.0005}
@@ -132,6 +134,90 @@ def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path
     assert (forgetful / "0002.params").read_bytes() != (apart / "0002.params").read_bytes()
 
 
+# Parts of an epoch
+
+
+def measured(folder: Path, epoch: int) -> list[dict]:
+    """The reports of epochs up to one, without what depends on the time."""
+    reports = epochs_until(json.loads((folder / f"{epoch:04d}.json").read_text()))
+    for report in reports:
+        del report["train"]["seconds"], report["train"]["images_per_second"]
+    return reports
+
+
+@pytest.fixture
+def blocks_of_two(monkeypatch):
+    """An epoch has three of them."""
+    monkeypatch.setattr(trainer, "BLOCK", 2)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "nadam", "learning_rates": [0.01]},
+        {"optimizer": "nag", "learning_rates": [0.05], **MOMENTUM},
+        FINE_TUNING | {"learning_rates": [0.01]},
+    ],
+    ids=lambda settings: settings["optimizer"],
+)
+def test_an_epoch_in_parts_equals_one_in_one_go_to_the_last_bit(
+    train, blocks_of_two, tmp_path, monkeypatch, capfd, settings
+):
+    """With dropout, a learning rate that changes inside the epoch, and metrics that add up over the parts."""
+    whole, divided = tmp_path / "whole", tmp_path / "divided"
+    train(whole, entries(**settings), 1, 2)
+    train(divided, entries(**settings), 1, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_epochs, "end_of", lambda minutes: 0.0)  # long ago
+        for batches in (2, 4, 6):
+            with pytest.raises(
+                cli.UnfinishedError, match=f"^{batches} batches of the epoch are done; the next attempt"
+            ):
+                train(divided, entries(**settings), 2, 2, *going_on(divided, 1))
+            assert capfd.readouterr().err.endswith("\n")  # so that the line that says so stands alone
+            names = {path.name for path in divided.glob("0002.part-*")}
+            assert names == {f"0002.part-0000000{batches}.{suffix}" for suffix in ("params", "states", "progress")}
+        train(divided, entries(**settings), 2, 2, *going_on(divided, 1))  # has only to validate
+    assert_same_files(whole, divided, 2)
+    assert measured(whole, 2) == measured(divided, 2)
+    assert not list(divided.glob("*.part-*"))
+
+
+def test_a_killed_job_loses_no_part_that_it_has_written(train, blocks_of_two, tmp_path, monkeypatch):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    train(whole, entries(), 1, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_epochs, "PART_SECONDS", 0.0)
+        patch.setattr(trainer, "check_loss", lambda loss, epoch, number, total: 1 / (5 - number))
+        with pytest.raises(ZeroDivisionError):
+            train(killed, entries(), 1, 1)
+    trained = []
+    monkeypatch.setattr(trainer, "check_loss", lambda loss, epoch, number, total: trained.append(number))
+    train(killed, entries(), 1, 1)
+    assert trained == [5, 6]
+    assert_same_files(whole, killed, 1)
+
+
+def test_a_part_is_due_from_time_to_time_and_before_the_end():
+    steps = [Progress(100), Progress(200)]
+    written = []
+    now = time.monotonic()
+    assert train_epochs.train(iter(steps), now + 60, written.append) == steps[1]
+    assert written == []
+    with pytest.raises(cli.UnfinishedError):
+        train_epochs.train(iter(steps), now, written.append)
+    assert written == steps[:1]
+    assert train_epochs.train(iter([]), now, written.append) is None
+    assert train_epochs.end_of(None) == np.inf
+    assert [round(train_epochs.end_of(minutes) - now) // 6 for minutes in (10, 600)] == [90, 5950]
+
+
+def test_what_a_part_that_was_not_written_whole_has_left_is_passed_over_and_goes(train, blocks_of_two, tmp_path):
+    (tmp_path / "0001.part-00000002.params").write_bytes(b"garbage")
+    train(tmp_path, entries(), 1, 1)
+    assert not list(tmp_path.glob("*.part-*"))
+
+
 def test_resuming_is_exact_on_several_devices_too(train, tmp_path, monkeypatch):
     """Several devices update through MXNet's key-value store, whose optimizer is another object.
 
@@ -155,7 +241,7 @@ def test_an_epoch_is_that_of_mxnet_which_is_given_the_optimizer_by_name(data, co
     named = {"learning_rate": 0.05, "momentum": 0.9, "wd": 0.1}
     kvstore = "device" if len(contexts) > 1 else None
     plain.init_optimizer(kvstore, optimizer="sgd", optimizer_params=named, force_init=True)
-    trainer.Trainer(ours, settings, 1).train(data / "train.rec", 1, 0.05)
+    list(trainer.Trainer(ours, settings, 1).train(data / "train.rec", 1, 0.05, Progress()))
     for batch in training_batches(data / "train.rec", settings, 1, 1):
         plain.forward_backward(batch)
         plain.update()

@@ -5,12 +5,14 @@ arguments below. Programs reach it by `choose`, and nothing else in scripts/ imp
 """
 
 import importlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 import cli
+from training.progress import Progress
 from training.recipe import Recipe
 
 NAMES = ("mxnet", "torch")
@@ -26,12 +28,14 @@ class Trainer(Protocol):
 
     devices: list[str]
 
-    def train(self, records: Path, epoch: int, rate: float) -> dict:
-        """Train an epoch; returns metrics on the records as they were seen, images_per_second and seconds.
+    def train(self, records: Path, epoch: int, rate: float, done: Progress) -> Iterator[Progress]:
+        """Train an epoch, or the rest of one; yields its progress after each block of batches, the last one whole.
 
-        Order and augmentation of the records follow from the recipe's seed and the epoch's number alone.
+        Order and augmentation of the records, and dropout, follow from the recipe's seed and the numbers of epoch and
+        batch alone: with what `save` wrote when a progress was yielded, another trainer goes on exactly.
 
         Args:
+            done: what of the epoch the weights and the optimizer have seen.
             epoch: its number, from 1.
             rate: the learning rate where it is constant, else the one that a warm-up ends at and a decay starts from.
 

@@ -41,8 +41,12 @@ class Failure:
     def stays(self) -> bool:
         """Whether another attempt would meet the same fault: the program's line says so, or the results are gone."""
         words = self.words()
-        says_so = words.startswith(cli.ERROR) and not words.endswith(cli.ANOTHER_ATTEMPT)
+        says_so = words.startswith(cli.ERROR) and not words.endswith((cli.ANOTHER_ATTEMPT, cli.GOES_ON))
         return says_so or bool(drivers.removed())
+
+    def goes_on(self) -> bool:
+        """Whether nothing failed but time: the program says that another attempt goes on where it ended."""
+        return self.words().endswith(cli.GOES_ON)
 
     def line(self) -> str:
         """The program's own line; without one, how the job ended and the last line of its log."""

@@ -166,9 +166,11 @@ class Terminal(logging.Handler):
             return None
         failure = failures.of(jobs, told, slurm_logs)
         words, _ = failure.culprit()
+        why = failure.line().removeprefix(cli.ERROR).removesuffix(cli.ANOTHER_ATTEMPT).removesuffix(cli.GOES_ON)
+        if failure.goes_on():
+            return f"{words}: its time is over, it goes on in another job ({why})"
         attempt, attempts = jobs[0].attempt, 1 if failure.stays() else max(job.restart_times for job in jobs) + 1
         if attempt < attempts:
-            why = failure.line().removeprefix(cli.ERROR).removesuffix(cli.ANOTHER_ATTEMPT)
             return f"{words}: attempt {attempt} of {attempts} failed, it runs again ({why})"
         self.failed.append(failure)
         return f"{words}: failed; other jobs go on" if len(self.workflow.scheduler.running) > 1 else None

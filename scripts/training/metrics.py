@@ -1,6 +1,7 @@
 """Top-1 and top-5 accuracy and cross entropy, added up over batches."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,14 @@ def check_valid_loss(loss: float, records: Path) -> None:
         )
 
 
+@dataclass
 class Metrics:
-    """Sums over the examples seen so far."""
+    """Sums over the examples seen so far: how many, how many are right at once or among five, cross entropies."""
 
-    def __init__(self) -> None:
-        self.examples = 0
-        self._top1 = self._top5 = 0
-        self._cross_entropy = 0.0
+    examples: int = 0
+    top1: int = 0
+    top5: int = 0
+    cross_entropy: float = 0.0
 
     def add(self, probabilities: np.ndarray, labels: np.ndarray) -> float:
         """Add a batch; returns its cross entropy, NaN where a probability of any class is not finite.
@@ -70,12 +72,12 @@ class Metrics:
 
     def add_sums(self, examples: int, top1: int, top5: int, cross_entropy: float) -> None:
         """Add examples whose sums are known: how many are right at once or among five, and their cross entropies."""
-        self._top1 += top1
-        self._top5 += top5
-        self._cross_entropy += cross_entropy
+        self.top1 += top1
+        self.top5 += top5
+        self.cross_entropy += cross_entropy
         self.examples += examples
 
     def means(self) -> dict[str, float | None]:
         """Means over the examples; None where there are none."""
-        sums = {"top1": self._top1, "top5": self._top5, "cross_entropy": self._cross_entropy}
+        sums = {"top1": self.top1, "top5": self.top5, "cross_entropy": self.cross_entropy}
         return {name: total / self.examples if self.examples else None for name, total in sums.items()}

@@ -60,6 +60,14 @@ class Recipe:
     def trains_classifier_only(self) -> bool:
         return self.train == "classifier"
 
+    def dropout_seed(self, epoch: int, block: int) -> int:
+        """Seed of the dropout of a block of batches (from 0); no two blocks of a model have the same one.
+
+        Args:
+            epoch: its number, from 1, of at most four digits.
+        """
+        return (self.seed + epoch + 10_000 * block) % (1 << 31)
+
     def rate_share(self, epoch: int, batch: int, batches: int) -> float:
         """The learning rate of a batch as a share of its epoch's; a warm-up takes at most a quarter of its epochs.
 

@@ -72,6 +72,8 @@ OUTPUTS = {
     "draw_times": {"figure": "by-recipe/report/{digest}/times.svg"},
     "draw_plan": {"figure": "by-recipe/report/{digest}/plan.svg"},
 }
+# What an epoch that has not ended may have left (training/progress.py); no rule's output, and gone when it ends.
+PARTS = "models/{model}/{epoch}-{digest}.part-{batches}.{kind}"
 
 # Large files that only serve to make others, by rule: what is finished does not need them any more.
 INTERMEDIATE = {

@@ -1,10 +1,14 @@
 """terminal/failures.py: which line of a failed job a user sees."""
 
 import os
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import cli
 from terminal import failures, retries
 
 
@@ -70,6 +74,7 @@ def test_an_error_of_snakemake_keeps_its_words_and_loses_its_traceback():
     [
         ("error: a.bson: byte 7: broken", True),
         ("error: node1: down; another attempt may succeed", False),
+        ("error: 200 batches of the epoch are done; the next attempt goes on from there", False),
         ("ValueError: no", False),
         ("", False),
     ],
@@ -78,6 +83,34 @@ def test_whether_a_fault_stays_is_said_by_the_programs_own_line(tmp_path, line, 
     log = tmp_path / "a.log"
     log.write_text(f"read\n{line}\n")
     assert failures.Failure((("Index", log),)).stays() == stays
+
+
+class TriedJob:
+    """As much of a job of Snakemake as is asked after an attempt."""
+
+    message = "Train"
+
+    def __init__(self, log: Path, retries: int):
+        self.log, self.attempt = [str(log)], 1
+        self.rule = SimpleNamespace(restart_times=retries)
+
+    def is_group(self) -> bool:
+        return False
+
+    def runs_again(self, restart_times) -> bool:
+        """Whether Snakemake would run it again."""
+        again = restart_times(self) > self.attempt - 1
+        self.attempt += again
+        return again
+
+
+def test_an_attempt_that_another_one_goes_on_from_does_not_count(tmp_path):
+    job = TriedJob(tmp_path / "a.log", retries=1)
+    restart_times = partial(retries._restart_times, lambda job: True, defaultdict(set))
+    went_on = f"{cli.ERROR}{cli.UnfinishedError('200 batches of the epoch are done')}\n"
+    for words, again in [(went_on, True)] * 4 + [("Killed\n", True), (went_on, True), ("Killed\n", False)]:
+        Path(job.log[0]).write_text(words)
+        assert [job.runs_again(restart_times)] == [again]
 
 
 def test_what_an_earlier_run_said_of_a_job_is_forgotten(tmp_path):

@@ -1,7 +1,10 @@
 """Training by MXNet's Module, epoch by epoch."""
 
+import dataclasses
+import itertools
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from engines.mxnet.library import mx
 from records.files import batch_count, record_count
 from training import checkpoints
 from training.metrics import Metrics, check_loss, check_valid_loss
+from training.progress import BLOCK, Progress
 from training.recipe import Recipe
 
 INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
@@ -87,26 +91,26 @@ class Trainer:
         self._module, self._recipe, self._threads = module, recipe, threads
         self.devices = list(map(str, module._context))
 
-    @explained()
-    def train(self, records: Path, epoch: int, rate: float) -> dict:
+    def train(self, records: Path, epoch: int, rate: float, done: Progress) -> Iterator[Progress]:
         recipe, module = self._recipe, self._module
-        mx.random.seed((recipe.seed + epoch) % (1 << 31))
         optimizer = optimizers.updater_of(module).optimizer
         total = batch_count(records, recipe.batch_size)
-        batches = training_batches(records, recipe, epoch, self._threads)
-        metrics = Metrics()
-        start = time.monotonic()
-        with cli.progress(total, "batch", f"epoch {epoch}") as bar:
-            for number, batch in enumerate(batches, 1):
-                optimizer.lr = rate * recipe.rate_share(epoch, number - 1, total)
-                module.forward_backward(batch)
-                module.update()
-                loss = metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())
-                check_loss(loss, epoch, number, total)
-                bar.update()
-        mx.nd.waitall()
-        seconds = time.monotonic() - start
-        return {**metrics.means(), "images_per_second": metrics.examples / seconds, "seconds": seconds}
+        metrics = dataclasses.replace(done.metrics)
+        with explained(), cli.progress(total, "batch", f"epoch {epoch}", initial=done.batches) as bar:
+            batches = itertools.islice(training_batches(records, recipe, epoch, self._threads), done.batches, None)
+            for first in range(done.batches, total, BLOCK):
+                start = time.monotonic()
+                mx.random.seed(recipe.dropout_seed(epoch, first // BLOCK))
+                for number, batch in enumerate(itertools.islice(batches, BLOCK), first):
+                    optimizer.lr = rate * recipe.rate_share(epoch, number, total)
+                    module.forward_backward(batch)
+                    module.update()
+                    loss = metrics.add(module.get_outputs()[0].asnumpy(), batch.label[0].asnumpy())
+                    check_loss(loss, epoch, number + 1, total)
+                    bar.update()
+                mx.nd.waitall()
+                done = done.after(min(BLOCK, total - first), time.monotonic() - start, metrics)
+                yield done
 
     @explained()
     def validate(self, records: Path) -> dict:
@@ -121,6 +125,8 @@ class Trainer:
 
     @explained()
     def save(self, params: Path, states: Path) -> None:
+        # Forward passes change arrays on the devices, too: a gamma that is fixed becomes 1 again.
+        self._module._params_dirty = True
         checkpoints.save(params, *map(in_numpy, self._module.get_params()))
         optimizers.save_states(self._module, states)
 

@@ -92,13 +92,16 @@ def order(recipe: Recipe, epoch: int, count: int, batches: int) -> np.ndarray:
     return np.resize(permutation, (batches, recipe.batch_size))
 
 
-def training_batches(records: Path, recipe: Recipe, epoch: int, threads: int, *, pinned: bool) -> Iterator[Batch]:
+def training_batches(
+    records: Path, recipe: Recipe, epoch: int, threads: int, first: int = 0, *, pinned: bool
+) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch, the last one filled up from the first records.
 
     Where pictures are resized to more than they are cropped to, the crop is at random.
 
     Args:
         epoch: its number, from 1.
+        first: the number in the epoch, from 0, of the batch to begin with.
         pinned: whether the batches lie in memory that a GPU reads by itself.
 
     Raises:
@@ -108,10 +111,10 @@ def training_batches(records: Path, recipe: Recipe, epoch: int, threads: int, *,
     file = RecordFile(records)
 
     def changes(batch: int) -> list[Change]:
-        drawn = Augmentation.draw(recipe, epoch, batch)
+        drawn = Augmentation.draw(recipe, epoch, first + batch)
         return [drawn.of(picture, recipe.image["size"]) for picture in range(recipe.batch_size)]
 
-    rows = order(recipe, epoch, len(file), batches)
+    rows = order(recipe, epoch, len(file), batches)[first:]
     yield from _batches(file, recipe, rows, changes, threads, pinned)
 
 

@@ -1,7 +1,9 @@
 """Training by PyTorch, epoch by epoch."""
 
+import itertools
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from records.files import batch_count
 from training import checkpoints
 from training.checkpoints import Arrays
 from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss, check_valid_loss
+from training.progress import BLOCK, Progress
 from training.recipe import Recipe
 
 SLOPE = 0.25  # of the PReLU that the initial weights are for, as the published solution set it
@@ -82,40 +85,40 @@ class Trainer:
         self._device, self._threads = device, threads
         self.devices = [str(device)]
 
-    @explained()
-    def train(self, records: Path, epoch: int, rate: float) -> dict:
+    def train(self, records: Path, epoch: int, rate: float, done: Progress) -> Iterator[Progress]:
         recipe = self._recipe
-        torch.manual_seed((recipe.seed + epoch) % (1 << 31))
         total = batch_count(records, recipe.batch_size)
-        batches = training_batches(records, recipe, epoch, self._threads, pinned=self._device != devices.CPU)
-        self._network.train()
-        if recipe.trains_classifier_only:
-            self._fix_statistics()
-        sums = _Sums(self._device)
-        losses = []
-        start = time.monotonic()
-        with cli.progress(total, "batch", f"epoch {epoch}") as bar:
-            for number, (pictures, classes) in enumerate(batches, 1):
-                labels = classes.to(self._device, non_blocking=True)
-                scores = self._scores(pictures)
-                self._network.zero_grad()
-                smoothed_cross_entropy(scores, labels, recipe.label_smoothing).backward()
-                self._optimizer.step(rate * recipe.rate_share(epoch, number - 1, total))
-                # The loss before is asked for while a GPU works on this batch, which it need not wait for.
-                losses.append(sums.add(scores.detach(), labels))
-                if number > 1:
-                    check_loss(losses[-2].item(), epoch, number - 1, total)
-                bar.update()
-        check_loss(losses[-1].item(), epoch, total, total)
-        seconds = time.monotonic() - start
-        metrics = sums.metrics()
-        return {**metrics.means(), "images_per_second": metrics.examples / seconds, "seconds": seconds}
+        sums = _Sums(self._device, done.metrics)
+        is_pinned = self._device != devices.CPU
+        with explained(), cli.progress(total, "batch", f"epoch {epoch}", initial=done.batches) as bar:
+            batches = training_batches(records, recipe, epoch, self._threads, done.batches, pinned=is_pinned)
+            for first in range(done.batches, total, BLOCK):
+                self._network.train()
+                if recipe.trains_classifier_only:
+                    self._fix_statistics()
+                start = time.monotonic()
+                torch.manual_seed(recipe.dropout_seed(epoch, first // BLOCK))
+                losses = []
+                for number, (pictures, classes) in enumerate(itertools.islice(batches, BLOCK), first):
+                    labels = classes.to(self._device, non_blocking=True)
+                    scores = self._scores(pictures)
+                    self._network.zero_grad()
+                    smoothed_cross_entropy(scores, labels, recipe.label_smoothing).backward()
+                    self._optimizer.step(rate * recipe.rate_share(epoch, number, total))
+                    # The loss before is asked for while a GPU works on this batch, which it need not wait for.
+                    losses.append(sums.add(scores.detach(), labels))
+                    if len(losses) > 1:
+                        check_loss(losses[-2].item(), epoch, number, total)
+                    bar.update()
+                check_loss(losses[-1].item(), epoch, first + len(losses), total)
+                done = done.after(len(losses), time.monotonic() - start, sums.metrics())
+                yield done
 
     @explained()
     @torch.inference_mode()
     def validate(self, records: Path) -> dict:
         self._network.eval()
-        sums = _Sums(self._device)
+        sums = _Sums(self._device, Metrics())
         for pictures, labels in validation_batches(
             records, self._recipe, self._threads, pinned=self._device != devices.CPU
         ):
@@ -146,9 +149,10 @@ class Trainer:
 class _Sums:
     """Metrics that are added up on a device, which nobody has to wait for."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._examples = 0
-        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+    def __init__(self, device: torch.device, before: Metrics) -> None:
+        self._examples = before.examples
+        sums = [before.top1, before.top5, before.cross_entropy]
+        self._sums = torch.tensor(sums, dtype=torch.float64, device=device)
 
     def add(self, scores: Tensor, labels: Tensor) -> Tensor:
         """As training.metrics.Metrics.add; a score that is not finite makes all probabilities of its picture NaN."""

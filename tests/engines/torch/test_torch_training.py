@@ -9,6 +9,7 @@ import pytest
 import cli
 import engines
 import networks
+import train_epochs
 from engines.mxnet import trainer as of_mxnet
 from engines.mxnet.library import mx
 from plain_recipes import BATCH, SIZE, entries, recipe
@@ -21,6 +22,7 @@ from test_train_epochs import (
     changed,
     data,
     going_on,
+    measured,
     source,
     train,
     write_records,
@@ -58,6 +60,21 @@ def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path
 
     train(forgetful, in_torch(**settings), 2, 2, "--start", apart / "0001.params")
     assert (forgetful / "0002.params").read_bytes() != (apart / "0002.params").read_bytes()
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:2] + SETTINGS[4:], ids=lambda settings: settings["optimizer"])
+def test_an_epoch_in_parts_equals_one_in_one_go_to_the_last_bit(train, tmp_path, monkeypatch, settings):
+    monkeypatch.setattr(trainer, "BLOCK", 2)
+    whole, divided = tmp_path / "whole", tmp_path / "divided"
+    train(whole, in_torch(**settings), 1, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(train_epochs, "end_of", lambda minutes: 0.0)  # long ago
+        for _ in range(3):
+            with pytest.raises(cli.UnfinishedError):
+                train(divided, in_torch(**settings), 1, 1)
+        train(divided, in_torch(**settings), 1, 1)
+    assert_same_files(whole, divided, 1)
+    assert measured(whole, 1) == measured(divided, 1)
 
 
 def test_an_epoch_depends_on_its_number_and_the_seed(train, tmp_path):
@@ -248,7 +265,7 @@ def test_metrics_of_a_device_are_those_of_arrays(classes):
     generator = np.random.default_rng(0)
     scores = generator.integers(-2, 3, (200, classes)).astype(np.float32)
     labels = generator.integers(0, classes, 200)
-    of_arrays, of_device = Metrics(), trainer._Sums(devices.CPU)
+    of_arrays, of_device = Metrics(), trainer._Sums(devices.CPU, Metrics())
     for rows in (slice(0, 150), slice(150, 200)):
         seen, right = torch.tensor(scores[rows]), torch.tensor(labels[rows])
         expected = of_arrays.add(torch.softmax(seen, 1).numpy(), labels[rows])
