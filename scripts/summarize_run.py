@@ -14,6 +14,7 @@ Example:
 
 import argparse
 import json
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,10 +100,31 @@ def ensemble_table(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]
         ]
         for name, evaluation in evaluations.items()
     ]
+    return csv_table("Products right, in %", head, rows)
+
+
+def csv_table(title: str, head: list[str], rows: list[list[str]]) -> str:
+    """A table of reStructuredText."""
     lines = [", ".join(f'"{cell}"' for cell in row) for row in [head, *rows]]
-    return "\n".join(
-        [".. csv-table:: Products right, in %", "   :header-rows: 1", "", *(f"   {line}" for line in lines)]
+    return "\n".join([f".. csv-table:: {title}", "   :header-rows: 1", "", *(f"   {line}" for line in lines)])
+
+
+def requests_table(jobs: pd.DataFrame) -> str:
+    """A row per rule whose jobs made requests: what the largest of them asked for, and what the largest used."""
+    asking = jobs.dropna(subset=["runtime", "mem_mb"])
+    largest = asking.groupby("rule").agg(
+        jobs=("s", "size"), runtime=("runtime", "max"), s=("s", "max"), mem_mb=("mem_mb", "max"), rss=("max_rss", "max")
     )
+    rows = [
+        [
+            f"``{rule}``",
+            *(f"{each.jobs:,.0f}", f"{each.runtime:,.0f}", f"{each.s / 60:,.1f}", f"{each.mem_mb:,.0f}"),
+            "" if math.isnan(each.rss) else f"{each.rss:,.0f}",
+        ]
+        for rule, each in largest.iterrows()
+    ]
+    head = ["rule", "jobs", "minutes asked", "minutes used", "MiB asked", "MiB used"]
+    return csv_table("What jobs ask of a cluster and what they used, each the largest of a rule", head, rows)
 
 
 def time_text(epochs: pd.DataFrame, jobs: pd.DataFrame, written: datetime) -> str:
@@ -156,7 +178,8 @@ def main() -> None:
     if singles:
         best = max(singles, key=lambda name: singles[name]["steps"]["networks"]["accuracy"])
         paragraphs.append(model_text(best, models[best], singles[best]))
-    paragraphs.append(time_text(read_epochs(args.last_epochs), read_benchmarks(args.benchmarks), datetime.now(UTC)))
+    jobs = read_benchmarks(args.benchmarks)
+    paragraphs += [time_text(read_epochs(args.last_epochs), jobs, datetime.now(UTC)), requests_table(jobs)]
     with cli.written_whole(args.output) as (temporary,):
         temporary.write_text(as_page(paragraphs))
     cli.summary(f"{len(models)} models and {len(ensembles)} ensembles summarized in {args.output}")

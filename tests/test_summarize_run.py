@@ -7,6 +7,7 @@ from docutils.core import publish_parts
 from jinja2 import Template
 
 import summarize_run
+from figures.benchmarks import read_benchmarks
 
 EVALUATION = {
     "products": 404,
@@ -75,3 +76,24 @@ def test_the_times_of_training_and_of_all_jobs_are_told():
         "2 epochs of 2 models trained for 2.0 h together; the 1 jobs of all runs into this folder took 4.0 h"
     )
     assert "25 November 2026, 12:30 UTC" in text
+
+
+def test_what_jobs_asked_for_stands_beside_what_they_used(tmp_path):
+    """Of each rule the largest; a job that asked for nothing has no row."""
+    head = "s\tmax_rss\tthreads\tresources\n"
+    for number, (seconds, memory) in enumerate([(30, "900.5"), (90, "-")], 1):
+        asked = {"tmpdir": "<TBD>", "_nodes": 1, "runtime": 10 + number, "mem_mb": 4150}
+        (tmp_path / "predict_images").mkdir(exist_ok=True)
+        (tmp_path / f"predict_images/{number}.tsv").write_text(f"{head}{seconds}\t{memory}\t1\t{asked}\n")
+    for rule, rest in {"draw_plan": "{'tmpdir': '/tmp', '_cores': 1}", "draw_times": None}.items():
+        (tmp_path / rule).mkdir()
+        text = f"{head}1\t9\t1\t{rest}\n" if rest else "s\tmax_rss\n1\t9\n"
+        (tmp_path / rule / "a.tsv").write_text(text)
+    (tmp_path / "list_images").mkdir()
+    asked = "{'runtime': 11, 'mem_mb': 2001}"
+    (tmp_path / "list_images/a.tsv").write_text(f"{head}0.5\t-\t1\t{asked}\n")
+    html = rendered(summarize_run.requests_table(read_benchmarks(tmp_path)))
+    cells = [cell.split("</")[0].split(">")[-1] for cell in html.split("<td")[1:]]
+    assert cells[:5] == ["list_images", "1", "11", "0.0", "2,001"]
+    assert cells[-6:] == ["predict_images", "2", "12", "1.5", "4,150", "900"]
+    assert len(cells) == 12
