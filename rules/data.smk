@@ -10,6 +10,9 @@ rule generate_catalog:
         benchmarks("generate_catalog/{digest}")
     params:
         size=config.get("generate_catalog"),
+    resources:
+        runtime=minutes("generate_catalog"),
+        mem_mb=memory("generate_catalog"),
     conda:
         "../envs/data.yaml"
     message:
@@ -63,6 +66,7 @@ rule join_indexes:
         on_bad_product=config["on_bad_product"],
     priority: BEFORE_TRAINING
     resources:
+        runtime=minutes("join_indexes"),
         mem_mb=memory("join_indexes"),
     conda:
         "../envs/data.yaml"
@@ -172,6 +176,7 @@ rule list_images:
         picture_md5=lambda wildcards: artifact_of(wildcards).recipe["picture_md5"],
     priority: BEFORE_TRAINING
     resources:
+        runtime=minutes("list_images"),
         mem_mb=memory("list_images"),
     conda:
         "../envs/data.yaml"

@@ -181,6 +181,9 @@ rule show_confusions:
         logs("show_confusions/{digest}"),
     benchmark:
         benchmarks("show_confusions/{digest}")
+    resources:
+        runtime=minutes("show_confusions"),
+        mem_mb=memory("show_confusions"),
     conda:
         "../envs/report.yaml"
     message:
@@ -206,6 +209,9 @@ rule draw_categories:
         logs("draw_categories/{digest}"),
     benchmark:
         benchmarks("draw_categories/{digest}")
+    resources:
+        runtime=minutes("draw_categories"),
+        mem_mb=memory("draw_categories"),
     conda:
         "../envs/report.yaml"
     message:

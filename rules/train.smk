@@ -46,15 +46,16 @@ rule train_epochs:
         metrics=option("--metrics-before", "metrics"),
         superseded=lambda wildcards: options.superseded_states(made(), wildcards.model, int(wildcards.epoch)),
         stage=lambda wildcards, resources: options.file("--stage", resources.get("stage")),
+        minutes=lambda wildcards, resources: "" if workflow.is_main_process else f"--minutes {resources.runtime}",
         gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
     priority: lambda wildcards: recipes.turn(MODELS, wildcards.model)
     group:
-        lambda wildcards: recipes.leg(config, wildcards.model, int(wildcards.epoch))
+        lambda wildcards: recipes.leg(wildcards.model, int(wildcards.epoch), fused_epochs(wildcards))
     threads: config["training"]["threads"]
     resources:
         gpu=lambda wildcards: MODELS[wildcards.model]["gpus"],
         nodes=1,
-        runtime=minutes("train_epochs"),
+        runtime=epoch_minutes,
         mem_mb=memory("train_epochs"),
     conda:
         lambda wildcards: mxnet_env(MODELS[wildcards.model]["gpus"])
@@ -64,5 +65,5 @@ rule train_epochs:
         f"python {SCRIPTS}/train_epochs.py"
         " --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
-        " {params.start} {params.states} {params.metrics} {params.superseded} {params.stage}"
+        " {params.start} {params.states} {params.metrics} {params.superseded} {params.stage} {params.minutes}"
         " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} 2> {log:q}"

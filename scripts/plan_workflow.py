@@ -83,7 +83,7 @@ def main() -> None:
     planned = boxes.build(config)
     boxes.assign(planned, jobs)
     size = sizes.PUBLISHED_CATALOG if args.published_catalog else sizes.catalog_size(config)
-    estimator = Estimator(config, size)
+    estimator = Estimator(config, size, Path(config["results"], "models"))
     forecast = finished.Forecast(estimator, finished.read_finished(Path(config["results"]) / "benchmarks"))
     estimates = {key: hours.cost(box, forecast) for key, box in planned.items()}
     wanted = {key: hours.gpus(box, estimator) for key, box in planned.items()}

@@ -3,9 +3,10 @@
 import json
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import networks
-from costs import speeds
+from costs import measured, speeds
 from costs.sizes import DISTINCT, CatalogSize
 from workflow import image_sets, recipes
 from workflow.image_sets import TEST, ImageSet
@@ -13,6 +14,7 @@ from workflow.image_sets import TEST, ImageSet
 VIEWS = 2  # of a picture that is predicted: itself and its mirror
 WEIGHT_BYTES = 4  # a float32
 PROBABILITY_BYTES = 2  # a float16
+INDEX_FILE_BYTES = 40  # of a picture, in the index's file: 31 were measured
 INDEX_ROW_BYTES = 200  # of a picture, in memory, with the copies that joins make: 95 to 190 were measured
 MEBIBYTE = 1 << 20
 
@@ -21,15 +23,11 @@ DEVICE_RULES = ("train_epochs", "predict_images")  # whose jobs bring pictures t
 LIGHT_RULES = frozenset(
     {
         "convert_weights",
-        "draw_categories",
         "draw_evaluations",
         "draw_learning_curves",
         "draw_plan",
         "draw_times",
-        "join_indexes",
         "label_categories",
-        "list_images",
-        "show_confusions",
         "summarize_run",
         "tabulate_evaluations",
         "tabulate_models",
@@ -67,11 +65,13 @@ class Estimator:
     Args:
         config: the complete configuration.
         size: the catalog's.
+        models: the folder of models, whose finished epochs tell how fast they are trained here; None: nothing does.
     """
 
-    def __init__(self, config: dict, size: CatalogSize):
+    def __init__(self, config: dict, size: CatalogSize, models: Path | None = None):
         self.config = config
         self.size = size
+        self._models = models
 
     def work(self, rule: str, wildcards: dict[str, str]) -> Work:
         """What a job has to do.
@@ -86,6 +86,8 @@ class Estimator:
                 work = Work(written=train + test)
             case "index_catalog":
                 work = Work(read=self.size.file(wildcards["catalog"]).bytes)
+            case "join_indexes" | "list_images" | "draw_categories" | "show_confusions":
+                work = Work(read=INDEX_FILE_BYTES * (self.size.train.pictures + self.size.test.pictures))
             case "split_catalog":
                 work = Work(read=train, written=train)
             case "pack_records":
@@ -104,8 +106,8 @@ class Estimator:
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
             case "evaluate_predictions":
-                measured = [image_sets.valid_of(self.config, model) for model in self._members(wildcards["evaluated"])]
-                work = Work(read=sum(map(self._probability_bytes, measured)))
+                images = [image_sets.valid_of(self.config, model) for model in self._members(wildcards["evaluated"])]
+                work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
                 work = Work()
             case _:
@@ -116,13 +118,26 @@ class Estimator:
         """Seconds from a job's start to its end; a guess where has_guessed_speed."""
         work = self.work(rule, wildcards)
         seconds = (work.read + work.written) / speeds.STREAMING + work.shuffled / speeds.SHUFFLING
+        if rule == "generate_catalog":
+            seconds += work.written / speeds.DRAWING
         if rule in DEVICE_RULES:
-            seconds += work.pictures / speeds.training_speed(*self._network_and_gpus(rule, wildcards))
+            published = speeds.training_speed(*self._network_and_gpus(rule, wildcards))
+            seconds += work.pictures / (self.measured_speed(rule, wildcards) or published)
         return seconds
 
+    def measured_speed(self, rule: str, wildcards: dict[str, str]) -> float | None:
+        """Pictures per second that a job's model was trained on here, on as many devices; None where it was not."""
+        if self._models is None or rule not in DEVICE_RULES:
+            return None
+        model = wildcards["model"]
+        recipe = {"network": recipes.network_spec(self.config, model), "image": recipes.image(self.config, model)}
+        return measured.training_speed(self._models / model, recipe, self.gpus(rule, wildcards))
+
     def has_guessed_speed(self, rule: str, wildcards: dict[str, str]) -> bool:
-        """Whether a job works on a device whose speed with its network nobody published."""
-        return rule in DEVICE_RULES and not speeds.is_published(*self._network_and_gpus(rule, wildcards))
+        """Whether a job works on a device whose speed with its network nobody published or measured here."""
+        if rule not in DEVICE_RULES or self.measured_speed(rule, wildcards):
+            return False
+        return not speeds.is_published(*self._network_and_gpus(rule, wildcards))
 
     def memory(self, rule: str, wildcards: dict[str, str]) -> float:
         """Bytes of memory at a job's peak: a fixed part, and the rows of the indexes that it holds.
@@ -140,6 +155,10 @@ class Estimator:
                 mebibytes, rows = 1000, self.size.file(wildcards["catalog"]).pictures
             case "split_catalog" | "pack_records":
                 mebibytes, rows = 2000, self.size.train.pictures
+            case "generate_catalog":  # products may have pictures of any that were drawn before
+                mebibytes = 200 + 2 * self.work(rule, wildcards).written / MEBIBYTE
+            case "draw_categories" | "show_confusions":
+                mebibytes, rows = 1000, self.size.train.pictures
             case "list_images":
                 mebibytes, rows = 1000, self.size.train.pictures + self.size.test.pictures
             case "train_epochs":

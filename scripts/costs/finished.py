@@ -89,6 +89,8 @@ class Forecast:
 
     def expect(self, rule: str, wildcards: dict[str, str]) -> Expectation:
         """What a job will take."""
+        if rule == "train_epochs" and self.estimator.measured_speed(rule, wildcards):
+            return Expectation(self.estimator.seconds(rule, wildcards))  # a benchmark has its last part alone
         if alike := self.finished.get(kind_of(rule, wildcards)):
             return Expectation(mean(alike))
         if paces := self._paces(rule, wildcards):

@@ -8,6 +8,7 @@ CPU_IN_GPUS = 0.1  # what a machine without GPUs is worth: a guess
 # second, in the middle 775; on the same 8 GPUs M07 trained on 338 pictures per second.
 FORWARD_SPEEDUP = 2.3
 STREAMING = 100e6  # bytes per second of a file that is read or written from its start to its end
+DRAWING = 0.5e6  # bytes per second of a catalog that is drawn
 SHUFFLING = 30e6  # bytes per second of pictures that are read in a random order
 
 

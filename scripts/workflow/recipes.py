@@ -106,9 +106,9 @@ def turn(models: dict, name: str) -> int:
     return len(models) - list(models).index(name)
 
 
-def leg(config: dict, model: str, epoch: int) -> str:
-    """The cluster job that an epoch belongs to, together with its neighbours (training.epochs_per_job)."""
-    return f"{model}-{(epoch - 1) // config['training']['epochs_per_job']}"
+def leg(model: str, epoch: int, epochs: int) -> str:
+    """The cluster job that an epoch belongs to, together with its neighbours, so many in all."""
+    return f"{model}-{(epoch - 1) // epochs}"
 
 
 def engine(section: dict) -> dict:

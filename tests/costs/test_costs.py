@@ -16,12 +16,15 @@ from costs.finished import Expectation, Forecast
 from costs.sizes import PUBLISHED_CATALOG, CatalogSize, FileSize
 from plan import hours
 from plan.boxes import MODEL, Box, Job
+from workflow import recipes
 
 PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
 RULE_NAMES = re.findall(r"^rule (\w+):", RULES, re.MULTILINE)
-HEAVY_RULES = ["index_catalog", "split_catalog", "pack_records", "train_epochs", "predict_images"]
-HEAVY_RULES += ["average_models", "write_submission", "evaluate_predictions"]
+# Whose jobs the driver does not do itself.
+QUEUED_RULES = {
+    re.match(r"\w+", text)[0] for text in re.split(r"^rule ", RULES, flags=re.MULTILINE)[1:] if "localrule" not in text
+}
 # A job of any rule.
 WILDCARDS = {
     "catalog": "train",
@@ -196,7 +199,7 @@ def test_requested_minutes_are_the_plans_with_room(config, estimator, rule):
 
 
 def test_what_snakemake_asks_for_follows_from_the_estimates(tmp_path):
-    """In a dry run of the published configuration on a small catalog."""
+    """In a dry run of the published configuration on a small catalog, at a site that grants little."""
     for name in ("train.bson", "test.bson"):
         (tmp_path / name).write_bytes(bson.encode({"_id": 1, "category_id": 1, "imgs": [{"picture": PICTURE}]}) * 9000)
     program = """
@@ -206,7 +209,11 @@ jobs, config, *_ = dry_run_jobs(sys.argv[1:])
 print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jobs]]))
 """
     values = [f"catalog={tmp_path}", f"results={tmp_path}/results", "only=[M01,M02]"]  # two, to be quick
-    arguments = ["--profile", "profiles/slurm", "--config", *values]
+    limits = {"default-resources": {"max_runtime": 600, "max_mem_mb": 3000}}
+    limits["set-resources"] = {"train_epochs": {"slurm_partition": "gpu", "max_runtime": 10}}
+    (tmp_path / "site.yaml").write_text(json.dumps(limits))
+    arguments = ["--profile", "profiles/slurm", "--profile", str(tmp_path / "site.yaml")]
+    arguments += ["--config", *values]
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": "scripts"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -214,14 +221,85 @@ print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jo
     estimator = Estimator(config, sizes.catalog_size(config))
     assert estimator.size.train.pictures == 9000
     for rule, wildcards, asked in jobs:
-        if rule in HEAVY_RULES:
-            assert asked["runtime"] == requests.minutes(estimator.seconds(rule, wildcards), 1)
-        if rule in [*HEAVY_RULES, "list_images"]:
-            assert asked["mem_mb"] == requests.mebibytes(estimator.memory(rule, wildcards), 1)
-    assert {rule for rule, *_ in jobs} >= set(HEAVY_RULES)
+        if rule in QUEUED_RULES:
+            wanted = requests.minutes(estimator.seconds(rule, wildcards), 1)
+            assert asked["runtime"] == min(wanted, 10 if rule == "train_epochs" else 600)
+            assert asked["mem_mb"] == min(requests.mebibytes(estimator.memory(rule, wildcards), 1), 3000)
+        else:
+            assert asked == {}
+    assert {rule for rule, *_ in jobs} >= QUEUED_RULES - {"generate_catalog", "join_indexes"}
+    trained = [requests.minutes(estimator.seconds(*job), 1) for job in jobs_of_rule(jobs, "train_epochs")]
+    assert max(trained) > 10  # so that the site's limit cuts some
+
+
+def jobs_of_rule(jobs: list, name: str) -> list:
+    return [(rule, wildcards) for rule, wildcards, _ in jobs if rule == name]
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_no_request_exceeds_what_the_site_grants(attempt):
+    assert requests.minutes(1e6, attempt, 1440) == 1440
+    assert requests.minutes(0, attempt, 1440) == 10 * attempt
+    assert requests.mebibytes(1e6 * MEBIBYTE, attempt, 180_000) == 180_000
+
+
+@pytest.mark.parametrize(("most", "fused"), [(None, 4), (1000, 4), (428, 4), (427, 3), (300, 2), (100, 1), (1, 1)])
+def test_a_job_takes_no_more_epochs_than_the_site_grants_time_for(most, fused):
+    """Each asks for 107 minutes."""
+    assert requests.minutes(2910, 1) == 107
+    assert requests.fused_epochs(2910, 4, most) == fused
+
+
+@pytest.mark.parametrize("rule", sorted(QUEUED_RULES))
+def test_time_and_memory_of_every_rule_follow_from_its_work(config, rule):
+    """A catalog of ten thousand times as much takes longer, in each rule's own unit."""
+    small, large = (
+        Estimator(config, CatalogSize(FileSize(n, 5000 * n), FileSize(n, 5000 * n), 5270)) for n in (10**4, 10**8)
+    )
+    assert large.seconds(rule, WILDCARDS) > 100 * small.seconds(rule, WILDCARDS) > 0
 
 
 # Finished jobs
+
+
+def train(config: dict, folder: Path, model: str, epoch: int, speeds: list[float], devices: list[str], **changed):
+    """What the epochs up to one leave of their speeds."""
+    recipe = {"network": recipes.network_spec(config, model), "image": recipes.image(config, model), "seed": 1}
+    reports = [{"devices": devices, "train": {"images_per_second": speed}} for speed in speeds]
+    stem = folder / model / f"{epoch:04d}-{epoch:010x}"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".json").write_text(json.dumps(reports[-1] | {"before": reports[:-1]}))
+    stem.with_suffix(".recipe.json").write_text(json.dumps(recipe | changed))
+
+
+def test_the_next_requests_follow_from_the_slowest_epoch_on_as_many_devices(config, tmp_path):
+    estimator = Estimator(config, PUBLISHED_CATALOG, tmp_path)
+    epoch = "train_epochs", {"model": "M14", "epoch": "0002"}
+    shard = "predict_images", {"model": "M14", "images": "test", "shard": "0000"}
+    by_published_speeds = Estimator(config, PUBLISHED_CATALOG)
+    assert estimator.seconds(*epoch) == by_published_speeds.seconds(*epoch)
+    gpus = [f"gpu({number})" for number in range(8)]
+    train(config, tmp_path, "M14", 1, [160.0], gpus)
+    first = estimator.seconds(*epoch)
+    train(config, tmp_path, "M14", 2, [160.0, 80.0], gpus)
+    pictures = estimator.work(*epoch).pictures
+    assert estimator.seconds(*epoch) - first == pytest.approx(pictures / 80 - pictures / 160)
+    assert estimator.seconds(*shard) == pytest.approx(estimator.work(*shard).pictures / 10, rel=0.01)  # on one GPU
+    assert Forecast(estimator, {("train_epochs", "M14"): [1.0]}).expect(*epoch).seconds == estimator.seconds(*epoch)
+    other = "train_epochs", {"model": "M12", "epoch": "0001"}
+    assert estimator.seconds(*other) == by_published_speeds.seconds(*other)
+
+
+def test_speeds_of_another_device_or_network_tell_nothing(config, tmp_path):
+    estimator = Estimator(config, PUBLISHED_CATALOG, tmp_path)
+    epoch = "train_epochs", {"model": "M14", "epoch": "0002"}
+    train(config, tmp_path, "M14", 1, [1.0], ["cpu(0)"])
+    assert estimator.measured_speed(*epoch) is None
+    train(config, tmp_path, "M14", 2, [1.0], ["gpu(0)"], network={})
+    assert estimator.measured_speed(*epoch) is None
+    config["models"]["M14"]["gpus"] = 0
+    assert estimator.measured_speed(*epoch) == 1.0
+    assert not estimator.has_guessed_speed(*epoch)
 
 
 def finish(benchmarks: Path, rule: str, name: str, seconds: float) -> None:

@@ -141,8 +141,8 @@ class Workplace:
 
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory, site):
-    """Makes workplaces by name."""
-    return lambda name: Workplace(tmp_path_factory.mktemp(name), site)
+    """Makes workplaces by name, with overlays."""
+    return lambda name, *overlays: Workplace(tmp_path_factory.mktemp(name), site, *overlays)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import uuid
 
 import cluster as slurm
@@ -28,20 +29,19 @@ def test_the_demo_ends_with_the_same_submissions_as_on_one_machine(reference, de
     assert [name for name in found if found[name] != expected[name]] == []
 
 
-# CPUs, MiB, minutes, GPUs. A drawn catalog is too small to weigh: these are the fixed parts of scripts/costs/, and
-# the profile's defaults.
+# CPUs, MiB, minutes, GPUs. A drawn catalog is too small to weigh: these are the fixed parts of scripts/costs/.
 REQUESTS = {
-    "generate_catalog": (1, 4000, 60, 0),
+    "generate_catalog": (1, 415, 10, 0),
     "index_catalog": (2, 2000, 10, 0),
     "split_catalog": (2, 4000, 10, 0),
     "pack_records": (2, 4000, 10, 0),
-    "list_images": (1, 2000, 60, 0),
+    "list_images": (1, 2000, 10, 0),
     "predict_images": (1, 4150, 10, 1),
     "average_models": (2, 1000, 10, 0),
     "write_submission": (1, 3000, 10, 0),
     "evaluate_predictions": (1, 4000, 10, 0),
-    "draw_categories": (1, 4000, 60, 0),
-    "show_confusions": (1, 4000, 60, 0),
+    "draw_categories": (1, 2000, 10, 0),
+    "show_confusions": (1, 2000, 10, 0),
 }
 
 
@@ -252,6 +252,35 @@ def test_a_fault_that_stays_is_met_once_and_a_killed_job_runs_again(cluster, fai
     place.finish(place.driver("--", target))
     assert "Train M10, epoch 0001: attempt 1 of 3 failed, it runs again (" in place.log()
     assert [line[3] for line in place.journal("end", "train_epochs-M10-1")] == ["2", "2", "137", "0"]
+
+
+def test_an_epoch_that_takes_longer_than_the_site_grants_is_divided(cluster, workplace, tmp_path):
+    """No request exceeds the site's limits, the attempts do not count, and the epoch is that of one job."""
+    steps = tmp_path / "steps.yaml"
+    steps.write_text("models: {M10: {batch_size: 2}}\n")
+    place = workplace("divided", steps)
+    place.local("--", "records")
+    whole = type(place)(shutil.copytree(place.folder, tmp_path / "whole", symlinks=True), place.site, steps)
+    whole.local("--", whole.epoch("M10", 1))
+
+    limits = yaml.safe_load(place.site.read_text())
+    limits["set-resources"]["train_epochs"] |= {"max_runtime": 3, "max_mem_mb": 5000}
+    place.site = tmp_path / "site.yaml"
+    place.site.write_text(yaml.safe_dump(limits))
+    place.hold("train_epochs-M10-1")
+    driver = place.driver("--retries", "0", "--", place.epoch("M10", 1))
+    place.wait_for_hold("train_epochs-M10-1")
+    time.sleep(75)  # two more blocks as long as this one do not fit into three minutes
+    place.release("train_epochs-M10-1")
+    place.finish(driver)
+
+    assert "epoch 0001: its time is over, it goes on in another job (100 batches of the epoch are done)" in place.log()
+    assert [line[3] for line in place.journal("end", "train_epochs-M10-1")] == ["1", "0"]
+    records = [record for record in cluster.records(place.folder) if record["Rule"] == "train_epochs"]
+    assert [slurm.minutes(record["TimeLimit"]) for record in records] == [3, 3]
+    assert [record["MinMemoryNode"] for record in records] == ["5000M", "5000M"]
+    assert place.bytes_of("models/M10/0001-*.*s") == whole.bytes_of("models/M10/0001-*.*s") != {}
+    assert not list(place.folder.glob("results/demo/models/M10/*.part-*"))
 
 
 def test_a_failed_jobs_line_is_the_last_on_the_drivers_terminal(cluster, failing):
