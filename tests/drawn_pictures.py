@@ -99,6 +99,8 @@ PLAIN_JPEGS = {
     "with a comment that looks like markers": with_segments(segment(b"\xff\xd9\xff\xda", b"\xff\xfe")),
     "with bytes after the end": BASELINE + b"more",
     "EXIF after XMP without orientation": with_segments(segment(XMP), segment(b"Exif\0\0II*\0")),
+    "upright EXIF after XMP": with_segments(segment(XMP), segment(tiff_orientation(1))),
+    "noise for EXIF": with_segments(segment(b"Exif\0\0" + np.random.default_rng(1).bytes(60_000) + b"\x12\x01\3\0")),
     "EXIF before XMP": saved("JPEG", exif=orientation(6), xmp=XMP),
     "damaged EXIF": with_segments(segment(b"Exif\0\0garbage")),
     **{

@@ -174,7 +174,7 @@ BAD_PICTURES = {
     "a text": (b"<html>404</html>", "the picture has no format that is taken"),
     "empty": (b"", "the picture is empty"),
     "JPEG 2000": (b"\xff\x4f\xff\x51" + bytes(50), "JPEG 2000 is not taken; convert it to JPEG"),
-    "too large": (with_huge_sides(jpeg(2)), "more than 100,000,000 pixels; make it smaller"),
+    "too large": (with_huge_sides(jpeg(2)), "more than 64,000,000 pixels; make it smaller"),
     "half a PNG": (OTHERS["PNG"][1][:900], "the PNG does not decode"),
 }
 

@@ -16,7 +16,8 @@ _TABLES = {0xC4, 0xDB, 0xDD}
 _APP0, _APP1, _APP14, _COMMENT = 0xE0, 0xE1, 0xEE, 0xFE
 _APPS = range(_APP0, 0xF0)
 _EXIF = b"Exif\0\0"
-_ORIENTATION = re.compile(rb"\x12\x01|\x01\x12")  # the tag in either order of bytes
+# The tag of the orientation in either order of bytes, not followed by any type, the count 1 and the value 1 (upright).
+_TURNED = re.compile(rb"\x12\x01(?!..\x01\0\0\0\x01\0)|\x01\x12(?!..\0\0\0\x01\0\x01)", re.DOTALL)
 # Sampling of luminance (or of the only component, which is not looked at) to which both OpenCVs have the same code.
 _USUAL_SAMPLING = {0x11, 0x21, 0x22, 0x41, 0x12}
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff]", re.DOTALL)
@@ -129,7 +130,7 @@ def _is_read_alike(own: list[bytes]) -> bool:
     The old one takes the first APP1 for EXIF, whatever it is; new ones look for the first that is. They differ in what
     they make of a damaged one.
     """
-    may_turn = [bool(_ORIENTATION.search(content)) for content in own]
+    may_turn = [content[8:10] in (b"*\0", b"\0*") and bool(_TURNED.search(content)) for content in own]
     return not any(may_turn) or (not any(may_turn[1:]) and _is_sound_exif(own[0]))
 
 

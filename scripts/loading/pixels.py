@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 # Decoding runs in many processes or threads side by side; and a process that is forked does not have OpenCV's threads.
 cv2.setNumThreads(1)
 
-MOST_PIXELS = 100_000_000  # of a picture: decoding takes less than 1 GB
+MOST_PIXELS = 64_000_000  # of a picture: decoding takes less than 1 GiB, whatever the format
 LONGEST = 16  # times the shorter edge: what is longer is cut off at both ends, before resizing makes gigabytes of it
 JPEG_QUALITY = 95
 ROWS = 256  # converted at a time
-ORIENTATION = 0x112  # the tag of EXIF
+ORIENTATION = 0x112  # the tag of EXIF; its values are 1 to 8
+ON_ITS_SIDE = (5, 6, 7, 8)
+OPPOSITE = {6: 8, 8: 6}  # what undoes an orientation; all others undo themselves
 WHITE = (255, 255, 255, 255)
 TOO_DEEP = ("I", "F")  # modes of pixels of 32 bits, whose white nobody knows
 
@@ -116,7 +118,7 @@ def _decoded_by_pillow(picture: bytes, kind: str) -> np.ndarray:
             with Image.open(io.BytesIO(picture), formats=[kind]) as image:
                 check_size(image.height, image.width)
                 image.load()
-                return _upright(_on_white(image), _orientation(image))
+                return _on_white(image, _orientation(image))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise too_many_pixels() from None
     except BadPictureError:
@@ -125,11 +127,13 @@ def _decoded_by_pillow(picture: bytes, kind: str) -> np.ndarray:
         raise BadPictureError(f"the {kind} does not decode") from None
 
 
-def _on_white(image: "Image.Image") -> np.ndarray:
-    """The pixels (height, width, 3) uint8 RGB of a loaded image; a few rows at a time, for less memory."""
-    pixels = np.empty((image.height, image.width, 3), np.uint8)
+def _on_white(image: "Image.Image", orientation: int) -> np.ndarray:
+    """The pixels (height, width, 3) uint8 RGB of a loaded image, upright; a few rows at a time, for less memory."""
+    size = (image.height, image.width)
+    pixels = np.empty((*(size[::-1] if orientation in ON_ITS_SIDE else size), 3), np.uint8)
+    stored = _turned(pixels, OPPOSITE.get(orientation, orientation))
     for rows, band in _bands(image):
-        pixels[rows] = _band_on_white(band)
+        stored[rows] = _band_on_white(band)
     return pixels
 
 
@@ -159,9 +163,9 @@ def _orientation(image: "Image.Image") -> int:
         return 1
 
 
-def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn or mirror (height, width, 3) as EXIF tells."""
-    turned = {
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """A view of (height, width, 3), turned and mirrored to be upright if EXIF tells this orientation."""
+    turns = {
         2: lambda: pixels[:, ::-1],
         3: lambda: pixels[::-1, ::-1],
         4: lambda: pixels[::-1],
@@ -169,8 +173,8 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         6: lambda: np.rot90(pixels, -1),
         7: lambda: pixels[::-1, ::-1].transpose(1, 0, 2),
         8: lambda: np.rot90(pixels),
-    }.get(orientation)
-    return pixels if turned is None else np.ascontiguousarray(turned())
+    }
+    return turns.get(orientation, lambda: pixels)()
 
 
 def _middle(pixels: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def test_what_a_camera_writes_of_itself_makes_no_picture_another_one(monkeypatch
     seen, check = watched(monkeypatch), PictureCheck()
     rng = np.random.default_rng(1)
     for number in range(20):
-        exif = segment(b"Exif\0\0" + rng.bytes(30_000).replace(b"\x12\x01", b"").replace(b"\x01\x12", b""))
+        exif = segment(b"Exif\0\0" + rng.bytes(30_000))
         note = segment(b"number %d" % number * 3000, b"\xff\xfe")
         profile = segment(rng.bytes(30_000), b"\xff\xe2")
         assert check.kind(with_segments(exif, note, profile)) == PLAIN_JPEG

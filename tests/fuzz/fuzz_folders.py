@@ -1,7 +1,8 @@
-"""Damage pictures and tables at random; read them as make_catalog, label_categories and score_submission do.
+"""Damage pictures and tables at random; read them as index_catalog, make_catalog and others do.
 
-Wrong are: any exception but cli.UserError, an error of more than one line or without the file's name, a picture that is
-not 180x180, more than PATIENCE seconds for one file, and a process that grows beyond MEMORY.
+Wrong are: any exception but cli.UserError, an error of more than one line or without the file's name, a picture of a
+catalog that is not 180x180, one that passes the check of the index and does not decode or cannot be encoded anew, more
+than PATIENCE seconds for one file, and a process that grows beyond MEMORY.
 
 Example:
     python tests/fuzz/fuzz_folders.py --mutations 100000 --seed 1
@@ -26,9 +27,13 @@ import numpy as np
 import pandas as pd
 
 import cli
+from catalog.pictures import PictureCheck
 from catalog_making.lists import products_of_table
 from catalog_making.pictures import SIDE, catalog_picture, silence_decoders
+from drawn_pictures import OTHERS, PLAIN_JPEGS, UNUSUAL_JPEGS
 from label_categories import named_classes
+from loading.formats import PLAIN_JPEG
+from loading.pixels import BadPictureError, decoded, encoded
 from score_submission import read_categories
 
 PATIENCE = 10  # seconds of a processor
@@ -47,6 +52,10 @@ PIECES = (
     b"\0" * 4,
     b"\x7f\xff\xff\xff",
     b"\1\0\0\0",
+    b"\0\0\x1f\x40",  # 8,000 in either order of bytes
+    b"\x40\x1f\0\0",
+    b"\x1f\x40",
+    b"\x40\x1f",
     b'"',
     b",",
     b";",
@@ -67,7 +76,8 @@ def sound_pictures() -> list[bytes]:
             for channels in (3, 4):
                 picture = cv2.resize(rng.integers(0, 256, (3, 4, channels), np.uint8), (width, height))
                 made.append(cv2.imencode(suffix, picture)[1].tobytes())
-    return made
+    drawn = [*PLAIN_JPEGS.values(), *UNUSUAL_JPEGS.values(), *(picture for _, picture in OTHERS.values())]
+    return made + drawn
 
 
 def sound_tables() -> list[tuple[str, bytes]]:
@@ -100,13 +110,40 @@ def damage(content: bytes, rng: random.Random) -> bytes:
     return bytes(damaged)
 
 
-def read_picture(path: Path) -> None:
-    picture = cv2.imdecode(np.frombuffer(catalog_picture(path), np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (SIDE, SIDE, 3), f"a picture of {picture.shape}"
+def picture_reader() -> Callable[[Path], None]:
+    """Reads pictures by one check, which learns their headers."""
+    check = PictureCheck()
+
+    def read_picture(path: Path) -> None:
+        content = path.read_bytes()
+        kind, reason = None, ""
+        try:
+            kind = check.kind(content)
+        except BadPictureError as fault:
+            reason = str(fault)
+        if kind is None:
+            assert reason in str(error_of(path)), f"{reason}, but: {error_of(path)}"
+            raise cli.UserError(f"{path}: {reason}")
+        picture = decoded(catalog_picture(path))
+        assert picture.shape == (SIDE, SIDE, 3), f"a picture of {picture.shape}"
+        if kind != PLAIN_JPEG:
+            pixels = decoded(content)
+            assert decoded(encoded(pixels)).shape == pixels.shape
+
+    return read_picture
+
+
+def error_of(path: Path) -> cli.UserError | None:
+    """What make_catalog.py says of a picture."""
+    try:
+        catalog_picture(path)
+    except cli.UserError as error:
+        return error
+    return None
 
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "picture": read_picture,
+    "picture": picture_reader(),
     "names": lambda path: named_classes(path, pd.DataFrame({"category_id": [10], "product_id": [1]})),
     "pictures": lambda path: products_of_table(path, with_category=True),
     "scores": read_categories,
