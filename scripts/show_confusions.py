@@ -19,6 +19,8 @@ from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from figures.evaluations import NOTHING_COMMON, read_evaluations
 from figures.pages import markup_table, page, paragraph, picture
+from loading.formats import PLAIN_JPEG
+from loading.pixels import decoded, encoded
 from postprocessing.steps import labels_taken
 
 PAIRS = 12
@@ -40,9 +42,12 @@ def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
 
 
 def captioned_pictures(catalog: list[Path], rows: pd.DataFrame) -> dict[int, str]:
-    """Markup of the pictures of rows of the index, by product id."""
-    pictures = zip(rows.product_id, iter_pictures(catalog, rows), strict=True)
-    return {product_id: picture(jpeg, str(product_id)) for product_id, jpeg in pictures}
+    """Markup of the pictures of rows of the index, by product id; as JPEGs, which all browsers show."""
+    pictures = zip(rows.product_id, rows.kind, iter_pictures(catalog, rows), strict=True)
+    return {
+        product_id: picture(content if kind == PLAIN_JPEG else encoded(decoded(content)), str(product_id))
+        for product_id, kind, content in pictures
+    }
 
 
 def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures: dict[int, str]) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ def main() -> None:
     [(name, evaluation)] = read_evaluations([args.evaluation]).items()
     pairs = evaluation.get("confused_pairs", [])[:PAIRS]
     names = full_names(read_classes(args.classes))
-    index = read_index(args.index, ["product_id", "category_id", "image_offset", "image_size"])
+    index = read_index(args.index, ["product_id", "category_id", "image_offset", "image_size", "kind"])
     examples = example_rows(index, pairs)
     pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))
     by_category = examples.set_index("category_id").product_id

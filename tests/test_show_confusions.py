@@ -8,16 +8,18 @@ import sys
 import pandas as pd
 
 import show_confusions
-from tiny_catalogs import indexed, write
+from drawn_pictures import OTHERS
+from loading.pixels import decoded, encoded
+from tiny_catalogs import indexed, jpeg, write
 
 PAIR = {"category_id": 10, "predicted_category_id": 20, "products": 5, "product_ids": [3, 4]}
 
 
 def test_a_pair_is_shown_by_its_products_and_examples_of_what_they_were_taken_for(tmp_path, monkeypatch):
-    pictures = {number: b"\xff\xd8picture %d" % number for number in range(1, 9)}
+    pictures = {number: jpeg(number) for number in range(1, 9)} | {6: OTHERS["TIFF"][1]}
     products = [
-        {"_id": number, "category_id": 10 if number < 5 else 20, "imgs": [{"picture": jpeg}, {"picture": b"other"}]}
-        for number, jpeg in pictures.items()
+        {"_id": number, "category_id": 10 if number < 5 else 20, "imgs": [{"picture": first}, {"picture": jpeg(9)}]}
+        for number, first in pictures.items()
     ]
     indexed(write(tmp_path / "train.bson", products)).to_parquet(tmp_path / "train.parquet", index=False)
     names = "class_id,category_id,level1,level2,level3\n0,10,2024,a,b\n1,20,2025,<d>,e\n2,30,2026,g,h\n"
@@ -32,6 +34,7 @@ def test_a_pair_is_shown_by_its_products_and_examples_of_what_they_were_taken_fo
     show_confusions.main()
     rows = (tmp_path / "page.html").read_text().split("<tr>")[2:]
     shown = [[base64.b64decode(text) for text in re.findall(r'base64,([^"]*)"', row)] for row in rows]
+    pictures[6] = encoded(decoded(pictures[6]))  # no browser shows a TIFF
     assert shown == [[pictures[number] for number in (3, 4, 5, 6, 7)], [pictures[1]]]
     assert "2024 / a / b" in rows[0]
     assert "2025 / &lt;d&gt; / e" in rows[0]
