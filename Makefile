@@ -52,11 +52,14 @@ $(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
 demo: $(VENV) $(if $(filter torch,$(ENGINE)),$(TORCH))  ## the whole workflow on a drawn catalog, in minutes; ENGINE=torch
 	@$(SNAKEMAKE) --profile profiles/demo $(if $(ENGINE),--config engine=$(ENGINE))
 
-test: $(VENV)  ## the tests, about 5 minutes
-	$(ACTIVATE) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# In two processes, a file of tests as a whole in one of them, as they share what is costly to make.
+PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)  ## the tests, about 5 minutes; of TESTS="tests/..."
+	$(ACTIVATE) $(PYTEST) $(TESTS)
 
 test-slow: $(VENV)  ## full-size networks and long fuzzing
-	$(ACTIVATE) pytest -m slow
+	$(ACTIVATE) $(PYTEST) -m slow
 
 test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root and the packages slurm-wlm and munge
 	$(ACTIVATE) pytest -m slurm -rs --durations=0 tests/slurm

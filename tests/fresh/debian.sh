@@ -80,7 +80,8 @@ section "the same bytes as on this machine"
 made_by=$(inside $reader "shelfmark/.venv/bin/python --version")
 echo "$(wc -l <"$root/sums") files of parameters, states, probabilities and submissions, by $made_by"
 
-section "make test"
-inside $reader "make --directory=shelfmark test"
+# The demo has run the workflow: here it is about the programs under this Debian's Python.
+section "make test without runs of the workflow"
+inside $reader "make --directory=shelfmark test TESTS=--ignore=tests/runs"
 
 section "passed"
