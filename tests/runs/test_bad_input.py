@@ -149,4 +149,4 @@ def test_a_missing_catalog_is_named_before_anything_runs(tmp_path):
     catalog = tmp_path / "catalog"
     catalog.mkdir()
     [error] = run(catalog, "--dry-run")
-    assert error.startswith(f"error: {catalog}/train.bson: no such file; set the config key catalog to a folder with")
+    assert error.startswith(f"error: {catalog}/train.bson: no such file, nor a folder train of .bson files; set the")

@@ -21,7 +21,9 @@ def catalog(tmp_path):
 def test_a_missing_file_is_named_unless_a_rule_makes_it(tmp_path, missing):
     for name in {"train", "test"} - {missing}:
         (tmp_path / f"{name}.bson").touch()
-    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file; set the config key catalog"):
+    with pytest.raises(
+        cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file, nor a folder {missing} of \.bson files; "
+    ):
         catalogs.check_files(tmp_path, generated=False)
     catalogs.check_files(tmp_path, generated=True)
     (tmp_path / f"{missing}.bson").touch()
