@@ -23,6 +23,7 @@ import pandas as pd
 import generate_catalog
 from catalog import copies, joins
 from catalog.index import read_index, write_index
+from catalog.layout import TEXTS
 
 CATEGORIES = 500
 DRAWN_PICTURES = 300
@@ -96,6 +97,7 @@ def synthetic_index(path: Path, rows: int) -> None:
             "image_size": sizes,
             "md5_hi": picture * np.uint64(0x9E3779B97F4A7C15),
             "md5_lo": picture * np.uint64(0xC2B2AE3D27D4EB4F),
+            **dict.fromkeys(TEXTS, pd.Categorical.from_codes(np.full(rows, -1), [])),
         }
     )
     write_index(index, path)
@@ -109,7 +111,7 @@ def join(name: str, path: Path) -> None:
         joins.known_pictures(read_index(path, [*copies.MD5, "category_id"]))
     else:
         index = read_index(path, [*copies.MD5, "product_id", "category_id"])
-        joins.known_sets(index, joins.picture_sets(index)[0])
+        joins.known_product_categories(index[:0], index)
 
 
 def random_probabilities(path: Path, rows: int) -> None:

@@ -11,7 +11,7 @@ import cli
 from terminal import retries
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
 from workflow import options, overlays, published, reasons, recipes, tables
-from workflow.outputs import DIGEST, DUMP, OUTPUTS
+from workflow.outputs import DIGEST, DUMP, OUTPUTS, catalog_of
 
 # Snakemake looks at a function's signature anew for each job: a seventh of a dry run of thousands.
 snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)

@@ -36,6 +36,7 @@ rule index_catalog:
     params:
         on_bad_product=config["on_bad_product"],
         most_bad_products=config["most_bad_products"],
+        categories=lambda wildcards: "--without-categories" if catalog_of(wildcards.catalog) == "test" else "",
     priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
     threads: 2
     resources:
@@ -47,7 +48,7 @@ rule index_catalog:
         "Index the pictures of {input.catalog}"
     shell:
         f"python {SCRIPTS}/index_catalog.py"
-        " {input.catalog:q} --on-bad-product {params.on_bad_product} --most-bad-products {params.most_bad_products}"
+        " {input.catalog:q} --on-bad-product {params.on_bad_product} --most-bad-products {params.most_bad_products} {params.categories}"
         " --processes {threads} --output {output.index:q} --rejects {output.rejects:q} 2> {log:q}"
 
 

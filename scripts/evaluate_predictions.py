@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, first_levels, read_classes
+from catalog.classes import class_ids, first_levels, read_classes, written_categories
+from catalog.ids import written
 from catalog.index import read_index
 from postprocessing import steps
 from postprocessing.means import Mean, weights_of
@@ -70,7 +71,10 @@ def known_to_all(splits: list[Split]) -> pd.DataFrame:
 
 
 def product_types() -> dict[str, str]:
-    """The columns of the table of measured products; each step has that of the category predicted after it."""
+    """The columns of the table of measured products; each step has that of the category predicted after it.
+
+    In a catalog with ids that are no whole numbers, those of products or of categories are texts.
+    """
     ids = ("product_id", "category_id", *steps.names())
     return dict.fromkeys(ids, "int64") | {"confidence": "float32"}
 
@@ -104,19 +108,20 @@ def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
     ]
 
 
+def as_written(products: pd.DataFrame, index: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """The table of measured products with ids as people have them: texts where not all are whole numbers."""
+    names = [name for name in product_types() if products[name].dtype == np.int64]
+    columns = {name: written_categories(products[name], classes) for name in names}
+    columns["product_id"] = written(index.drop_duplicates("product_id"), "product").reset_index(drop=True)
+    return products.assign(**{name: ids if ids.dtype == np.int64 else ids.astype(str) for name, ids in columns.items()})
+
+
 def confused_pairs(products: pd.DataFrame) -> list[dict]:
     """The pairs of true and predicted category that most products have, with the first EXAMPLES of these products."""
     wrong = products[predicted(products) != products.category_id]
-    pairs = wrong.groupby(["category_id", predicted(wrong)]).product_id.agg([len, list])
-    return [
-        {
-            "category_id": int(category_id),
-            "predicted_category_id": int(taken_for),
-            "products": int(pair["len"]),
-            "product_ids": pair["list"][:EXAMPLES],
-        }
-        for (category_id, taken_for), pair in pairs.nlargest(CONFUSED_PAIRS, "len").iterrows()
-    ]
+    found = wrong.groupby(["category_id", predicted(wrong)]).product_id.agg(products="size", product_ids=list)
+    pairs = found.nlargest(CONFUSED_PAIRS, "products").rename_axis(["category_id", "predicted_category_id"])
+    return [pair | {"product_ids": pair["product_ids"][:EXAMPLES]} for pair in pairs.reset_index().to_dict("records")]
 
 
 def calibration(products: pd.DataFrame) -> list[dict]:
@@ -158,6 +163,9 @@ def predict(
                 metrics.add(vectors[has_pixels], truth[chosen][has_pixels])
 
     known = known_to_all(list(splits.values()))
+    leaked = np.intersect1d(index.product_id, known.product_id)
+    if len(leaked):
+        raise ValueError(f"{len(leaked)} measured products are among the known ones, {leaked[0]} first")
     products = processing.categorize(index, ensemble, known, after=steps.scored(), watch=measure_pictures)
     products["category_id"] = index.drop_duplicates("product_id").category_id.to_numpy()
     return products[list(product_types())].astype(product_types()), metrics.means()
@@ -189,10 +197,10 @@ def evaluate(
         "steps": after_steps(products),
         **accuracy(predicted(products) == products.category_id),
         "by_top_level": by_top_level(products, classes),
-        "confused_pairs": confused_pairs(products),
         "calibration": calibration(products),
     }
-    return result | measured, products
+    products = as_written(products, index, classes)
+    return result | measured | {"confused_pairs": confused_pairs(products)}, products
 
 
 def main() -> None:

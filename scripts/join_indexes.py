@@ -1,7 +1,7 @@
 """Join the indexes of a catalog's dumps to that of the whole: what index_catalog.py makes of the dumps in one file.
 
 The offsets of a dump count on from the end of the one before. A product whose _id an earlier dump has is a fault, as it
-is inside a file. Memory: 40 bytes per product, and the index of one dump.
+is inside a file. Memory: 50 bytes per product, and the index of one dump.
 
 In: the dumps in order, the index and the rejects of each. Out: the index and the rejects of the whole.
 
@@ -23,39 +23,44 @@ import numpy as np
 import pandas as pd
 
 import cli
+from catalog.documents import describe_fault
 from catalog.files import Files
+from catalog.ids import first_written, written
 from catalog.index import as_table, index_writer, read_first_rows, read_index
 from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, in_order, read_rejects, write_rejects
 
 REVISION = 1
 OFFSETS = ["doc_offset", "image_offset"]
-DOCUMENT = ["product_id", "doc_offset"]
+DOCUMENT = ["product_id", "product_text", "doc_offset"]
 
 
 def repeated_products(indexes: list[Path], starts: np.ndarray) -> pd.DataFrame:
-    """The documents whose product an earlier dump has: product_id, doc_offset in the whole.
+    """The documents whose product an earlier dump has: product_id and product_text, doc_offset in the whole.
 
     Args:
         starts: the offset of each dump in the whole.
     """
     documents = [read_first_rows(path, DOCUMENT) for path in indexes]
-    offsets = np.concatenate([each.doc_offset + start for each, start in zip(documents, starts, strict=True)])
     ids = np.concatenate([each.product_id for each in documents])
-    del documents
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
-    found = np.sort(order[1:][ordered[1:] == ordered[:-1]])
-    return pd.DataFrame({"product_id": ids[found], "doc_offset": offsets[found]})
+    is_repeated = np.zeros(len(ids), bool)
+    is_repeated[order[1:][ordered[1:] == ordered[:-1]]] = True
+    of_dumps = np.split(is_repeated, np.cumsum([len(each) for each in documents])[:-1])
+    found = [
+        each[chosen].assign(
+            doc_offset=each.doc_offset[chosen] + start, product_text=each.product_text[chosen].astype(object)
+        )
+        for each, chosen, start in zip(documents, of_dumps, starts, strict=True)
+    ]
+    return pd.concat(found, ignore_index=True)
 
 
 def stop_at_first(catalog: Files, repeated: pd.DataFrame) -> None:
     """Raise the first repeated product, if there is any."""
-    for row in repeated[:1].itertuples():
-        path, offset = catalog.place(row.doc_offset)
-        raise cli.UserError(
-            f"{path}: byte {offset}: product {row.product_id}: {REPEATED}; mend it, or set on_bad_product: skip to go"
-            " on without"
-        )
+    if len(repeated):
+        path, offset = catalog.place(repeated.doc_offset.iloc[0])
+        raise cli.UserError(describe_fault(path, offset, first_written(repeated, "product"), REPEATED))
 
 
 def write_joined(indexes: list[Path], starts: np.ndarray, left_out: np.ndarray, output: Path) -> int:
@@ -86,7 +91,8 @@ def main() -> None:
         if args.on_bad_product == "stop":
             stop_at_first(catalog, repeated)
         rejects = [*dump_rejects(args.dump_rejects, catalog.starts)]
-        rejects += [(row.doc_offset, row.product_id, WHOLE_PRODUCT, REPEATED) for row in repeated.itertuples()]
+        products = zip(repeated.doc_offset, written(repeated, "product"), strict=True)
+        rejects += [(offset, product, WHOLE_PRODUCT, REPEATED) for offset, product in products]
         with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
             rows = write_joined(args.indexes, catalog.starts, repeated.doc_offset.to_numpy(), output)
             write_rejects(in_order(rejects), rejects_path)

@@ -5,8 +5,8 @@ its label is known. The modes unique and majority list the same pictures.
 
 REVISION goes into the settings of predictions: raise it when other pictures or other columns are listed.
 
-In: the index of the image set and of the known products. Out: a .parquet with md5_hi, md5_lo, product_id, image,
-doc_offset, doc_size, image_offset, image_size of each listed picture's first copy.
+In: the index of the image set and of the known products. Out: a .parquet with md5_hi, md5_lo, product_id,
+product_text, image, doc_offset, image_offset, image_size of each listed picture's first copy.
 
 Example:
     python scripts/list_images.py --index index/test.parquet --known index/train.parquet --picture-md5 unique \
@@ -25,21 +25,25 @@ from catalog.index import read_copies, read_index
 from catalog.joins import single_categories
 from catalog.layout import NO_CATEGORY
 
-REVISION = 2
+REVISION = 3
 
-COLUMNS = [*MD5, "product_id", "image", "doc_offset", "doc_size", "image_offset", "image_size"]
+COLUMNS = [*MD5, "product_id", "product_text", "image", "doc_offset", "image_offset", "image_size"]
 
 
 def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: str) -> np.ndarray:
     """Mark (bool) the rows of an index that are listed."""
-    listed = first_copies(index)
-    return listed if picture_md5 == "off" else listed & (single_categories(index, known) == NO_CATEGORY)
+    if picture_md5 == "off":
+        return first_copies(index)
+    # Of copies some may be labelled and others not: a product in both indexes is not among its own known ones.
+    is_listed = single_categories(index, known) == NO_CATEGORY
+    is_listed[is_listed] = first_copies(index[is_listed])
+    return is_listed
 
 
 def main() -> None:
     args = parse_args()
     index = read_index(args.index, COLUMNS)
-    known = read_copies(args.known, [*MD5, "category_id"], index)
+    known = read_copies(args.known, [*MD5, "product_id", "category_id"], index)
     rows = index[needs_forward_pass(index, known, args.picture_md5)].reset_index(drop=True)
     with cli.written_whole(args.output) as (output,):
         rows[COLUMNS].to_parquet(output, index=False)

@@ -27,7 +27,9 @@ import numpy as np
 import cli
 from catalog.classes import NO_CLASS, class_ids, read_categories
 from catalog.copies import MD5, all_of_one_category, first_copies
+from catalog.ids import first_written
 from catalog.index import read_columns, read_index
+from catalog.layout import TEXTS
 from catalog.published_random import PublishedRandom
 from loading.formats import in_words, other_kinds
 from loading.pixels import JPEG_QUALITY
@@ -66,15 +68,17 @@ def read_labels(index: Path, rows: np.ndarray, classes: Path) -> np.ndarray:
     category_ids = read_columns(index, ["category_id"])["category_id"][rows]
     labels = class_ids(category_ids, read_categories(classes)).astype(np.int32)
     if (labels == NO_CLASS).any():
-        first = read_index(index, ["product_id", "category_id"]).iloc[rows[np.argmax(labels == NO_CLASS)]]
-        raise cli.UserError(f"{classes}: category {first.category_id} of product {first.product_id} is missing")
+        first = read_index(index, ["product_id", "category_id", *TEXTS])[rows[np.argmax(labels == NO_CLASS)] :]
+        category, product = (first_written(first, of) for of in ("category", "product"))
+        raise cli.UserError(f"{classes}: category {category} of product {product} is missing")
     return labels
 
 
 def named(index: Path, rows: np.ndarray, number: int) -> str:
     """How a line names the picture of a record."""
-    row = read_index(index, ["product_id", "image", "image_offset"]).iloc[rows[number]]
-    return f"byte {row.image_offset}: product {row.product_id}, picture {row.image}"
+    found = read_index(index, ["product_id", "product_text", "image", "image_offset"])[rows[number] :]
+    product, row = first_written(found, "product"), found.iloc[0]
+    return f"byte {row.image_offset}: product {product}, picture {row.image}"
 
 
 def main() -> None:

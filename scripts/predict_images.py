@@ -27,6 +27,7 @@ import pandas as pd
 
 import cli
 import engines
+from catalog.ids import first_written, written
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from loading.decoders import Decoders
@@ -89,13 +90,14 @@ def main() -> None:
         try:
             decoded = predict(predictor, decoders, len(rows), NewShard(output, (len(rows), predictor.classes)))
         except NotFiniteError as fault:
-            picture = next(rows[fault.row :].itertuples())
+            product, image = first_written(rows[fault.row :], "product"), rows.image.iloc[fault.row]
             raise cli.UserError(
-                f"{args.params}: product {picture.product_id}, picture {picture.image}: the network's probabilities are"
+                f"{args.params}: product {product}, picture {image}: the network's probabilities are"
                 " not finite; train the model again, with a lower learning rate"
             ) from None
-        faults = rows[~decoded][["product_id", "image", "doc_offset"]]
-        faults.assign(reason="the picture does not decode").to_csv(undecodable, index=False)
+        faults = rows[~decoded].assign(product_id=written(rows[~decoded], "product"))
+        faults = faults[["product_id", "image", "doc_offset"]].assign(reason="the picture does not decode")
+        faults.to_csv(undecodable, index=False)
     seconds = time.monotonic() - start
     cli.summary(
         f"{len(rows)} pictures, {len(faults)} of them undecodable, in {seconds:.1f} s ({len(rows) / seconds:.0f}/s)"

@@ -15,6 +15,7 @@ import pandas as pd
 
 import cli
 from catalog.classes import full_names, read_classes
+from catalog.ids import from_text, number_of, written
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from figures.evaluations import NOTHING_COMMON, read_evaluations
@@ -26,6 +27,16 @@ from postprocessing.steps import labels_taken
 PAIRS = 12
 EXAMPLES = 3  # products per category
 HEAD = ("category, and products of it", "taken for, and examples of it", "products")
+
+
+def numbered(pair: dict) -> dict:
+    """A confused pair with the numbers of its ids, in place of what people have."""
+    categories = {name: _number(pair[name]) for name in ("category_id", "predicted_category_id")}
+    return pair | categories | {"product_ids": list(map(_number, pair["product_ids"]))}
+
+
+def _number(written: int | str) -> int:
+    return number_of(from_text(str(written)))
 
 
 def confused_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
@@ -43,10 +54,10 @@ def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
 
 def captioned_pictures(catalog: list[Path], rows: pd.DataFrame) -> dict[int, str]:
     """Markup of the pictures of rows of the index, by product id; as JPEGs, which all browsers show."""
-    pictures = zip(rows.product_id, rows.kind, iter_pictures(catalog, rows), strict=True)
+    pictures = zip(rows.product_id, written(rows, "product"), rows.kind, iter_pictures(catalog, rows), strict=True)
     return {
-        product_id: picture(content if kind == PLAIN_JPEG else encoded(decoded(content)), str(product_id))
-        for product_id, kind, content in pictures
+        product_id: picture(content if kind == PLAIN_JPEG else encoded(decoded(content)), str(product))
+        for product_id, product, kind, content in pictures
     }
 
 
@@ -80,9 +91,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     [(name, evaluation)] = read_evaluations([args.evaluation]).items()
-    pairs = evaluation.get("confused_pairs", [])[:PAIRS]
+    pairs = [numbered(pair) for pair in evaluation.get("confused_pairs", [])[:PAIRS]]
     names = full_names(read_classes(args.classes))
-    index = read_index(args.index, ["product_id", "category_id", "image_offset", "image_size", "kind"])
+    index = read_index(args.index, ["product_id", "product_text", "category_id", "image_offset", "image_size", "kind"])
     examples = example_rows(index, pairs)
     pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))
     by_category = examples.set_index("category_id").product_id

@@ -25,16 +25,18 @@ from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from bson.raw_bson import RawBSONDocument
 
 import cli
+from catalog.documents import BadDocumentError, read_field
 from catalog.files import Files
+from catalog.ids import Written, first_written, written
 from catalog.index import as_table, index_writer, iter_index, read_first_rows, starts_document
+from catalog.layout import TEXTS
 from catalog.published_random import PublishedRandom
 
-REVISION = 2
+REVISION = 3
 PARTS = ("train", "valid")
-COLUMNS = ["product_id", "category_id", "doc_offset", "doc_size"]  # of the index
+COLUMNS = ["product_id", "category_id", "doc_offset", "doc_size", *TEXTS]  # of the index
 COPIERS = 2  # threads
 SHARE = 32 << 20  # bytes that a thread copies at a time
 PIECE = 1 << 20  # bytes that are read at a time where the kernel does not copy by itself
@@ -47,13 +49,13 @@ def valid_products(product_ids: np.ndarray, seed: int, valid_fraction: float) ->
     return generator.sample(shuffled, int(len(shuffled) * valid_fraction))
 
 
-def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, valid_fraction: float) -> list[int]:
+def valid_groups(product_ids: list[int], groups: list[Written], seed: int, valid_fraction: float) -> list[int]:
     """The products of the valid part by whole groups, in a random order, as long as they fit.
 
     Args:
         groups: each product's group.
     """
-    members: dict[str | int, list[int]] = {}
+    members: dict[Written, list[int]] = {}
     for product_id, group in zip(product_ids, groups, strict=True):
         members.setdefault(group, []).append(product_id)
     in_order = list(members.values())
@@ -64,30 +66,30 @@ def valid_groups(product_ids: list[int], groups: list[str | int], seed: int, val
     return picked
 
 
-def read_groups(catalog: Files, documents: pd.DataFrame, field: str) -> list[str | int]:
+def read_groups(catalog: Files, documents: pd.DataFrame, field: str) -> list[Written]:
     """What the documents (an index's first row of each) have in a field.
 
     Raises:
-        cli.UserError: a document has no such field, or neither text nor a whole number in it.
+        cli.UserError: a document has no such field, or in it what could not be an id.
     """
     groups = []
-    for row in documents.itertuples():
-        document = RawBSONDocument(catalog.read(row.doc_offset, row.doc_size))
-        group = document.get(field)
-        if not isinstance(group, str | int):
-            found = "no field" if field not in document else "neither text nor a whole number in"
-            path, offset = catalog.place(row.doc_offset)
+    columns = (documents[name].tolist() for name in ("doc_offset", "doc_size"))
+    for number, (offset, size) in enumerate(zip(*columns, strict=True)):
+        try:
+            groups.append(read_field(catalog.read(offset, size), field))
+        except BadDocumentError as fault:
+            path, place = catalog.place(offset)
             raise cli.UserError(
-                f"{path}: byte {offset}: product {row.product_id} has {found} {field}; give each product one, or change"
-                " the config key group_field"
-            )
-        groups.append(group)
+                f"{path}: byte {place}: product {first_written(documents[number:], 'product')}: {fault};"
+                " give each product one, or change the config key group_field"
+            ) from None
     return groups
 
 
-def unlearnt_categories(documents: pd.DataFrame, is_valid: np.ndarray) -> list[int]:
-    """The categories all of whose products are in the valid part."""
-    return sorted(set(documents.category_id) - set(documents.category_id[~is_valid]))
+def unlearnt_categories(documents: pd.DataFrame, is_valid: np.ndarray) -> list[Written]:
+    """The categories all of whose products are in the valid part, by their numbers."""
+    unlearnt = documents[~documents.category_id.isin(documents.category_id[~is_valid])]
+    return written(unlearnt.drop_duplicates("category_id").sort_values("category_id"), "category").tolist()
 
 
 def runs(offsets: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:

@@ -21,8 +21,10 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import NO_CLASS, read_classes
+from catalog.classes import NO_CLASS, read_classes, written_categories
+from catalog.ids import from_cell, numbers_of, written
 from catalog.index import read_index
+from catalog.rejects import Reject, read_rejects
 from postprocessing import steps
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
@@ -30,32 +32,38 @@ from postprocessing.products import most_frequent_category
 from postprocessing.shards import Shards
 
 
-def all_products(index: pd.DataFrame, rejects: pd.DataFrame) -> np.ndarray:
-    """Ids of the catalog's products in its order, rejected ones with a readable id among them."""
-    indexed = index.drop_duplicates("doc_offset")[["doc_offset", "product_id"]]
-    rejected = rejects.dropna(subset="product_id").rename(columns={"offset": "doc_offset"})
-    both = pd.concat([indexed, rejected[indexed.columns]]).sort_values("doc_offset", kind="stable")
-    return both.product_id.astype(np.int64).drop_duplicates().to_numpy()
+def all_products(index: pd.DataFrame, rejects: list[Reject]) -> pd.Series:
+    """The catalog's products in its order, with rejected ones that have an id: number -> id as people have it."""
+    indexed = index.drop_duplicates("doc_offset")
+    rejected = {offset: product for offset, product, *_ in rejects if product is not None}
+    ids = [*written(indexed, "product").tolist(), *rejected.values()]
+    order = np.argsort([*indexed.doc_offset, *rejected], kind="stable")
+    products = pd.Series(ids, index=numbers_of(ids)).iloc[order]
+    return products[~products.index.duplicated()]
 
 
-def check_sample(sample: Path, product_ids: np.ndarray) -> None:
-    """Compare the ids with those of a sample submission.
+def check_sample(sample: Path, products: pd.Series) -> None:
+    """Compare the products with those of a sample submission.
 
     Raises:
-        cli.UserError: an id is missing or too many, or there are none; names it.
+        cli.UserError: a product is missing or too many, or there are none; names it.
     """
     try:
-        wanted = pd.read_csv(sample, usecols=["_id"], dtype=np.int64)._id.to_numpy()
+        cells = pd.read_csv(sample, usecols=["_id"], dtype=str, keep_default_na=False)._id
     except ValueError as error:
         reason = str(error).splitlines()[0]
-        raise cli.UserError(f"{sample}: no column _id of whole numbers: {reason}; mend or remove it") from error
-    for ids, others, words in (
-        (wanted, product_ids, "is not in the catalog"),
-        (product_ids, wanted, "is not asked for"),
+        raise cli.UserError(f"{sample}: no column _id: {reason}; mend or remove it") from error
+    if (cells.str.strip() == "").any():
+        raise cli.UserError(f"{sample}: an _id is empty; mend or remove it")
+    known = set(products.index)
+    wanted = pd.Series([from_cell(cell, known) for cell in cells])
+    numbers = numbers_of(wanted.tolist())
+    for extra, words in (
+        (wanted[~np.isin(numbers, products.index)], "is not in the catalog"),
+        (products[~products.index.isin(numbers)], "is not asked for"),
     ):
-        extra = np.setdiff1d(ids, others)
         if len(extra):
-            raise cli.UserError(f"{sample}: product {extra[0]} {words} ({len(extra)} such products)")
+            raise cli.UserError(f"{sample}: product {extra.iloc[0]} {words} ({len(extra)} such products)")
 
 
 def main() -> None:
@@ -64,18 +72,18 @@ def main() -> None:
     classes = read_classes(args.classes)
     index, known = read_index(args.index), read_index(args.known)
     images = read_index(args.images)
-    product_ids = all_products(index, pd.read_csv(args.rejects))
+    ids = all_products(index, read_rejects(args.rejects))
     if args.sample_submission:
-        check_sample(args.sample_submission, product_ids)
+        check_sample(args.sample_submission, ids)
     processing = steps.PostProcessing(classes, steps.choices(args))
     pictures = processing.image_set(index, images, known)
     ensemble = Members([(pictures, Shards(args.probabilities, len(images), len(classes)))], Mean("arithmetic", [1.0]))
     labelled, final = steps.scored()[-1], steps.names()[-1]
     products = processing.categorize(index, ensemble, known, after=[labelled])
-    categories = products.set_index("product_id")[final]
-    submission = categories.reindex(product_ids, fill_value=most_frequent_category(known))
+    categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=most_frequent_category(known))
+    submission = pd.DataFrame({"_id": ids, "category_id": written_categories(categories, classes)})
     with cli.written_whole(args.output) as (output,):
-        output.write_bytes(zipped(submission.rename("category_id").rename_axis("_id").to_csv().encode()))
+        output.write_bytes(zipped(submission.to_csv(index=False).encode()))
     cli.summary(
         f"{len(submission)} products: {(pictures.labels[labelled] != NO_CLASS).sum()} of {len(index)} pictures known,"
         f" {(products[final] != products[labelled]).sum()} products changed by what is known of products,"

@@ -10,7 +10,10 @@ from pathlib import Path
 from checkout import SCRIPTS
 
 BLOCKED = ("mxnet", "zmq", "bson")
-READS_OR_WRITES_BSON = {"catalog.documents", "generate_catalog", "index_catalog", "make_catalog", "split_catalog"}
+READS_OR_WRITES_BSON = {
+    *("catalog.documents", "generate_catalog", "make_catalog"),
+    *("index_catalog", "join_indexes", "split_catalog"),
+}
 IMPORT_ALL = """
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])

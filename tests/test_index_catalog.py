@@ -1,28 +1,43 @@
 """index_catalog.py: a row per picture as a plain reader finds it, and every fault of a catalog named or listed."""
 
 import csv
+import faulthandler
+import gzip
 import hashlib
+import math
 import os
 import signal
 import struct
+import subprocess
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import bson
 import numpy as np
 import pandas as pd
 import pytest
+from bson.binary import UuidRepresentation
 from bson.int64 import Int64
 
 import cli
 import index_catalog
+from catalog.ids import number_of, written
 from catalog.index import read_index
-from catalog.layout import ROW
+from catalog.layout import NO_CATEGORY, ROW, TEXTS
+from catalog.pictures import iter_pictures
 from catalog.rejects import WHOLE_PRODUCT, counted, read_rejects
 from checkout import GROCERY
 from drawn_pictures import FORMATS, OTHERS, PLAIN_JPEGS, UNUSUAL_JPEGS
 from loading.formats import KINDS, PLAIN_JPEG
 from programs import error_of, run
-from tiny_catalogs import files_below, indexed, jpeg, product, products, with_huge_sides, write
+from tiny_catalogs import files_below, indexed, jpeg, product, products, run_here, with_huge_sides, write
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Index in this process."""
+    monkeypatch.setattr(index_catalog, "run_in_processes", run_here)
 
 
 def plain_index(path: Path) -> list[tuple]:
@@ -37,14 +52,15 @@ def plain_index(path: Path) -> list[tuple]:
             searched = raw.index(element, searched) + len(element)
             digest = hashlib.md5(picture).hexdigest()
             halves = int(digest[:16], 16), int(digest[16:], 16)
-            document = fields["_id"], fields.get("category_id", -1), number, offset, size
+            document = fields["_id"], fields.get("category_id", NO_CATEGORY), number, offset, size
             rows.append((*document, searched - len(picture), len(picture), PLAIN_JPEG, *halves))
         offset += size
     return rows
 
 
 def rows_of(index: pd.DataFrame) -> list[tuple]:
-    return list(index.itertuples(index=False, name=None))
+    assert index[list(TEXTS)].isna().all(axis=None)
+    return list(index[list(ROW.names)].itertuples(index=False, name=None))
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -53,17 +69,18 @@ def test_rows_are_those_of_a_plain_reader_however_many_processes(tmp_path, monke
     path = write(tmp_path / "train.bson", products(60))
     index, rejects = index_catalog.index_catalog(path, "stop", processes)
     assert rows_of(index) == plain_index(path)
-    assert list(index.columns) == list(ROW.names)
+    assert list(index.columns) == [*ROW.names, *TEXTS]
     assert rejects == []
 
 
 @pytest.mark.skipif(not GROCERY.is_dir(), reason="the grocery catalog is not beside the checkout")
 @pytest.mark.parametrize("name", ["train.bson", "test.bson"])
 def test_a_real_catalog_is_indexed_as_by_a_plain_reader(name):
-    index, _ = index_catalog.index_catalog(GROCERY / name, "stop", 2)
+    index, _ = index_catalog.index_catalog(GROCERY / name, "stop", 2, with_categories=name == "train.bson")
     assert rows_of(index) == plain_index(GROCERY / name)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("id_type", [int, Int64])
 @pytest.mark.parametrize("category_type", [int, Int64, None])
 def test_integers_of_both_sizes_are_read(tmp_path, id_type, category_type):
@@ -72,7 +89,7 @@ def test_integers_of_both_sizes_are_read(tmp_path, id_type, category_type):
         product(id_type(number), [jpeg(1), jpeg(2)], category_type and category_type(1000 + place))
         for place, number in enumerate(numbers)
     ]
-    path = write(tmp_path / "a.bson", documents)
+    path = write(tmp_path / ("a.bson" if category_type else "test.bson"), documents)
     assert rows_of(indexed(path)) == plain_index(path)
 
 
@@ -90,6 +107,138 @@ def test_other_fields_other_orders_and_many_pictures_are_read(tmp_path):
     index = indexed(path)
     assert rows_of(index) == plain_index(path)
     assert index.image.max() == 11
+
+
+SUBTYPE = {3: UuidRepresentation.PYTHON_LEGACY, 4: UuidRepresentation.STANDARD}
+UUID = uuid.UUID("0f0e0d0c-0b0a-0908-0706-050403020100")
+IDS = {  # what is in a dump, and what people have
+    "int32": (5, 5),
+    "int64": (Int64(2**40), 2**40),
+    "negative": (-5, -5),
+    "-1": (-1, -1),
+    "zero": (0, 0),
+    "smallest": (Int64(-(2**63) + 1), -(2**63) + 1),
+    "largest": (Int64(2**63 - 1), 2**63 - 1),
+    "double": (17.0, 17),
+    "negative double": (-3.0, -3),
+    "large double": (2.0**60, 2**60),
+    "decimal": (bson.Decimal128("12"), 12),
+    "decimal with an exponent": (bson.Decimal128("1.2E+3"), 1200),
+    "text": ("Lamp 2.5W", "Lamp 2.5W"),
+    "text of digits": ("17", 17),
+    "text with zeros in front": ("0017", "0017"),
+    "text of many digits": ("9" * 20, "9" * 20),
+    "text of other letters": ('Ü, "x" 東', 'Ü, "x" 東'),
+    "NA": ("NA", "NA"),
+    "ObjectId": (bson.ObjectId("65a1b2c3d4e5f60718293a4b"), "65a1b2c3d4e5f60718293a4b"),
+    "ObjectId of digits": (bson.ObjectId("1" * 24), "1" * 24),
+    "UUID": (bson.Binary.from_uuid(UUID, SUBTYPE[4]), str(UUID)),
+    "old UUID": (bson.Binary.from_uuid(UUID, SUBTYPE[3]), str(UUID)),
+}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("surroundings", ["usual", "with a field before", "by itself"])
+@pytest.mark.parametrize("name", IDS)
+def test_ids_of_products_and_categories_are_as_people_have_them(tmp_path, name, surroundings):
+    value, expected = IDS[name]
+    before = {"name": "x"} if surroundings == "with a field before" else {}
+    found = [before | product(value, [jpeg(1), jpeg(2)], value)]
+    found += [] if surroundings == "by itself" else [before | product(1000, [jpeg(3)], 1000)]
+    index = indexed(write(tmp_path / "train.bson", found))
+    read = read_index(tmp_path / "train.parquet")
+    assert read.equals(index)
+    for of in ("product", "category"):
+        assert written(read, of).tolist() == [expected, expected] + [1000] * (len(found) - 1)
+        assert read[f"{of}_id"].tolist()[:2] == [number_of(expected)] * 2
+    assert list(iter_pictures([tmp_path / "train.bson"], read))[:2] == [jpeg(1), jpeg(2)]
+
+
+def test_the_number_of_a_text_is_the_same_in_every_catalog():
+    assert number_of("Lamp 2.5W") == 7325245400645758060  # by b2sum -l 64, halved
+    assert number_of(str(UUID)) == 8703142444429097451
+
+
+def test_all_kinds_of_ids_stand_beside_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_catalog, "BLOCK", 5000)
+    different = [ids for name, ids in IDS.items() if name not in ("text of digits", "old UUID")]
+    path = write(tmp_path / "train.bson", [product(value, [jpeg(n)], value) for n, (value, _) in enumerate(different)])
+    index, _ = index_catalog.index_catalog(path, "stop", 2)
+    assert written(index, "product").tolist() == written(index, "category").tolist() == [ids for _, ids in different]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("17", 17), (17.0, 17), (IDS["UUID"][0], str(UUID)), (IDS["ObjectId"][0], IDS["ObjectId"][1]), ("a", "a")],
+)
+def test_ids_that_are_written_alike_are_one_product(tmp_path, one, other):
+    path = write(tmp_path / "train.bson", [product(one, [jpeg(1)]), product(other, [jpeg(2)])])
+    with pytest.raises(cli.UserError, match=f"product {other}: an earlier product has this _id"):
+        index_catalog.index_catalog(path, "stop", 1)
+
+
+def raw_field(kind: int, name: bytes, value: bytes) -> bytes:
+    return bytes([kind]) + name + b"\0" + value
+
+
+def with_field(document: dict, field: bytes, at_end: bool) -> bytes:
+    """A document with one more field, in front or at its end."""
+    fields = bson.encode(document)[4:-1]
+    fields = fields + field if at_end else field + fields
+    return struct.pack("<i", len(fields) + 5) + fields + b"\0"
+
+
+UNREAD = {
+    "date beyond year 9999": raw_field(0x09, b"added", struct.pack("<q", 2**60)),
+    "date before year 1": raw_field(0x09, b"added", struct.pack("<q", -(2**60))),
+    "text in Latin-1": raw_field(0x02, b"title", struct.pack("<i", 5) + b"caf\xe9\0"),
+    "name in Latin-1": raw_field(0x02, b"prix \xe9l\xe9v\xe9", struct.pack("<i", 2) + b"x\0"),
+    "binary of subtype 2 with a wrong length inside": raw_field(
+        0x05, b"x", struct.pack("<i", 6) + b"\x02" + b"\xff" * 6
+    ),
+    "UUID of 3 bytes": raw_field(0x05, b"x", struct.pack("<i", 3) + b"\x04abc"),
+    "regular expression": raw_field(0x0B, b"x", b"[\xff\0q\0"),
+    "code with a broken scope": raw_field(0x0F, b"x", struct.pack("<i", 9) + b"\xff" * 5),
+    "DBPointer": raw_field(0x0C, b"x", struct.pack("<i", 2) + b"\xff\0" + bytes(12)),
+    "decimal": raw_field(0x13, b"x", b"\xff" * 16),
+    "undefined": raw_field(0x06, b"x", b""),
+    "largest key": raw_field(0x7F, b"x", b""),
+    "smallest key": raw_field(0xFF, b"x", b""),
+    "reference without an id": raw_field(0x03, b"x", bson.encode({"$ref": 5})),
+    "broken document": raw_field(0x03, b"x", struct.pack("<i", 9) + b"\xff" * 5),
+    "id of another document": raw_field(0x03, b"shop", bson.encode({"_id": "x", "category_id": 1.5, "imgs": None})),
+}
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("at_end", [False, True])
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_field_that_nobody_reads_never_refuses_a_product(tmp_path, name, at_end):
+    image = with_field({"picture": jpeg(2)}, UNREAD[name], at_end)
+    odd = with_field({"_id": 8, "category_id": 10}, UNREAD[name], at_end)[4:-1]
+    images = raw_field(0x03, b"0", image)
+    odd += raw_field(0x04, b"imgs", struct.pack("<i", len(images) + 5) + images + b"\0")
+    path = write(tmp_path / "train.bson", [GOOD[0], struct.pack("<i", len(odd) + 5) + odd + b"\0", GOOD[2]])
+    index = indexed(path)
+    assert index[["product_id", "category_id"]].to_numpy().tolist() == [[7, 10], [8, 10], [9, 10]]
+    assert list(iter_pictures([path], index)) == [jpeg(1), jpeg(2), jpeg(4)]
+
+
+@pytest.mark.usefixtures("here")
+def test_nested_documents_are_passed_over_whole(tmp_path):
+    path = write(tmp_path / "train.bson", [GOOD[0], nested(50_000)])
+    assert indexed(path).product_id.tolist() == [7, 8, 8]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("category", [None, 1.5, "x", {"a": 1}, [], math.nan])
+def test_nobody_reads_the_category_of_a_test_product(tmp_path, category):
+    test = [{**product(1, [jpeg(1)], 10), "category_id": category}, product(2, [jpeg(2)], None), product(3, [jpeg(3)])]
+    index = indexed(write(tmp_path / "test.bson", test))
+    assert index.product_id.tolist() == [1, 2, 3]
+    assert (index.category_id == NO_CATEGORY).all()
+    assert index.category_text.isna().all()
 
 
 GOOD = [product(7, [jpeg(1)]), product(8, [jpeg(2), jpeg(3)]), product(9, [jpeg(4)])]
@@ -119,12 +268,45 @@ FAULTS = {
     "short length": (with_length(WHOLE, len(WHOLE) - 7), "ends where it should", 8),
     "garbage": (b"\xff\xfe garbage" * 3, "", None),
     "_id missing": (bson.encode({"category_id": 10, "imgs": GOOD[1]["imgs"]}), "_id is missing", None),
-    "_id a text": (bson.encode({**GOOD[1], "_id": "8"}), "_id is missing or not an integer", None),
-    "_id a truth": (bson.encode({**GOOD[1], "_id": True}), "_id is missing or not an integer", None),
+    "_id a truth": (bson.encode({**GOOD[1], "_id": True}), "_id is true or false; taken are whole numbers", None),
+    "_id a date": (bson.encode({**GOOD[1], "_id": datetime(2020, 1, 1, tzinfo=UTC)}), "_id is a date; taken", None),
+    "_id null": (bson.encode({**GOOD[1], "_id": None}), "_id is null; taken are", None),
+    "_id a document": (bson.encode({**GOOD[1], "_id": {"shop": 1}}), "_id is a document; taken are", None),
+    "_id binary": (bson.encode({**GOOD[1], "_id": b"x" * 16}), "_id is binary data; taken are", None),
+    "_id a short UUID": (bson.encode({**GOOD[1], "_id": bson.Binary(b"x", 4)}), "_id is binary data; taken", None),
+    "_id a fraction": (bson.encode({**GOOD[1], "_id": 8.5}), "_id is the number 8.5; taken are", None),
+    "_id not a number": (bson.encode({**GOOD[1], "_id": math.nan}), "_id is the number nan; taken are", None),
+    "_id infinite": (bson.encode({**GOOD[1], "_id": -math.inf}), "_id is the number -inf; taken are", None),
+    "_id too large": (bson.encode({**GOOD[1], "_id": 2.0**63}), "_id is the number 9.22", None),
+    "_id too small": (bson.encode({**GOOD[1], "_id": Int64(-(2**63))}), "_id is the number -922", None),
+    "_id a large decimal": (bson.encode({**GOOD[1], "_id": bson.Decimal128("1E+6000")}), "the number 1E+6000", None),
+    "_id no decimal": (bson.encode({**GOOD[1], "_id": bson.Decimal128("sNaN")}), "_id is the number nan", None),
+    "_id empty": (bson.encode({**GOOD[1], "_id": " "}), "_id is an empty text; taken are", None),
+    "_id of two lines": (bson.encode({**GOOD[1], "_id": "a\nb"}), "_id is a text with line breaks", None),
+    "_id in Latin-1": (
+        bson.encode({**GOOD[1], "_id": "ab"}).replace(b"ab\0", b"a\xe9\0"),
+        "a text that is not UTF-8",
+        None,
+    ),
     "category_id missing": (bson.encode({"_id": 8, "imgs": GOOD[1]["imgs"]}), "category_id is missing", 8),
-    "category_id a text": (bson.encode({**GOOD[1], "category_id": "x"}), "category_id is missing or not", 8),
-    "category_id a fraction": (bson.encode({**GOOD[1], "category_id": 10.0}), "category_id is missing or not", 8),
-    "category_id null": (bson.encode({**GOOD[1], "category_id": None}), "category_id is missing or not", 8),
+    "category_id a fraction": (bson.encode({**GOOD[1], "category_id": 10.5}), "category_id is the number 10.5;", 8),
+    "category_id an array": (bson.encode({**GOOD[1], "category_id": [10]}), "category_id is an array; taken are", 8),
+    "category_id too small": (bson.encode({**GOOD[1], "category_id": Int64(-(2**63))}), "category_id is the number", 8),
+    "category_id null": (bson.encode({**GOOD[1], "category_id": None}), "category_id is missing", 8),
+    "a text's id with a fault": (bson.encode({**GOOD[1], "_id": "shoe 8", "imgs": []}), "no picture", "shoe 8"),
+    "an ObjectId with a fault": (
+        bson.encode({**GOOD[1], "_id": IDS["ObjectId"][0], "imgs": 1}),
+        "imgs is missing",
+        IDS["ObjectId"][1],
+    ),
+    "an unknown type": (with_field(GOOD[1], b"\x20x\0", at_end=True), "not a BSON document: a field of the unknown", 8),
+    "a field over the end": (
+        with_field(GOOD[1], raw_field(0x02, b"x", b"\xff\xff\0\0"), at_end=True),
+        "its document's end",
+        8,
+    ),
+    "a negative text": (with_field(GOOD[1], raw_field(0x02, b"x", b"\xff" * 4), at_end=True), "cannot be -1 bytes", 8),
+    "a name without an end": (with_field(GOOD[1], b"\x02x", at_end=True), "a field's name does not end", 8),
     "imgs missing": (bson.encode({"_id": 8, "category_id": 10}), "imgs is missing", 8),
     "imgs a text": (bson.encode({**GOOD[1], "imgs": "x"}), "imgs is missing or not an array", 8),
     "imgs empty": (bson.encode({**GOOD[1], "imgs": []}), "no picture", 8),
@@ -139,11 +321,11 @@ FAULTS = {
     "wrong array length": (with_length(WHOLE, 9, ARRAY_SIZE), "not a BSON document", 8),
     "wrong picture length": (with_length(WHOLE, 5, PICTURE_SIZE), "not a BSON document", 8),
     "negative picture length": (with_length(WHOLE, -5, PICTURE_SIZE), "not a BSON document", 8),
-    "deep nesting": (nested(50_000), "not a BSON document", 8),
     "listed twice": (bson.encode({**GOOD[1], "_id": 7}), "an earlier product has this _id", 7),
 }
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_ends_the_job_with_file_offset_and_product(tmp_path, name):
     bad, reason, product_id = FAULTS[name]
@@ -159,6 +341,7 @@ def test_a_fault_ends_the_job_with_file_offset_and_product(tmp_path, name):
         assert f"product {product_id}: " in line
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", FAULTS)
 def test_skip_lists_the_fault_and_keeps_the_other_products(tmp_path, name):
     bad, reason, product_id = FAULTS[name]
@@ -167,6 +350,7 @@ def test_skip_lists_the_fault_and_keeps_the_other_products(tmp_path, name):
     assert index.product_id.tolist() == [7, 9]
     assert rejects[0][:2] == (len(bson.encode(GOOD[0])), product_id)
     assert reason in rejects[0][3]
+    assert len(rejects) == 1
 
 
 BAD_PICTURES = {
@@ -189,10 +373,10 @@ def test_a_bad_picture_is_a_fault_like_any_other_and_skip_keeps_the_products_oth
     path = write(tmp_path / "train.bson", [product(7, [jpeg(1)], category_id), kept, alone])
     offset = len(bson.encode(product(7, [jpeg(1)], category_id)))
     with pytest.raises(cli.UserError) as error:
-        index_catalog.index_catalog(path, "stop", 1)
+        index_catalog.index_catalog(path, "stop", 1, with_categories=category_id is not None)
     way_out = "mend it, or set on_bad_product: skip to go on without"
     assert str(error.value) == f"{path}: byte {offset}: product 8: picture 1: {reason}; {way_out}"
-    index, rejects = index_catalog.index_catalog(path, "skip", 1)
+    index, rejects = index_catalog.index_catalog(path, "skip", 1, with_categories=category_id is not None)
     assert list(zip(index.product_id, index.image, strict=True)) == [(7, 0), (8, 0), (8, 2)]
     assert rejects == [(offset, 8, 1, reason), (offset + len(bson.encode(kept)), 9, 0, reason)]
 
@@ -252,11 +436,6 @@ def test_a_truncated_catalog_ends_the_job_or_loses_its_last_product(tmp_path, mi
     assert [(reject[0], reject[1]) for reject in rejects] == [(offset, 9)]
 
 
-def test_a_catalog_without_any_category_is_a_test_catalog_and_fine(tmp_path):
-    path = write(tmp_path / "test.bson", [product(number, [jpeg(number)], None) for number in range(5)])
-    assert (indexed(path).category_id == -1).all()
-
-
 @pytest.mark.parametrize("mode", ["stop", "skip"])
 @pytest.mark.parametrize("content", [b"", b"\x05\0\0\0", b"no catalog", bytes(1000), bson.encode({}) * 3])
 def test_a_file_without_products_is_named_in_either_mode(tmp_path, mode, content):
@@ -293,9 +472,10 @@ def test_a_failed_program_leaves_nothing_behind(tmp_path):
     assert files_below(tmp_path) == {"train.bson"}
 
 
-def test_a_dead_process_is_named_instead_of_waited_for(tmp_path, monkeypatch):
+@pytest.mark.parametrize("killed", ["find_documents", "index_documents"])
+def test_a_dead_process_is_named_instead_of_waited_for(tmp_path, monkeypatch, killed):
     path = write(tmp_path / "train.bson", GOOD)
-    monkeypatch.setattr(index_catalog, "index_documents", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(index_catalog, killed, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(cli.UserError, match="process died"):
         index_catalog.index_catalog(path, "stop", 2)
 
@@ -308,3 +488,30 @@ def test_nothing_is_lost_between_blocks(monkeypatch):
     groups = index_catalog.blocks(documents)
     assert len(groups) > 2
     assert np.array_equal(np.concatenate(groups), documents)
+
+
+@pytest.mark.parametrize("left", [0, 1, 5000, 40_000, -1], ids=str)
+@pytest.mark.parametrize("step", ["document_sizes", "read_documents"])
+def test_a_file_that_shrinks_while_it_is_read_is_one_line(tmp_path, monkeypatch, step, left):
+    path = write(tmp_path / "train.bson", products(60))
+    whole = getattr(index_catalog, step)
+
+    def read_after_shrinking(*words):
+        faulthandler.disable()  # pytest's, in this process alone, which a signal ends
+        os.truncate(path, left % path.stat().st_size)
+        return whole(*words)
+
+    monkeypatch.setattr(index_catalog, step, read_after_shrinking)
+    with pytest.raises(cli.UserError) as error:
+        index_catalog.index_catalog(path, "skip", 2)
+    assert str(error.value) == f"{path}: the file shrank while it was read; wait until nobody writes it, and run again"
+
+
+@pytest.mark.parametrize("mode", ["stop", "skip"])
+def test_a_file_of_another_kind_is_named_with_the_command_that_unpacks_it(tmp_path, mode):
+    path = tmp_path / "my train.bson"
+    path.write_bytes(gzip.compress(b"".join(map(bson.encode, GOOD))))
+    with pytest.raises(cli.UserError, match="a gzip file; unpack it: ") as error:
+        index_catalog.index_catalog(path, mode, 1)
+    subprocess.run(str(error.value).partition("unpack it: ")[2], shell=True, check=True)
+    assert indexed(path).product_id.tolist() == [7, 8, 8, 9]

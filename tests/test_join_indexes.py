@@ -14,8 +14,8 @@ import index_catalog
 import join_indexes
 import pack_records
 import split_catalog
-from catalog.index import read_index, write_index
-from catalog.layout import ROW
+from catalog.index import as_frame, encoded_texts, read_index, write_index
+from catalog.layout import ROW, TEXTS
 from catalog.pictures import iter_pictures
 from tiny_catalogs import jpeg, product, products, write
 
@@ -70,6 +70,19 @@ def test_an_index_of_dumps_is_that_of_one_file(run, tmp_path):
     assert list(iter_pictures(dumps, rows)) == list(iter_pictures([whole], rows))
 
 
+def test_ids_that_are_texts_are_those_of_one_file_too(run, tmp_path):
+    """Of which each dump knows its own alone."""
+    texts = [each | {"_id": f"{each['_id']} W", "category_id": f"of {each['category_id']}"} for each in products(12)]
+    dumps, whole = dump(tmp_path, texts[:5], products(30)[12:20], [*texts[5:], texts[2]])
+    joined, rejects = join(run, dumps, "skip")
+    alone, alone_rejects = index(run, whole, "skip")
+    pd.testing.assert_frame_equal(read_index(joined), read_index(alone))
+    assert rejects_of(rejects) == rejects_of(alone_rejects)
+    assert [reject["product_id"] for reject in rejects_of(rejects)] == [texts[2]["_id"]]
+    with pytest.raises(cli.UserError, match=f"product {texts[2]['_id']}: an earlier product has this _id"):
+        join(run, dumps)
+
+
 @pytest.mark.parametrize("more", [[], ["--group-field", "shop"]], ids=["products", "groups"])
 def test_splits_and_records_of_dumps_are_those_of_one_file_to_the_last_byte(run, tmp_path, more):
     all_products = [each | {"shop": each["_id"] % 7} for each in products(40)]
@@ -117,7 +130,8 @@ def test_of_a_repeated_product_the_first_in_the_order_of_dumps_stays(tmp_path):
     ids = np.random.default_rng(1).permutation(3000)
     for name, numbers in (("a", np.arange(3000)), ("b", ids)):
         rows["product_id"] = numbers
-        write_index(pd.DataFrame({name: rows[name] for name in ROW.names}), tmp_path / name)
+        texts = {text: [encoded_texts(None, len(rows))] for text in TEXTS}
+        write_index(as_frame(rows.tobytes(), texts), tmp_path / name)
     repeated = join_indexes.repeated_products([tmp_path / "a", tmp_path / "b"], np.array([0, 50_000]))
     assert repeated.product_id.tolist() == ids.tolist()
     assert repeated.doc_offset.tolist() == (50_000 + 10 * np.arange(3000)).tolist()

@@ -5,7 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from catalog import documents
 from catalog.classes import first_levels, full_names, read_classes
+from catalog.ids import from_cell, from_text
+from label_categories import named_classes
 from programs import error_of, run
 from tiny_catalogs import files_below, indexed, jpeg, product, write
 
@@ -52,7 +55,9 @@ def test_without_a_table_class_ids_follow_the_category_ids(index):
         (HEADER + "10,A,B,C\n", "category 30 of product 0 is not listed"),
         (HEADER + "10,A,B,C\n30,A,B,D\n10,A,B,E\n", "category 10 is listed twice"),
         ("category_id,level1\n10,A\n", "line 1: no column category_level1"),
-        (HEADER + "10,A,B,C\nten,A,B,C\n", "line 3: category_id is 'ten'; whole numbers are taken"),
+        (HEADER + "10,A,B,C\nthirty,A,B,C\n", "category 30 of product 0 is not listed"),
+        (HEADER + "10,A,B,C\n,A,B,C\n", "line 3: category_id is empty"),
+        (HEADER + "10,A,B,C\n30,A,B,C\n 30.0,A,B,C\n", "category 30 is listed twice"),
         (HEADER + "10,A,B,C\n30,A,B,D,E,F\n", "line 3: 6 fields, but the first line names 4"),
         (HEADER + "10,A,B,C,\n", "line 2: 5 fields, but the first line names 4"),
         (HEADER.replace("\n", ",colour\n") + "10,A,B,C,red\n", "line 1: a column colour, which nobody reads"),
@@ -90,6 +95,37 @@ def test_any_spelling_of_a_table_gives_the_same_classes(index, names, encoding):
     assert index.with_name("classes.csv").read_text() == expected
 
 
+@pytest.mark.parametrize("spelling", ["30", " 30 ", "+30", "30.0", "30.", "030"])
+def test_a_number_may_be_spelt_as_excel_does_unless_the_catalog_has_such_a_text(tmp_path, spelling):
+    index = indexed(write(tmp_path / "train.bson", [product(1, [jpeg(1)], 30)]))
+    assert named_classes(table_of(tmp_path, spelling), index).category_id.tolist() == [30]
+    index = indexed(write(tmp_path / "train.bson", [product(1, [jpeg(1)], spelling)]))
+    [category_id] = named_classes(table_of(tmp_path, spelling), index).category_id
+    assert category_id == (30 if spelling == "30" else spelling)
+
+
+@pytest.mark.parametrize("spelling", ["7.5", "1e5", "1,000", str(2**63), str(-(2**63) - 1), "\u0667", "1" * 5000, "-0"])
+def test_what_is_no_whole_number_of_64_bits_is_a_text(spelling):
+    assert from_cell(spelling, set()) == (0 if spelling == "-0" else spelling)
+    assert from_text(spelling) == spelling
+
+
+@pytest.mark.parametrize(("one", "other"), [("a", "b"), ("a", 7), (7, "b")])
+def test_categories_with_one_number_are_named(tmp_path, monkeypatch, one, other):
+    monkeypatch.setattr(documents, "number_of", lambda each: each if each in (1, 2) else 7)
+    ids = zip((1, 2), (one, other), strict=True)
+    found = [{"other": 0} | product(product_id, [jpeg(1)], category_id) for product_id, category_id in ids]
+    indexed(write(tmp_path / "train.bson", found))
+    line = error_of(label(tmp_path / "train.parquet", None))
+    assert f"train.parquet: the categories {one} and {other} have one number; rename one" in line
+
+
+def table_of(folder: Path, category_id: str) -> Path:
+    path = folder / "category_names.csv"
+    path.write_text(HEADER + f'"{category_id}",A,B,C\n')
+    return path
+
+
 def test_names_stay_the_texts_that_they_are(index):
     done = label(index, HEADER + "30,007,1.50,\n10,,1e5\n20,True,nan,null\n")
     assert done.returncode == 0, done.stderr
@@ -107,7 +143,7 @@ def test_a_category_without_any_name_is_called_by_its_id_and_repeated_levels_onc
 
 
 def test_training_products_without_category_are_named(tmp_path):
-    path = write(tmp_path / "train.bson", [product(4, [jpeg(1)], None)])
+    path = write(tmp_path / "test.bson", [product(4, [jpeg(1)], None)])
     indexed(path)
     line = error_of(label(path.with_suffix(".parquet"), None))
     assert "product 4 has no category_id" in line

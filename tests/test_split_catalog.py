@@ -204,7 +204,7 @@ def test_another_seed_draws_other_groups():
 
 
 @pytest.mark.parametrize(
-    ("shop", "message"), [(None, "product 7 has no field shop"), (["a"], "product 7 has neither text nor")]
+    ("shop", "message"), [(None, "product 7: shop is missing"), (["a"], "product 7: shop is an array; taken are")]
 )
 def test_a_product_without_a_group_is_named_with_its_place(tmp_path, shop, message):
     documents = of_shops(9, 3)

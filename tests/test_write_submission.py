@@ -13,7 +13,6 @@ import cli
 import published_rules
 import write_submission
 from list_images import COLUMNS, needs_forward_pass
-from postprocessing import steps
 from tiny_catalogs import indexed, jpeg, product, write
 
 CATEGORIES = [40, 10, 30, 20, 50]
@@ -123,20 +122,51 @@ def test_ids_are_checked_against_a_sample(folder, tmp_path, monkeypatch):
     assert pd.read_csv(output)._id.tolist() == ids
 
 
-@pytest.mark.parametrize("text", ["", "product,category_id\n1,2\n", "_id,category_id\nx,1\n", "_id,category_id\n,1\n"])
-def test_a_sample_without_ids_is_one_line(folder, tmp_path, monkeypatch, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column _id: No columns"),
+        ("product,category_id\n1,2\n", "no column _id: Usecols do not match"),
+        ("_id,category_id\nx,1\n", r"product x is not in the catalog \(1 such products\)"),
+        ("_id,category_id\n,1\n", "an _id is empty; mend or remove it"),
+    ],
+)
+def test_a_sample_without_ids_is_one_line(folder, tmp_path, monkeypatch, text, message):
     (tmp_path / "sample.csv").write_text(text)
-    with pytest.raises(cli.UserError, match="no column _id of whole numbers"):
+    with pytest.raises(cli.UserError, match=message):
         submit(
             folder, monkeypatch, tmp_path / "s.csv.gz", "unique", "on", "--sample-submission", tmp_path / "sample.csv"
         )
 
 
-def test_no_product_of_the_set_may_be_among_the_known(folder):
-    test, train = pd.read_parquet(folder / "test.parquet"), pd.read_parquet(folder / "train.parquet")
-    classes, images = pd.read_csv(folder / "classes.csv"), pd.read_parquet(folder / "off.parquet")
-    leaking = pd.concat([train, test.iloc[:1].assign(category_id=10)])
-    processing = steps.PostProcessing(classes, {"picture_md5": "unique", "product_md5": "on"})
-    processing.image_set(test, images, train)
-    with pytest.raises(ValueError, match="are among the known ones"):
-        processing.image_set(test, images, leaking)
+@pytest.mark.parametrize("mode", ["unique", "majority", "off"])
+@pytest.mark.parametrize("product_md5", ["on", "off"])
+def test_a_product_that_is_sorted_again_is_not_among_its_own_known_ones(
+    folder, tmp_path, monkeypatch, mode, product_md5
+):
+    train = bson.decode_all((folder / "train.bson").read_bytes())
+    again = [{key: each[key] for key in ("_id", "imgs")} for each in train[10:60]]
+    again[0]["imgs"] = again[1]["imgs"]  # it has other pictures than before
+    test = [*again, *bson.decode_all((folder / "test.bson").read_bytes())]
+    indexed(write(tmp_path / "test.bson", [each for each in test if each["imgs"]]))
+    for name in ("train.bson", "train.parquet", "classes.csv"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "rejects.csv").write_text("offset,product_id,image,reason\n")
+    index, known = pd.read_parquet(tmp_path / "test.parquet"), pd.read_parquet(tmp_path / "train.parquet")
+    rows = index[needs_forward_pass(index, known, listing_of(mode))][COLUMNS]
+    rows.to_parquet(tmp_path / f"{listing_of(mode)}.parquet", index=False)
+    probabilities = np.random.default_rng(5).dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16)
+    for shard, part in enumerate(np.array_split(probabilities, 3)):
+        np.save(tmp_path / f"{listing_of(mode)}-{shard}.npy", part)
+    submit(tmp_path, monkeypatch, tmp_path / "s.csv.gz", mode, product_md5)
+    found = pd.read_csv(tmp_path / "s.csv.gz").to_numpy().tolist()
+    predicted = published_rules.by_picture(tmp_path / f"{listing_of(mode)}.parquet", probabilities)
+    for document, (product_id, category_id) in zip(
+        bson.decode_all((tmp_path / "test.bson").read_bytes()), found, strict=True
+    ):
+        others = [each for each in train if each["_id"] != document["_id"]]
+        rules = published_rules.Rules(others, CATEGORIES, mode)
+        expected = rules.best_category(rules.picture_vectors(document, predicted))
+        if product_md5 == "on":
+            expected = rules.overridden(document, expected)
+        assert (product_id, category_id) == (document["_id"], expected)

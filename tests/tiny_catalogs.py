@@ -32,7 +32,7 @@ def with_huge_sides(jpeg: bytes) -> bytes:
     return jpeg[:sides] + b"\xff\xfe\xff\xfe" + jpeg[sides + 4 :]
 
 
-def product(number: int, pictures: list[bytes], category_id: int | None = 10) -> dict:
+def product(number: object, pictures: list[bytes], category_id: object = 10) -> dict:
     """The fields of a product's document."""
     category = {} if category_id is None else {"category_id": category_id}
     return {"_id": number, **category, "imgs": [{"picture": picture} for picture in pictures]}
@@ -54,9 +54,16 @@ def write(path: Path, documents: list[dict | bytes]) -> Path:
     return path
 
 
-def indexed(path: Path, on_bad_product: str = "stop") -> pd.DataFrame:
-    """Index a catalog beside itself, as {name}.parquet; returns the index."""
-    index, _ = index_catalog.index_catalog(path, on_bad_product, processes=1)
+def run_here(_: Path, tasks: list, __: int):
+    """In place of index_catalog.run_in_processes, where processes are not the point: to fork takes most of the time."""
+    return (task() for task in tasks)
+
+
+def indexed(path: Path, on_bad_product: str = "stop", with_categories: bool | None = None) -> pd.DataFrame:
+    """Index a catalog beside itself, as {name}.parquet, test.bson usually without categories; returns the index."""
+    if with_categories is None:
+        with_categories = path.stem != "test"
+    index, _ = index_catalog.index_catalog(path, on_bad_product, processes=1, with_categories=with_categories)
     write_index(index, path.with_suffix(".parquet"))
     return index
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cli
+from catalog.ids import from_text, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,20 +22,25 @@ NO_NAME = "(no name)"
 
 
 def read_classes(path: Path) -> "pd.DataFrame":
-    """Read classes.csv: COLUMNS, class_id 0.. in order; a name is text, even one of digits, or empty."""
+    """Read classes.csv: COLUMNS, class_id 0.. in order, and category, the id as people have it (int64, or int and str).
+
+    category_id is the number of the id; a name is text, even one of digits, or empty.
+    """
     import pandas as pd  # noqa: PLC0415
 
     try:
-        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(LEVELS, str))
+        classes = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(["category_id", *LEVELS], str))
     except FileNotFoundError:
         raise _missing(path) from None
+    written = pd.Series(list(map(from_text, classes.category_id)))
+    return classes.assign(category_id=numbers_of(written.tolist()), category=written)
 
 
 def read_categories(path: Path) -> np.ndarray:
-    """The category id (int64) of each class of classes.csv."""
+    """The number (int64) of the category id of each class of classes.csv."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return np.array([row["category_id"] for row in csv.DictReader(file)], np.int64)
+            return numbers_of([from_text(row["category_id"]) for row in csv.DictReader(file)])
     except FileNotFoundError:
         raise _missing(path) from None
 
@@ -54,11 +60,16 @@ def joined(levels: Iterable[str]) -> str:
 
 
 def full_names(classes: "pd.DataFrame") -> dict[int, str]:
-    """The joined levels by category id; the id where none has a name."""
+    """The joined levels by category id; the id as people have it where none has a name."""
     return {
-        category_id: joined(levels) or str(category_id)
-        for category_id, *levels in classes[["category_id", *LEVELS]].itertuples(index=False)
+        category_id: joined(levels) or str(category)
+        for category_id, category, *levels in classes[["category_id", "category", *LEVELS]].itertuples(index=False)
     }
+
+
+def written_categories(category_ids: "pd.Series", classes: "pd.DataFrame") -> "pd.Series":
+    """Category ids as people have them."""
+    return category_ids.map(classes.set_index("category_id").category)
 
 
 def class_ids(category_ids: np.ndarray, categories: np.ndarray) -> np.ndarray:

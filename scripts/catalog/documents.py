@@ -3,18 +3,40 @@
 A document is {_id, category_id (train only), imgs: [{picture: binary}, ...]}; other fields are passed over.
 """
 
+import math
 import mmap
 import re
+import struct
+import uuid
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
-import bson
 import numpy as np
+from bson.decimal128 import Decimal128
 
-import cli
-from catalog.layout import LENGTH, NO_CATEGORY, PICTURE_FIELD, PLAIN_BINARY, before_picture
+from catalog.dumps import check_dump
+from catalog.elements import (
+    ARRAY,
+    BINARY,
+    DECIMAL,
+    DOCUMENT,
+    DOUBLE,
+    INT32,
+    INT64,
+    KINDS,
+    NULL,
+    OBJECT_ID,
+    SMALLEST_DOCUMENT,
+    TEXT,
+    Element,
+    NotBsonError,
+    element_at,
+    elements,
+)
+from catalog.ids import Written, from_text, number_of, numbers_of
+from catalog.layout import LARGEST_ID, LENGTH, NO_CATEGORY, PICTURE_FIELD, PLAIN_BINARY, SMALLEST_ID
 
-SMALLEST_DOCUMENT = 5  # bytes: a length and the closing zero
 MANY_PICTURES = 10  # documents with more are read one by one
 
 PICTURES = np.dtype(
@@ -28,49 +50,49 @@ PICTURES = np.dtype(
     ]
 )
 
-_START = re.compile(rb".{4}(?:\x10_id\x00(.{4})|\x12_id\x00(.{8}))", re.DOTALL)
-_ARRAY_FIELD = b"\x04imgs\x00"
-_ID_FIELD = re.compile(rb"[\x10\x12]_id\x00")
+TAKEN_IDS = "taken are whole numbers of 64 bits, texts, ObjectIds and UUIDs"
+UUID_SUBTYPES = (3, 4)  # of binary data
+UUID_SIZE = 16  # bytes
+
+_ID_FIELD = re.compile(rb"[\x01-\x13]_id\x00")
 _AROUND_PICTURE = 19  # bytes of {picture: ...} that are not the picture's
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class BadDocumentError(Exception):
     """What is wrong with one document, and the product's id where it is known."""
 
-    def __init__(self, reason: str, product_id: int | None = None):
+    def __init__(self, reason: str, product_id: Written | None = None):
         super().__init__(reason)
         self.product_id = product_id
 
 
 def open_catalog(path: Path) -> mmap.mmap:
-    """Map a catalog into memory.
+    """Map a catalog into memory. A process that reads it where the file has shrunk since is killed (SIGBUS).
 
     Raises:
-        cli.UserError: the file is missing or empty.
+        cli.UserError: the file is missing, empty or of another kind.
     """
+    check_dump(path)
     with path.open("rb") as file:
-        if path.stat().st_size == 0:
-            raise cli.UserError(f"{path}: the file is empty; dump the catalog again")
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def describe_fault(path: Path, offset: int, product_id: int | None, reason: str) -> str:
+def describe_fault(path: Path, offset: int, product_id: Written | None, reason: str) -> str:
     """The line for a fault that ends a job."""
     name = "a product" if product_id is None else f"product {product_id}"
     return f"{path}: byte {offset}: {name}: {reason}; mend it, or set on_bad_product: skip to go on without"
 
 
 def document_sizes(
-    catalog: mmap.mmap, path: Path, passed_over: list[tuple[int, BadDocumentError]] | None = None
+    catalog: mmap.mmap, faults: list[tuple[int, BadDocumentError]], goes_on: bool
 ) -> Iterator[tuple[int, int]]:
     """Yield offset and size (bytes) of each document, by its length prefix alone.
 
     Args:
-        passed_over: gets offset and fault of bytes that are no document; the walk goes on at the next start of
-            one. None: such bytes end it.
-
-    Raises:
-        cli.UserError: a length leads out of the file or to no document's end.
+        faults: gets offset and fault of bytes that are no document: a length leads out of the file or to no
+            document's end.
+        goes_on: whether the walk goes on behind a fault, at the next start of a document.
     """
     offset, end = 0, len(catalog)
     last_start = end - SMALLEST_DOCUMENT
@@ -82,10 +104,9 @@ def document_sizes(
                 yield offset, size
                 offset += size
                 continue
-        fault = _framing_fault(catalog, offset)
-        if passed_over is None:
-            raise cli.UserError(describe_fault(path, offset, fault.product_id, str(fault)))
-        passed_over.append((offset, fault))
+        faults.append((offset, _framing_fault(catalog, offset)))
+        if not goes_on:
+            return
         offset = _next_document(catalog, offset + 1)
 
 
@@ -107,7 +128,7 @@ def _framing_fault(catalog: mmap.mmap, offset: int) -> BadDocumentError | None:
 
 
 def _next_document(catalog: mmap.mmap, offset: int) -> int:
-    """Where the next document of the published layout starts; the file's end if there is none."""
+    """Where the next document that begins with its _id starts; the file's end if there is none."""
     for field in _ID_FIELD.finditer(catalog, offset + LENGTH.size):
         start = field.start() - LENGTH.size
         if _framing_fault(catalog, start) is None:
@@ -115,51 +136,75 @@ def _next_document(catalog: mmap.mmap, offset: int) -> int:
     return len(catalog)
 
 
-def _leading_id(catalog: mmap.mmap | bytes, offset: int) -> int | None:
+def _leading_id(catalog: mmap.mmap | bytes, offset: int) -> Written | None:
     """The product's id where the document starts with it."""
-    start = _START.match(catalog, offset)
-    return None if start is None else int.from_bytes(start[1] or start[2], "little", signed=True)
+    try:
+        first = element_at(catalog, offset + LENGTH.size, len(catalog))
+        return _written_id(catalog, first) if first.name == b"_id" else None
+    except (NotBsonError, _NotTakenError):
+        return None
 
 
 def read_documents(
-    raw: mmap.mmap | bytes, offsets: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, list[tuple[int, BadDocumentError]]]:
+    raw: mmap.mmap | bytes, offsets: np.ndarray, sizes: np.ndarray, with_categories: bool = True
+) -> tuple[np.ndarray, dict[int, tuple[str | None, str | None]], list[tuple[int, BadDocumentError]]]:
     """Find the pictures of documents without copying them.
 
-    Documents of the published layout are read together, others one by one with the bson library.
+    Documents of the usual layouts are read together, others one by one.
 
     Args:
         raw: holds the documents.
         offsets, sizes: int64 arrays, bytes.
+        with_categories: whether category_id is read; else no document has one, whatever it holds.
 
     Returns:
-        pictures (PICTURES) in the order of the documents, and the position and fault of each bad document: a field is
+        pictures (PICTURES) in the order of the documents; by position of a document, the texts of its product's and
+        category's id where one is no whole number; and the position and fault of each bad document: a field is
         missing, has another type, or there is no picture.
     """
     octets = np.frombuffer(raw, np.uint8)
     remaining = np.arange(len(offsets))
-    found, faults = [], []
-    for layout in _LAYOUTS:
+    found, texts, faults = [], {}, []
+    for head in _HEADS:
         if not len(remaining):
             break
-        pictures, is_read = _read_alike(octets, layout, offsets[remaining], sizes[remaining])
+        pictures, is_read, objects = _read_alike(octets, head, offsets[remaining], sizes[remaining])
+        texts |= {int(remaining[document]): ids for document, ids in objects.items()}
         pictures["document"] = remaining[pictures["document"]]
         found.append(pictures)
         remaining = remaining[~is_read]
     for document in remaining.tolist():
-        offset = int(offsets[document])
         try:
-            rows = _read_one(raw[offset : offset + int(sizes[document])], document, offset)
+            ids, spans = _read_one(raw, int(offsets[document]), int(sizes[document]), with_categories)
         except BadDocumentError as fault:
             faults.append((document, fault))
-        else:
-            found.append(np.array(rows, PICTURES))
+            continue
+        numbers = [NO_CATEGORY if each is None else number_of(each) for each in ids]
+        if any(isinstance(each, str) for each in ids):
+            texts[document] = tuple(each if isinstance(each, str) else None for each in ids)
+        found.append(np.array([(document, image, *span, *numbers) for image, span in enumerate(spans)], PICTURES))
     pictures = np.concatenate(found) if found else np.empty(0, PICTURES)
-    return pictures[np.argsort(pictures["document"], kind="stable")], faults
+    if not with_categories:
+        pictures["category_id"] = NO_CATEGORY
+        texts = {document: (product, None) for document, (product, _) in texts.items() if product is not None}
+    return pictures[np.argsort(pictures["document"], kind="stable")], texts, faults
+
+
+def read_field(raw: bytes, name: str) -> Written:
+    """What a document has in a field, as an id.
+
+    Raises:
+        BadDocumentError: it has no such field, or one that is no id, or is no document.
+    """
+    try:
+        fields = _fields(raw, 0, len(raw), {name.encode()})
+    except NotBsonError as error:
+        raise BadDocumentError(f"not a BSON document: {error}") from error
+    return _id_of(raw, fields.get(name.encode()), name, None)
 
 
 class _Layout:
-    """Fields in a fixed order: bytes that must be there, and numbers of 4 or 8 bytes between them."""
+    """Fields in a fixed order: bytes that must be there, and numbers and ids of fixed sizes between them."""
 
     def __init__(self, *fields: bytes | tuple[str, int]):
         self.numbers: dict[str, slice] = {}
@@ -189,45 +234,73 @@ class _Layout:
 
     def number(self, found: np.ndarray, name: str) -> np.ndarray:
         """A number (int64) of each row of bytes."""
-        raw = np.ascontiguousarray(found[:, self.numbers[name]])
+        raw = self.octets(found, name)
         return raw.view(f"<i{raw.shape[1]}").ravel().astype(np.int64)
 
-
-def _head(id_size: int, category_size: int) -> _Layout:
-    kinds = {4: b"\x10", 8: b"\x12"}
-    category = (kinds[category_size] + b"category_id\x00", ("category_id", category_size)) if category_size else ()
-    product = (kinds[id_size] + b"_id\x00", ("product_id", id_size))
-    return _Layout(("size", 4), *product, *category, _ARRAY_FIELD, ("array_size", 4))
+    def octets(self, found: np.ndarray, name: str) -> np.ndarray:
+        """The bytes of a number of each row of bytes."""
+        return np.ascontiguousarray(found[:, self.numbers[name]])
 
 
-_LAYOUTS = [_head(id_size, category_size) for id_size in (4, 8) for category_size in (4, 0, 8)]
+class _Head(_Layout):
+    """What lies before the pictures of a document with the given ids: field and kind of each, in their order."""
+
+    def __init__(self, ids: dict[str, int]):
+        self.ids = ids
+        fields = [
+            part
+            for field, kind in ids.items()
+            for part in (b"%c%s\x00" % (kind, field.encode()), (field, _ID_SIZES[kind]))
+        ]
+        super().__init__(("size", LENGTH.size), *fields, b"%cimgs\x00" % ARRAY, ("array_size", LENGTH.size))
+
+
+_ID_SIZES = {INT32: 4, INT64: 8, DOUBLE: 8, OBJECT_ID: 12}  # bytes
+_HEADS = [
+    _Head({"_id": product} | ({} if category is None else {"category_id": category}))
+    for product in _ID_SIZES
+    for category in (INT32, None, INT64, DOUBLE, OBJECT_ID)
+]
 _PICTURE_LAYOUTS = [
     _Layout(b"\x03%d\x00" % image, ("sub_size", 4), PICTURE_FIELD, ("size", 4), PLAIN_BINARY)
     for image in range(MANY_PICTURES)
 ]
 
 
+def _ids_alike(kind: int, octets: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
+    """Ids of one kind of _ID_SIZES, from their bytes (ids, size).
+
+    Returns:
+        numbers (int64), which of them (bool) are taken, and the texts of those that are no numbers.
+    """
+    if kind == OBJECT_ID:
+        texts = [each.tobytes().hex() for each in octets]
+        return numbers_of(texts), np.ones(len(octets), bool), texts
+    values = octets.view("<f8" if kind == DOUBLE else f"<i{octets.shape[1]}").ravel()
+    if kind == DOUBLE:
+        with np.errstate(invalid="ignore"):
+            is_taken = (np.trunc(values) == values) & (np.abs(values) < LARGEST_ID)
+        values = np.where(is_taken, values, 0)
+    numbers = values.astype(np.int64)
+    return numbers, is_taken if kind == DOUBLE else numbers >= SMALLEST_ID, [None] * len(octets)
+
+
 def _read_alike(
-    octets: np.ndarray, layout: _Layout, offsets: np.ndarray, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (PICTURES) of those documents that have the layout, and which (bool) these are."""
-    array_start = layout.size - LENGTH.size
-    is_read = sizes > layout.size + 2  # two closing zeros: of the array and of the document
+    octets: np.ndarray, head: _Head, offsets: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[int, tuple[str | None, str | None]]]:
+    """Of those documents that have the layout: pictures (PICTURES), which (bool) these are, and texts of ids."""
+    array_start = head.size - LENGTH.size
+    is_read = sizes > head.size + 2  # two closing zeros: of the array and of the document
     candidates = np.flatnonzero(is_read)
-    heads = layout.at(octets, offsets[candidates])
+    heads = head.at(octets, offsets[candidates])
     ends = (offsets + sizes)[candidates]
     is_read[candidates] = (
-        layout.matches(heads)
-        & (array_start + layout.number(heads, "array_size") + 1 == sizes[candidates])
+        head.matches(heads)
+        & (array_start + head.number(heads, "array_size") + 1 == sizes[candidates])
         & (octets[ends - 2] == 0)
         & (octets[ends - 1] == 0)
     )
-    product_ids = np.zeros(len(offsets), np.int64)
-    product_ids[candidates] = layout.number(heads, "product_id")
-    category_ids = np.full(len(offsets), NO_CATEGORY)
-    if "category_id" in layout.numbers:
-        category_ids[candidates] = layout.number(heads, "category_id")
-    next_pictures, ends = offsets + layout.size, offsets + sizes - 2
+    next_pictures, ends = offsets + head.size, offsets + sizes - 2
     found = []
     for image, picture in enumerate(_PICTURE_LAYOUTS):
         documents = np.flatnonzero(is_read & (next_pictures < ends))
@@ -252,41 +325,126 @@ def _read_alike(
         next_pictures[documents] = starts + picture_sizes + 1
         rows = np.empty(len(documents), PICTURES)
         rows["document"], rows["image"], rows["start"], rows["size"] = documents, image, starts, picture_sizes
-        rows["product_id"], rows["category_id"] = product_ids[documents], category_ids[documents]
         found.append(rows)
-    is_read &= (next_pictures == ends) & (next_pictures > offsets + layout.size)
+    is_read &= (next_pictures == ends) & (next_pictures > offsets + head.size)
     pictures = np.concatenate(found) if found else np.empty(0, PICTURES)
-    return pictures[is_read[pictures["document"]]], is_read
+    texts = _read_ids(heads[is_read[candidates]], head, is_read, pictures)
+    return pictures[is_read[pictures["document"]]], is_read, texts
 
 
-def _read_one(raw: bytes, document: int, offset: int) -> list[tuple[int, ...]]:
-    """Rows of PICTURES of any document with the right fields."""
+def _read_ids(
+    heads: np.ndarray, head: _Head, is_read: np.ndarray, pictures: np.ndarray
+) -> dict[int, tuple[str | None, str | None]]:
+    """Give pictures the numbers of their documents' ids, and unmark documents whose ids are not taken.
+
+    Args:
+        heads: bytes of those documents that are read.
+
+    Returns:
+        Texts as of read_documents.
+    """
+    documents, texts = np.flatnonzero(is_read), []
+    for field, column in (("_id", "product_id"), ("category_id", "category_id")):
+        numbers = np.full(len(is_read), NO_CATEGORY)
+        texts.append([None] * len(documents))
+        if field in head.ids:
+            numbers[documents], is_taken, texts[-1] = _ids_alike(head.ids[field], head.octets(heads, field))
+            is_read[documents[~is_taken]] = False
+        pictures[column] = numbers[pictures["document"]]
+    if OBJECT_ID not in head.ids.values():
+        return {}
+    return {document: ids for document, *ids in zip(documents.tolist(), *texts, strict=True) if is_read[document]}
+
+
+_READ_FIELDS = {b"_id", b"category_id", b"imgs"}
+
+
+def _read_one(
+    raw: mmap.mmap | bytes, offset: int, size: int, with_categories: bool
+) -> tuple[tuple[Written, Written | None], list[tuple[int, int]]]:
+    """The ids of product and category of any document with the right fields, and start and size of its pictures."""
     try:
-        fields = bson.decode(raw)
-    except (bson.errors.BSONError, ValueError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise BadDocumentError(f"not a BSON document: {reason}", _leading_id(raw, 0)) from error
-    product_id = _integer(fields, "_id", None)
-    category_id = _integer(fields, "category_id", product_id) if "category_id" in fields else NO_CATEGORY
-    images = fields.get("imgs")
-    if not isinstance(images, list):
+        fields = _fields(raw, offset, offset + size, _READ_FIELDS)
+        product_id = _id_of(raw, fields.get(b"_id"), "_id", None)
+        category = fields.get(b"category_id") if with_categories else None
+        has_category = category is not None and category.kind != NULL
+        category_id = _id_of(raw, category, "category_id", product_id) if has_category else None
+        return (product_id, category_id), _pictures_of(raw, fields.get(b"imgs"), product_id)
+    except NotBsonError as error:
+        raise BadDocumentError(f"not a BSON document: {error}", _leading_id(raw, offset)) from error
+
+
+def _fields(raw: mmap.mmap | bytes, start: int, stop: int, names: set[bytes]) -> dict[bytes, Element]:
+    """The fields of a document that have one of the names; of several with one name, the last."""
+    return {element.name: element for element in elements(raw, start, stop) if element.name in names}
+
+
+def _pictures_of(raw: mmap.mmap | bytes, images: Element | None, product_id: Written) -> list[tuple[int, int]]:
+    """Start and size of each picture of imgs."""
+    if images is None or images.kind != ARRAY:
         raise BadDocumentError("imgs is missing or not an array", product_id)
-    if not images:
-        raise BadDocumentError("the product has no picture", product_id)
-    rows, searched = [], raw.index(_ARRAY_FIELD)
-    for position, image in enumerate(images):
-        picture = image.get("picture") if isinstance(image, dict) else None
-        if type(picture) is not bytes:  # bytes of another subtype are a bson.Binary
+    spans = []
+    for position, image in enumerate(elements(raw, images.start, images.stop)):
+        fields = _fields(raw, image.start, image.stop, {b"picture"}) if image.kind == DOCUMENT else {}
+        picture, plain = fields.get(b"picture"), LENGTH.size + len(PLAIN_BINARY)
+        is_plain = picture is not None and picture.kind == BINARY
+        if not is_plain or raw[picture.start + LENGTH.size : picture.start + plain] != PLAIN_BINARY:
             raise BadDocumentError(f"imgs.{position}.picture is missing or not plain binary", product_id)
-        element = before_picture(len(picture)) + picture
-        searched = raw.index(element, searched) + len(element)
-        start = offset + searched - len(picture)
-        rows.append((document, position, start, len(picture), product_id, category_id))
-    return rows
+        spans.append((picture.start + plain, picture.stop - picture.start - plain))
+    if not spans:
+        raise BadDocumentError("the product has no picture", product_id)
+    return spans
 
 
-def _integer(fields: dict, name: str, product_id: int | None) -> int:
-    value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadDocumentError(f"{name} is missing or not an integer", product_id)
-    return int(value)
+class _NotTakenError(Exception):
+    """What a value is that is no id."""
+
+
+def _id_of(raw: mmap.mmap | bytes, element: Element | None, name: str, product_id: Written | None) -> Written:
+    """The id in a field.
+
+    Raises:
+        BadDocumentError: the field is missing, or its value is none.
+    """
+    if element is None:
+        raise BadDocumentError(f"{name} is missing", product_id)
+    try:
+        return _written_id(raw, element)
+    except _NotTakenError as error:
+        raise BadDocumentError(f"{name} is {error}; {TAKEN_IDS}", product_id) from None
+
+
+def _written_id(raw: mmap.mmap | bytes, element: Element) -> Written:
+    kind, value = element.kind, raw[element.start : element.stop]
+    if kind in (INT32, INT64):
+        return _whole(int.from_bytes(value, "little", signed=True))
+    if kind == DOUBLE:
+        return _whole(struct.unpack("<d", value)[0])
+    if kind == DECIMAL:
+        number = Decimal128.from_bid(value).to_decimal()
+        return _whole(number if number.is_finite() else math.nan)
+    if kind == OBJECT_ID:
+        return value.hex()
+    if kind == BINARY and value[LENGTH.size] in UUID_SUBTYPES and len(value) == LENGTH.size + 1 + UUID_SIZE:
+        return str(uuid.UUID(bytes=value[-UUID_SIZE:]))
+    if kind == TEXT:
+        return _text(value[LENGTH.size : -1])
+    raise _NotTakenError(KINDS[kind])
+
+
+def _whole(number: int | float | Decimal) -> int:
+    if not math.isfinite(number) or not SMALLEST_ID <= number <= LARGEST_ID or number != int(number):
+        raise _NotTakenError(f"the number {number}")
+    return int(number)
+
+
+def _text(value: bytes) -> Written:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise _NotTakenError("a text that is not UTF-8") from None
+    if not text.strip():
+        raise _NotTakenError("an empty text")
+    if _CONTROL.search(text):
+        raise _NotTakenError("a text with line breaks or other control characters")
+    return from_text(text)

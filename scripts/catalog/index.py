@@ -13,12 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import cli
-from catalog.layout import ROW
+from catalog.layout import ROW, TEXTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names])
+TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
+SCHEMA = pa.schema(
+    [*((name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names), *((name, TEXT_TYPE) for name in TEXTS)]
+)
 
 
 def read_index(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
@@ -118,12 +121,12 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; make it with index_catalog.py") from None
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise cli.UserError(f"{path}: not an index: {error}; delete it and run again") from error
 
 
 def write_index(frame: "pd.DataFrame", path: Path) -> None:
-    """Write an index (columns of ROW)."""
+    """Write an index (columns of ROW and TEXTS)."""
     pq.write_table(as_table(frame), path, compression="zstd")
 
 
@@ -133,5 +136,22 @@ def index_writer(path: Path) -> pq.ParquetWriter:
 
 
 def as_table(frame: "pd.DataFrame") -> pa.Table:
-    """A frame (columns of ROW) as an index is written."""
+    """A frame (columns of ROW and TEXTS) as an index is written."""
+    frame = frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in TEXTS})
     return pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)
+
+
+def encoded_texts(texts: list[str | None] | None, rows: int) -> pa.DictionaryArray:
+    """A part of a column of TEXTS, of so many rows; memory holds each distinct text once."""
+    return pa.array(texts, pa.string()).dictionary_encode() if texts else pa.nulls(rows, TEXT_TYPE)
+
+
+def as_frame(rows: bytes | bytearray, texts: dict[str, list[pa.DictionaryArray]]) -> "pd.DataFrame":
+    """An index as a frame, of ROW and of the columns of TEXTS in parts."""
+    import pandas as pd  # noqa: PLC0415
+
+    columns = np.frombuffer(rows, ROW)
+    frame = pd.DataFrame({name: columns[name].copy() for name in ROW.names})
+    for name in TEXTS:
+        frame[name] = pa.chunked_array(texts[name], TEXT_TYPE).unify_dictionaries().to_pandas()
+    return frame

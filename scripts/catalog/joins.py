@@ -1,5 +1,8 @@
 """What equal pictures say: joins over indexes by MD5, vectorised for tens of millions of rows."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -13,20 +16,45 @@ def known_pictures(index: pd.DataFrame) -> pd.DataFrame:
     """What categories the copies of each picture have.
 
     Returns:
-        A row per distinct MD5: md5_hi, md5_lo, category_id, categories. categories is the number of distinct
-        categories; category_id the one with most copies, on equal counts the one with more pictures in the
-        index, then the smaller id (published tie rule, data/bson_md5_dict.py of the published solution).
+        A row per distinct MD5: md5_hi, md5_lo, and the columns of ranked_categories; copies are counted.
     """
     (numbers,) = picture_numbers(index)
-    category_ids, categories = np.unique(index.category_id.to_numpy(), return_inverse=True)
-    totals = np.bincount(categories)
-    pairs, copies = np.unique(numbers * len(category_ids) + categories, return_counts=True)
-    picture, category = np.divmod(pairs, len(category_ids))
-    order = np.lexsort((category, -totals[category], -copies, picture))
-    _, firsts, distinct = np.unique(picture[order], return_index=True, return_counts=True)
     rows = np.unique(numbers, return_index=True)[1]
     known = index[MD5].iloc[rows].reset_index(drop=True)
-    return known.assign(category_id=category_ids[category[order][firsts]], categories=distinct)
+    return known.join(ranked_categories(numbers, index.category_id.to_numpy()))
+
+
+def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray) -> pd.DataFrame:
+    """The two categories of most rows, for each number.
+
+    On equal counts the one with more rows under all numbers comes first, then the smaller id (published tie rule,
+    data/bson_md5_dict.py of the published solution).
+
+    Args:
+        numbers, category_ids: of each row; the numbers are 0..count-1.
+
+    Returns:
+        A row per number: category_id, copies (its rows), total (its rows under all numbers); other_id, other_copies,
+        other_total of the second category, without copies where there is only one; categories, how many there are.
+    """
+    ids, categories = np.unique(category_ids, return_inverse=True)
+    totals = np.bincount(categories)
+    pairs, copies = np.unique(numbers * len(ids) + categories, return_counts=True)
+    number, category = np.divmod(pairs, max(len(ids), 1))
+    order = np.lexsort((category, -totals[category], -copies, number))
+    _, firsts, distinct = np.unique(number[order], return_index=True, return_counts=True)
+    first, second = order[firsts], order[firsts + (distinct > 1)]
+    return pd.DataFrame(
+        {
+            "category_id": ids[category[first]],
+            "copies": copies[first],
+            "total": totals[category[first]],
+            "other_id": ids[category[second]],
+            "other_copies": np.where(distinct > 1, copies[second], 0),
+            "other_total": totals[category[second]],
+            "categories": distinct,
+        }
+    )
 
 
 def rows_of_pictures(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
@@ -35,29 +63,80 @@ def rows_of_pictures(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
     return index[MD5].merge(rows, how="left", on=MD5).row.fillna(NOT_FOUND).to_numpy(np.int64)
 
 
+class Own(NamedTuple):
+    """What known rows are a product's own: their category, how many count for a number, and how many there are."""
+
+    category_id: np.ndarray | int
+    copies: np.ndarray | int
+    total: np.ndarray | int
+
+
+NOTHING = Own(NO_CATEGORY, 0, 0)
+Rule = Callable[[pd.DataFrame, Own], np.ndarray]
+
+
+def only_category(ranked: pd.DataFrame, own: Own) -> np.ndarray:
+    """The one category (int64) in rows of ranked_categories without a product's own; else NO_CATEGORY."""
+    first, other = _copies_of_others(ranked, own)
+    categories = ranked.categories - (first == 0) - ((other == 0) & (ranked.other_copies > 0))
+    return np.where(categories == 1, np.where(first > 0, ranked.category_id, ranked.other_id), NO_CATEGORY)
+
+
+def most_common_category(ranked: pd.DataFrame, own: Own) -> np.ndarray:
+    """The first category (int64) in rows of ranked_categories without a product's own; NO_CATEGORY for none."""
+    first, other = _copies_of_others(ranked, own)
+    total = ranked.total - np.where(ranked.category_id == own.category_id, own.total, 0)
+    is_tie = (first == other) & (total == ranked.other_total)
+    is_first = (first > other) | ((first == other) & (total > ranked.other_total))
+    is_first |= is_tie & (ranked.category_id < ranked.other_id)
+    labels = np.where(is_first, ranked.category_id, ranked.other_id)
+    return np.where(np.maximum(first, other) > 0, labels, NO_CATEGORY)
+
+
+def _copies_of_others(ranked: pd.DataFrame, own: Own) -> tuple[pd.Series, pd.Series]:
+    """Copies of the first and of the second category that are not a product's own."""
+    return (
+        ranked.copies - np.where(ranked.category_id == own.category_id, own.copies, 0),
+        ranked.other_copies - np.where(ranked.other_id == own.category_id, own.copies, 0) * (ranked.other_copies > 0),
+    )
+
+
 def single_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     """The one category (int64) that all copies of a picture have among the known pictures, for each row of an index.
 
-    NO_CATEGORY where a picture is not known, or is known under several categories.
+    A product is not among its own known ones: of the pictures of a product that is in both, the copies in its own rows
+    do not count. NO_CATEGORY where a picture is not known, or is known under several categories.
     """
-    pictures = known_pictures(known)
-    return _categories(index, pictures[pictures.categories == 1])
+    return _labels(index, known, only_category)
 
 
 def majority_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     """The category (int64) of most copies of a picture among the known ones, for each row of an index.
 
-    NO_CATEGORY where a picture is not known.
+    Copies in a product's own rows do not count. NO_CATEGORY where a picture is not known.
     """
-    return _categories(index, known_pictures(known))
+    return _labels(index, known, most_common_category)
 
 
-def _categories(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
+def _labels(index: pd.DataFrame, known: pd.DataFrame, rule: Rule) -> np.ndarray:
+    pictures = known_pictures(known)
     rows = rows_of_pictures(index, pictures)
-    categories = np.full(len(index), NO_CATEGORY)
+    labels = np.full(len(index), NO_CATEGORY)
     is_found = rows != NOT_FOUND
-    categories[is_found] = pictures.category_id.to_numpy()[rows[is_found]]
-    return categories
+    labels[is_found] = rule(pictures, NOTHING)[rows[is_found]]
+    shared = np.flatnonzero(is_found & index.product_id.isin(known.product_id))
+    if len(shared):
+        labels[shared] = rule(pictures.iloc[rows[shared]].reset_index(drop=True), _own_rows(index.iloc[shared], known))
+    return labels
+
+
+def _own_rows(index: pd.DataFrame, known: pd.DataFrame) -> Own:
+    """What each row of an index finds in the known rows of its own product."""
+    own = known[known.product_id.isin(index.product_id)]
+    products = own.groupby("product_id").category_id.agg(["first", "size"]).reindex(index.product_id)
+    copies = own.groupby(["product_id", *MD5]).size().rename("copies").reset_index()
+    found = index[["product_id", *MD5]].merge(copies, how="left", on=["product_id", *MD5]).copies
+    return Own(products["first"].to_numpy(), found.fillna(0).to_numpy(np.int64), products["size"].to_numpy())
 
 
 def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
@@ -103,16 +182,21 @@ def _number_groups(pairs: np.ndarray, count: int) -> np.ndarray:
     return sets
 
 
-def known_sets(known: pd.DataFrame, sets: pd.Series) -> pd.Series:
-    """The category of each set of pictures that known products of exactly one category have.
+def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """The category of products whose set of pictures equals that of known products with exactly one category.
 
-    Args:
-        known: index of the known products.
-        sets: their sets, from picture_sets.
+    A product is not among its own known ones.
 
     Returns:
-        set number -> category_id.
+        product_id -> category_id, for those products alone.
     """
+    known_sets, sets = picture_sets(known, index)
     categories = known.drop_duplicates("product_id").set_index("product_id").category_id
-    grouped = categories.groupby(sets.reindex(categories.index).to_numpy())
-    return grouped.first()[grouped.nunique() == 1]
+    numbers, rows = np.unique(known_sets.reindex(categories.index), return_inverse=True)
+    ranked = ranked_categories(rows, categories.to_numpy())
+    sets = sets[sets.isin(numbers)]
+    is_own = known_sets.reindex(sets.index).to_numpy() == sets.to_numpy()
+    own_categories = categories.reindex(sets.index, fill_value=NO_CATEGORY).to_numpy()
+    found = ranked.iloc[np.searchsorted(numbers, sets)].reset_index(drop=True)
+    labels = pd.Series(only_category(found, Own(own_categories, is_own.astype(np.int64), 0)), index=sets.index)
+    return labels[labels != NO_CATEGORY]

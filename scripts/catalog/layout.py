@@ -7,12 +7,13 @@ import struct
 
 import numpy as np
 
-NO_CATEGORY = -1
+SMALLEST_ID, LARGEST_ID = -(2**63) + 1, 2**63 - 1
+NO_CATEGORY = SMALLEST_ID - 1  # of a product without a category, and of a picture without a label
 
-# A row of an index. Every index has these columns in this order.
+# The numbers of an index's row. Every index has these columns in this order, then TEXTS.
 ROW = np.dtype(
     [
-        ("product_id", "<i8"),
+        ("product_id", "<i8"),  # see catalog/ids.py
         ("category_id", "<i8"),  # or NO_CATEGORY
         ("image", "<i4"),  # 0-based position in the product
         ("doc_offset", "<i8"),  # of the product's document: bytes from the file's start
@@ -24,6 +25,9 @@ ROW = np.dtype(
         ("md5_lo", "<u8"),
     ]
 )
+
+# The ids that are no whole numbers, as people have them; null where an id is one.
+TEXTS = ("product_text", "category_text")
 
 LENGTH = struct.Struct("<i")
 PICTURE_FIELD = b"\x05picture\x00"  # binary data with the name "picture"

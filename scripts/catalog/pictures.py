@@ -10,6 +10,7 @@ import pandas as pd
 
 import cli
 from catalog.files import Files
+from catalog.ids import first_written
 from catalog.layout import BEFORE_PICTURE, before_picture
 from loading import jpegs
 from loading.formats import HEAD, JPEG, KINDS, PLAIN_JPEG, UNUSUAL_JPEG, format_of
@@ -26,7 +27,7 @@ def iter_pictures(catalog: Sequence[Path], rows: pd.DataFrame) -> Iterator[bytes
 
     Args:
         catalog: its dumps in order.
-        rows: of the catalog's index, any of them in any order: product_id, image_offset, image_size.
+        rows: of the catalog's index, any of them in any order: product_id, product_text, image_offset, image_size.
 
     Raises:
         cli.UserError: a picture of that size is not where the index says.
@@ -57,10 +58,10 @@ def _read_pictures(files: Files, rows: pd.DataFrame) -> Iterator[bytes]:
 
 def _moved(files: Files, rows: pd.DataFrame) -> cli.UserError:
     """That the first of the rows has no picture where the index says."""
-    row = next(rows.itertuples())
+    row, product = next(rows.itertuples()), first_written(rows, "product")
     path, offset = files.place(row.image_offset)
     return cli.UserError(
-        f"{path}: byte {offset}: product {row.product_id}: no picture of {row.image_size} bytes there; the"
+        f"{path}: byte {offset}: product {product}: no picture of {row.image_size} bytes there; the"
         " catalog changed after it was indexed, index it again"
     )
 

@@ -5,11 +5,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from catalog.ids import Written, from_text
+
 COLUMNS = ("offset", "product_id", "image", "reason")
 WHOLE_PRODUCT = -1  # as the image
 REPEATED = "an earlier product has this _id"  # a reason
 
-Reject = tuple[int, int | None, int, str]  # COLUMNS; offset of the product's document, bytes
+Reject = tuple[int, Written | None, int, str]  # COLUMNS; offset of the product's document, bytes
 
 
 def in_order(rejects: list[Reject]) -> list[Reject]:
@@ -36,6 +38,6 @@ def read_rejects(path: Path) -> list[Reject]:
     with path.open(newline="") as file:
         rows = [[row[name] for name in COLUMNS] for row in csv.DictReader(file)]
     return [
-        (int(offset), int(product_id) if product_id else None, int(image), reason)
+        (int(offset), from_text(product_id) if product_id else None, int(image), reason)
         for offset, product_id, image, reason in rows
     ]

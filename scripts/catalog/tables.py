@@ -118,15 +118,3 @@ def _rows(path: Path, text: str, separator: str):
             raise cli.UserError(f"{path}: line {line}: {reason}; a quote inside a text is written twice") from None
         if any(cell.strip() for cell in row):
             yield line, row
-
-
-def whole_number(path: Path, line: int, column: str, text: str) -> int:
-    """A field as a number of 64 bits.
-
-    Raises:
-        cli.UserError: it is none; names the line.
-    """
-    found = re.fullmatch(r"\s*([+-]?[0-9]{1,19})(\.0*)?\s*", text)
-    if found and -(2**63) <= (number := int(found.group(1))) < 2**63:
-        return number
-    raise cli.UserError(f"{path}: line {line}: {column} is {text[:40]!r}; whole numbers are taken")

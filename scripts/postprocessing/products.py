@@ -1,11 +1,10 @@
-"""Product level: the mean over a product's pictures, and products with a known product's pictures."""
+"""Product level: the mean over a product's pictures, and what a product without any takes."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
-from catalog.joins import known_sets, picture_sets
 from postprocessing.scores import is_scored
 
 PICTURES_PER_BLOCK = 4096  # of 5,270 classes in float32: 86 MB
@@ -42,17 +41,6 @@ def product_means(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def best_classes(scores: np.ndarray, fallback: int) -> np.ndarray:
     """The class (int64) with the highest score of each product; the fallback where there is none."""
     return np.where(is_scored(scores), scores.argmax(axis=1), fallback)
-
-
-def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
-    """The category of products whose set of pictures equals that of known products with exactly one category.
-
-    Returns:
-        product_id -> category_id, for those products alone.
-    """
-    known_products, products = picture_sets(known, index)
-    categories = known_sets(known, known_products)
-    return products[products.isin(categories.index)].map(categories)
 
 
 def most_frequent_category(known: pd.DataFrame) -> int:

@@ -18,11 +18,17 @@ import pandas as pd
 
 import cli
 from catalog.classes import NO_CLASS, class_ids
-from catalog.joins import NOT_FOUND, majority_categories, rows_of_pictures, single_categories
+from catalog.ids import first_written
+from catalog.joins import (
+    NOT_FOUND,
+    known_product_categories,
+    majority_categories,
+    rows_of_pictures,
+    single_categories,
+)
 from postprocessing.pictures import ImageSet, Members
 from postprocessing.products import (
     best_classes,
-    known_product_categories,
     most_frequent_category,
     product_blocks,
     product_means,
@@ -113,15 +119,11 @@ class PostProcessing:
         Args:
             index: pictures of the image set.
             images: pictures in the order of their probabilities.
-            known: index of the known products; none of them may be in the set.
+            known: index of the known products; of one that is in the set, its own rows are not known to itself.
 
         Raises:
             cli.UserError: a picture is neither predicted nor labelled.
-            ValueError: a product of the set is among the known ones.
         """
-        leaked = np.intersect1d(index.product_id, known.product_id)
-        if len(leaked):
-            raise ValueError(f"{len(leaked)} products of the image set are among the known ones, {leaked[0]} first")
         rows = rows_of_pictures(index, images)
         last = np.full(len(index), NO_CLASS)
         labels = {NETWORKS: last}
@@ -132,9 +134,9 @@ class PostProcessing:
             labels[step.name] = last
         missing = index[(rows == NOT_FOUND) & (last == NO_CLASS)]
         if len(missing):
-            first = next(missing.itertuples())
+            product, image = first_written(missing, "product"), missing.image.iloc[0]
             raise cli.UserError(
-                f"product {first.product_id}, picture {first.image}: neither predicted nor known ({len(missing)} such"
+                f"product {product}, picture {image}: neither predicted nor known ({len(missing)} such"
                 " pictures); list and predict the pictures again"
             )
         return ImageSet(rows, labels)

@@ -7,11 +7,14 @@ import codecs
 import contextlib
 import csv
 import hashlib
+import itertools
 import json
 import re
+import shlex
 from pathlib import Path
 
 import cli
+from catalog.dumps import check_dump
 from catalog.tables import read_table
 from workflow.artifacts import Artifacts
 from workflow.data import Catalog
@@ -22,20 +25,25 @@ BLOCK = 1 << 22  # bytes read at once
 
 
 def check_files(catalog: Path, generated: bool) -> None:
-    """Stop at once where the catalog's folder lacks a file that no rule makes.
+    """Stop at once where the catalog's folder lacks a file that no rule makes, or has one that is no dump.
 
     Raises:
-        cli.UserError: names the missing file and the config key.
+        cli.UserError: names the file, and the config key or the command that makes a dump of it.
     """
     if generated:
         return
-    for name in ("train", "test"):
-        if not files_of(catalog, name):
+    found = {name: files_of(catalog, name) for name in ("train", "test")}
+    for name, files in found.items():
+        if not files:
+            if (packed := catalog / f"{name}.bson.gz").is_file():
+                raise cli.UserError(f"{packed}: a gzip file; unpack it: gunzip {shlex.quote(str(packed))}")
             raise cli.UserError(
                 f"{catalog / name}.bson: no such file, nor a folder {name} of .bson files; set the config key catalog"
                 " to a folder with train.bson, test.bson and category_names.csv (a mongodump), or see"
                 " scripts/make_catalog.py"
             )
+    for file in itertools.chain(*found.values()):
+        check_dump(file)
 
 
 def files_of(catalog: Path, name: str) -> list[Path]:
@@ -129,6 +137,8 @@ def sha256(path: Path) -> str:
         while block := file.read(BLOCK):
             found.update(block)
             bar.update(len(block))
+        if file.tell() != size:
+            raise cli.UserError(f"{path}: the file changed while it was read; wait until nobody writes it")
     return found.hexdigest()
 
 

@@ -5,13 +5,17 @@ import pandas as pd
 import pytest
 
 import cli
-from catalog.index import read_columns, read_index, write_index
-from catalog.layout import ROW
+from catalog.index import as_table, index_writer, read_columns, read_first_rows, read_index, write_index
+from catalog.layout import ROW, TEXTS
 
 
 def draw_index(rows: int) -> pd.DataFrame:
     rng = np.random.default_rng(rows)
-    return pd.DataFrame({name: rng.integers(0, 120, rows).astype(ROW[name]) for name in ROW.names})
+    numbers = {name: rng.integers(0, 120, rows).astype(ROW[name]) for name in ROW.names}
+    texts = {
+        name: pd.Categorical([f"{number} W" if number % 3 else None for number in numbers["image"]]) for name in TEXTS
+    }
+    return pd.DataFrame(numbers | texts)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -25,6 +29,19 @@ def test_columns_are_those_that_pandas_reads(tmp_path, rows, rows_of_a_group):
         assert {column: (found.dtype, found.tolist()) for column, found in columns.items()} == {
             column: (ROW[column], index[column].tolist()) for column in ROW.names
         }
+
+
+def test_texts_come_together_from_parts_that_have_others_each(tmp_path):
+    index = draw_index(1000).assign(doc_offset=np.arange(1000) // 2)
+    with index_writer(tmp_path / "a.parquet") as writer:
+        for first in range(0, 1000, 77):
+            writer.write_table(as_table(index[first : first + 77]))
+    for found, expected in (
+        (read_index(tmp_path / "a.parquet"), index),
+        (read_first_rows(tmp_path / "a.parquet", ["doc_offset", *TEXTS]), index[::2]),
+    ):
+        for name in TEXTS:
+            assert found[name].astype(object).fillna("").tolist() == expected[name].astype(object).fillna("").tolist()
 
 
 def test_a_file_without_a_column_is_named(tmp_path):

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from catalog.copies import first_copies, picture_numbers
-from catalog.joins import known_pictures, known_sets, majority_categories, picture_sets, single_categories
+from catalog.joins import (
+    known_pictures,
+    known_product_categories,
+    majority_categories,
+    picture_sets,
+    single_categories,
+)
 from catalog.layout import NO_CATEGORY
 
 
@@ -67,7 +73,7 @@ def test_a_tie_goes_to_the_category_with_more_pictures():
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pictures_take_the_categories_of_known_copies(seed):
-    index, known = draw_index(seed), draw_index(seed + 100, pictures=400)
+    index, known = draw_index(seed), draw_index(seed + 100, pictures=400, first_id=1000)
     large = 2**53  # a number from which float64 leaves out the odd ones
     known.category_id += large
     counters = defaultdict(Counter)
@@ -100,16 +106,53 @@ def test_sets_are_equal_where_products_have_the_same_pictures(seed):
     assert sorted(map(sorted, by_number.values())) == sorted(map(sorted, by_pictures.values()))
 
 
+def picture_sets_of(index: pd.DataFrame) -> dict[int, frozenset]:
+    found = defaultdict(set)
+    for product_id, digest in zip(index.product_id, digests(index), strict=True):
+        found[product_id].add(digest)
+    return {product_id: frozenset(pictures) for product_id, pictures in found.items()}
+
+
+def plain_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> dict[int, int]:
+    """The one category of other known products with the same pictures, product by product."""
+    categories, sets = dict(zip(known.product_id, known.category_id, strict=True)), picture_sets_of(known)
+    found = {}
+    for product_id, pictures in picture_sets_of(index).items():
+        others = {categories[other] for other in sets if other != product_id and sets[other] == pictures}
+        found |= {product_id: others.pop()} if len(others) == 1 else {}
+    return found
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_known_sets_are_those_of_a_single_category(seed):
-    known = draw_index(seed, pictures=12)
-    (sets,) = picture_sets(known)
-    categories = defaultdict(set)
-    for product_id, category_id in zip(known.product_id, known.category_id, strict=True):
-        categories[sets[product_id]].add(category_id)
-    expected = {number: ids.pop() for number, ids in categories.items() if len(ids) == 1}
-    assert known_sets(known, sets).to_dict() == expected
-    assert 0 < len(expected) < len(categories)
+@pytest.mark.parametrize("first_id", [1000, 150, 0])
+def test_products_take_the_one_category_of_other_products_with_their_pictures(seed, first_id):
+    known, test = draw_index(seed, pictures=12), draw_index(seed + 100, pictures=12, first_id=first_id)
+    found = known_product_categories(test, known)
+    assert found.dtype == np.int64
+    assert found.to_dict() == plain_product_categories(test, known)
+    assert 0 < len(found) < 300
+
+
+def test_a_product_that_is_sorted_again_is_not_its_own_twin_but_another_one_is():
+    known = pd.DataFrame(
+        {"product_id": [1, 2, 3], "category_id": [10, 10, 20], "md5_hi": [1, 2, 2], "md5_lo": [0, 0, 0]}
+    ).astype({"md5_hi": np.uint64, "md5_lo": np.uint64})
+    assert known_product_categories(known, known).to_dict() == {2: 20, 3: 10}
+    assert single_categories(known, known).tolist() == [NO_CATEGORY, 20, 10]
+    assert majority_categories(known, known).tolist() == [NO_CATEGORY, 20, 10]
+
+
+@pytest.mark.parametrize(("seed", "pictures"), [(1, 30), (2, 60)])
+def test_pictures_of_a_known_product_are_labelled_as_if_it_were_not_known(seed, pictures):
+    known = draw_index(seed, products=40, pictures=pictures)
+    # Some products are the same, some have other pictures now, some are new.
+    index = pd.concat([known.iloc[:50], draw_index(seed + 50, 20, pictures, first_id=30)], ignore_index=True)
+    for rule in (single_categories, majority_categories):
+        labels = rule(index, known)
+        for product_id in index.product_id.unique():
+            rows = (index.product_id == product_id).to_numpy()
+            assert labels[rows].tolist() == rule(index[rows], known[known.product_id != product_id]).tolist()
+    assert (single_categories(index, known) != single_categories(index.assign(product_id=-1), known)).any()
 
 
 def test_numbers_of_pictures_hold_across_indexes():

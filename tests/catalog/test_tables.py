@@ -87,14 +87,3 @@ def test_columns_that_nobody_asked_for_are_named_and_optional_ones_are_read(tmp_
 )
 def test_a_fault_is_named_with_its_line(tmp_path, content, expected):
     assert error_of(tmp_path, content).startswith(expected)
-
-
-@pytest.mark.parametrize("text", ["7", " 7 ", "+7", "7.0", "7."])
-def test_whole_numbers_are_taken_as_excel_writes_them(tmp_path, text):
-    assert tables.whole_number(tmp_path, 2, "n", text) == 7
-
-
-@pytest.mark.parametrize("text", ["", "x", "7.5", "1e5", "1,000", str(2**63), str(-(2**63) - 1), "\u0667", "1" * 5000])
-def test_what_is_no_whole_number_is_named_with_line_and_column(tmp_path, text):
-    with pytest.raises(cli.UserError, match=r"a\.csv: line 4: category_id is '.*'; whole numbers are taken"):
-        tables.whole_number(tmp_path / "a.csv", 4, "category_id", text)

@@ -1,9 +1,9 @@
 """Damage catalogs at random and run them through index, split and pack: each ends in success or in a clear error.
 
-Every damaged catalog is indexed in both modes. Of every WHOLE_EVERY-th, what skip leaves is checked against the file
-and split, and both parts are packed. Wrong are: any exception but cli.UserError, an error of more than one line or
-without the file's name, more than PATIENCE seconds, a file left behind by a failed program, and an index that does not
-tell where its pictures lie.
+Every damaged catalog is indexed in both modes, as train or as test. Of every WHOLE_EVERY-th, what skip leaves is
+checked against the file and split, by groups where products have shops, and both parts are packed. Wrong are: any
+exception but cli.UserError, an error of more than one line or without the file's name, more than PATIENCE seconds or
+LARGEST bytes, a file left behind by a failed program, and an index that does not tell where its pictures lie.
 
 Example:
     python tests/fuzz/fuzz_catalogs.py --mutations 100000 --seed 1
@@ -16,12 +16,15 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import struct
 import sys
 import tempfile
 import time
 import traceback
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -29,7 +32,6 @@ if __name__ == "__main__":
 
 import bson
 import command_line
-import numpy as np
 from bson.int64 import Int64
 
 import cli
@@ -38,13 +40,33 @@ import label_categories
 import pack_records
 import split_catalog
 from catalog.index import read_index
-from catalog.pictures import PictureCheck, iter_pictures
-from tiny_catalogs import files_below, jpeg, product, products
+from catalog.pictures import iter_pictures
+from tiny_catalogs import files_below, jpeg, product, products, run_here
 
 PATIENCE = 10  # seconds for one catalog
+LARGEST = 1 << 30  # bytes of memory of a process, with all its libraries
 WHOLE_EVERY = 10  # catalogs
+TEST_EVERY = 7
 NUMBERS = (-(2**31), -1, 0, 1, 4, 5, 6, 19, 255, 65536, 2**31 - 1)
 TYPES = bytes(range(1, 20)) + b"\x7f\xff"
+
+
+ID_KINDS = (
+    float,
+    lambda number: f"Lamp {number / 2}W",
+    lambda number: bson.ObjectId(number.to_bytes(12)),
+    lambda number: bson.Binary.from_uuid(uuid.UUID(int=number)),
+    lambda number: bson.Decimal128(str(number)),
+)
+MANY_FIELDS = {
+    "added": datetime(2020, 1, 1, tzinfo=UTC),
+    "title": "é",
+    "sizes": [1, 2.5, None, {"x": b"y"}],
+    "expression": bson.Regex("a.b"),
+    "code": bson.Code("x", {"y": 1}),
+    "price": bson.Decimal128("9.99"),
+    "keys": [bson.MinKey(), bson.MaxKey(), bson.Timestamp(1, 2), True],
+}
 
 
 class TooLongError(BaseException):
@@ -52,12 +74,30 @@ class TooLongError(BaseException):
 
 
 def sound_catalogs() -> list[bytes]:
-    """Catalogs to damage: as published, with 64-bit integers, without categories, in another layout."""
+    """Catalogs to damage: as published, with other ids, with other fields, without categories, in another layout."""
     published = [{**fields, "category_id": 10 + n % 2} for n, fields in enumerate(products(6))]
     wide = [{**fields, "_id": Int64(fields["_id"]), "category_id": Int64(10)} for fields in published]
     unlabelled = [product(fields["_id"], [jpeg(n)], None) for n, fields in enumerate(published)]
     other = [{"imgs": fields["imgs"], "name": "x", **fields} for fields in published]
-    return [b"".join(map(bson.encode, catalog)) for catalog in (published, published, wide, unlabelled, other)]
+    doubles, texts, objects, uuids, decimals = (
+        [{**fields, "_id": of(n), "category_id": of(n % 2)} for n, fields in enumerate(published)] for of in ID_KINDS
+    )
+    crowded = [MANY_FIELDS | {**fields, "shop": f"shop {n % 3}"} for n, fields in enumerate(texts)]
+    catalogs = (
+        published,
+        published,
+        wide,
+        unlabelled,
+        other,
+        doubles,
+        texts,
+        objects,
+        uuids,
+        decimals,
+        crowded,
+        crowded,
+    )
+    return [b"".join(map(bson.encode, catalog)) for catalog in catalogs]
 
 
 def damage(catalog: bytes, rng: random.Random) -> bytes:
@@ -72,6 +112,7 @@ def _place(catalog: bytes, rng: random.Random) -> int:
     if rng.random() < 0.3:
         return rng.randrange(len(catalog) + 1)
     names = [b"_id\0", b"category_id\0", b"imgs\0", b"picture\0", b"\xff\xd8\xff", b"\xff\xd9", b"\0\0\0"]
+    names += [b"shop\0", b"title\0", b"code\0", b"Lamp"]
     found = catalog.find(rng.choice(names), rng.randrange(len(catalog) + 1))
     return min(max(found + rng.randrange(-8, 16), 0), len(catalog))
 
@@ -83,7 +124,7 @@ def _set_byte(catalog: bytes, rng: random.Random) -> bytes:
 
 def _set_type(catalog: bytes, rng: random.Random) -> bytes:
     place = catalog.find(
-        rng.choice([b"_id\0", b"category_id\0", b"imgs\0", b"picture\0", b"0\0"]), _place(catalog, rng)
+        rng.choice([b"_id\0", b"category_id\0", b"imgs\0", b"picture\0", b"0\0", b"shop\0"]), _place(catalog, rng)
     )
     return catalog[: max(place - 1, 0)] + bytes([rng.choice(TYPES)]) + catalog[max(place, 1) :]
 
@@ -127,7 +168,23 @@ def _documents(catalog: bytes):
         offset += size
 
 
+def _set_start(catalog: bytes, rng: random.Random) -> bytes:
+    start = rng.choice(STARTS)
+    return start + catalog[rng.choice((0, len(start))) :]
+
+
+STARTS = (
+    b"\x1f\x8b\x08",
+    b"PK\x03\x04",
+    b"\x6d\xe2\x99\x81",
+    b'{"',
+    b"[{",
+    b"<html",
+    b"BZh91AY&SY",
+    b"version https://git-lfs",
+)
 FAULTS = (_set_byte, _set_byte, _set_type, _set_number, _set_number, _insert, _remove, _cut, _repeat, _exchange)
+FAULTS = (*FAULTS, *FAULTS, _set_start)
 
 
 def call(main, *words: object) -> str | None:
@@ -140,8 +197,8 @@ def call(main, *words: object) -> str | None:
     return None
 
 
-def run_through(folder: Path, is_whole: bool) -> str:
-    """Index folder/a.bson, and run the other programs if is_whole; returns how far they came.
+def run_through(folder: Path, number: int) -> str:
+    """Index folder/a.bson, and run the other programs on some numbers; returns how far they came.
 
     Raises:
         AssertionError: what must not happen.
@@ -150,14 +207,15 @@ def run_through(folder: Path, is_whole: bool) -> str:
     failures = []
     for mode in ("stop", "skip"):
         outputs = ("--output", folder / mode / "a.parquet", "--rejects", folder / mode / "a.csv")
-        error = call(index_catalog.main, source, "--on-bad-product", mode, "--processes", 1, *outputs)
+        words = ("--without-categories",) if number % TEST_EVERY == 0 else ()
+        error = call(index_catalog.main, source, "--on-bad-product", mode, "--processes", 1, *outputs, *words)
         check_end(error, folder / mode, {"a.parquet", "a.csv"}, source)
         failures.append(error)
     stopped, lost = failures
     assert not (lost and not stopped), "skip fails where stop does not"
     if lost:
         return "nothing left"
-    if not is_whole:
+    if number % WHOLE_EVERY:
         return "indexed after skipping" if stopped else "indexed"
     index_path = folder / "skip" / "a.parquet"
     check_index(source, index_path)
@@ -166,10 +224,10 @@ def run_through(folder: Path, is_whole: bool) -> str:
         return "no categories"
     parts = folder / "split"
     words = ("--seed", 1, "--valid-fraction", 0.5, "--output-folder", parts)
-    error = call(split_catalog.main, "--catalog", source, "--index", index_path, *words)
-    check_end(
-        error, parts, {f"{part}.{kind}" for part in ("train", "valid") for kind in ("bson", "parquet")}, index_path
-    )
+    groups = ("--group-field", "shop") if number % (2 * WHOLE_EVERY) == 0 and b"shop\0" in source.read_bytes() else ()
+    error = call(split_catalog.main, "--catalog", source, "--index", index_path, *words, *groups)
+    outputs = {f"{part}.{kind}" for part in ("train", "valid") for kind in ("bson", "parquet")}
+    check_end(error, parts, outputs, source if groups and "group_field" in str(error) else index_path)
     if error:
         return "too few to split"
     for part in ("train", "valid"):
@@ -198,19 +256,11 @@ def check_index(source: Path, index_path: Path) -> None:
         assert hashlib.md5(picture).digest() == struct.pack(">QQ", high, low), "another picture than the indexed one"
 
 
-def index_here(path: Path, groups: list[np.ndarray], _: int):
-    """In place of index_catalog's processes: forking for each catalog would take most of the time."""
-    check = PictureCheck()
-    for documents in groups:
-        rows, rejects = index_catalog.index_documents(path, documents, check)
-        yield rows.tobytes(), rejects
-
-
 def fuzz(numbers: range, seed: int, scratch: Path) -> tuple[collections.Counter, list[str]]:
     """Damage and run the catalogs of the given numbers; returns how they ended and what was wrong."""
     ends, wrong = collections.Counter(), []
     catalogs = sound_catalogs()
-    index_catalog.index_in_processes = index_here
+    index_catalog.run_in_processes = run_here
 
     def stop(*_):
         raise TooLongError
@@ -222,11 +272,13 @@ def fuzz(numbers: range, seed: int, scratch: Path) -> tuple[collections.Counter,
             (Path(name) / "a.bson").write_bytes(damage(rng.choice(catalogs), rng))
             signal.alarm(PATIENCE)
             try:
-                ends[run_through(Path(name), number % WHOLE_EVERY == 0)] += 1
+                ends[run_through(Path(name), number)] += 1
             except (Exception, TooLongError):
                 wrong.append(f"catalog {number} of seed {seed}: {traceback.format_exc()}")
             finally:
                 signal.alarm(0)
+    if (peak := resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) > LARGEST:
+        wrong.append(f"catalogs {numbers} of seed {seed}: {peak} bytes of memory")
     return ends, wrong
 
 

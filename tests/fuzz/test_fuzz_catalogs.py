@@ -5,7 +5,7 @@ from fuzz_catalogs import fuzz_in_processes
 
 
 def test_300_damaged_catalogs_end_well():
-    ends, wrong = fuzz_in_processes(300, seed=7, processes=2)
+    ends, wrong = fuzz_in_processes(300, seed=5, processes=2)
     assert wrong == []
     assert sum(ends.values()) == 300
     assert {"nothing left", "indexed after skipping", "indexed", "packed", "packed after skipping"} <= set(ends)

@@ -22,7 +22,7 @@ def index_of(pictures: list[tuple[int, int, int]]) -> pd.DataFrame:
     products, categories, md5s = zip(*pictures, strict=True)
     half = np.array(md5s, np.uint64)
     image = [products[:row].count(product) for row, product in enumerate(products)]
-    columns = {"product_id": products, "category_id": categories, "image": image}
+    columns = {"product_id": products, "product_text": None, "category_id": categories, "image": image}
     return pd.DataFrame(columns | {"md5_hi": half, "md5_lo": half})
 
 

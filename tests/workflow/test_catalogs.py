@@ -1,5 +1,6 @@
 """workflow.catalogs knows the files of a catalog by their content."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -20,13 +21,11 @@ def catalog(tmp_path):
 @pytest.mark.parametrize("missing", ["train", "test"])
 def test_a_missing_file_is_named_unless_a_rule_makes_it(tmp_path, missing):
     for name in {"train", "test"} - {missing}:
-        (tmp_path / f"{name}.bson").touch()
-    with pytest.raises(
-        cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file, nor a folder {missing} of \.bson files; "
-    ):
+        (tmp_path / f"{name}.bson").write_bytes(b"products")
+    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file, nor a folder {missing} of"):
         catalogs.check_files(tmp_path, generated=False)
     catalogs.check_files(tmp_path, generated=True)
-    (tmp_path / f"{missing}.bson").touch()
+    (tmp_path / f"{missing}.bson").write_bytes(b"products")
     catalogs.check_files(tmp_path, generated=False)
 
 
@@ -147,3 +146,33 @@ def test_each_missing_start_of_the_published_models_has_weights_of_its_network_t
     for model in published_configuration["models"].values():
         if name := model["start"].get("pretrained"):
             assert catalogs.FROM_TIMM[name].endswith(f" --network {model['network']}")
+
+
+@pytest.mark.parametrize("name", ["train.bson", "test.bson"])
+def test_a_file_of_another_kind_is_named_before_anything_runs(tmp_path, name):
+    for each in ("train.bson", "test.bson"):
+        (tmp_path / each).write_bytes(b"\x16\0\0\0\x10_id\0\x01\0\0\0\x04imgs\0")
+    catalogs.check_files(tmp_path, generated=False)
+    (tmp_path / name).write_bytes(b"PK\x03\x04 zipped")
+    with pytest.raises(cli.UserError, match=f"{name}: a zip archive; unpack it: unzip "):
+        catalogs.check_files(tmp_path, generated=False)
+    (tmp_path / name).rename(tmp_path / f"{name}.gz")
+    with pytest.raises(cli.UserError, match=f"{name}.gz: a gzip file; unpack it: gunzip {tmp_path / name}.gz"):
+        catalogs.check_files(tmp_path, generated=False)
+    (tmp_path / f"{name}.gz").rename(tmp_path / f"{name}.metadata.json")
+    with pytest.raises(cli.UserError, match=f"{name}: no such file, nor a folder"):
+        catalogs.check_files(tmp_path, generated=False)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "train.bson"
+    path.write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(catalogs, "BLOCK", 1 << 17)
+
+    class Bar(contextlib.nullcontext):
+        def update(self, _):
+            os.truncate(path, 1 << 19)
+
+    monkeypatch.setattr(cli, "progress", lambda *_, **__: Bar(Bar()))
+    with pytest.raises(cli.UserError, match=r"train\.bson: the file changed while it was read"):
+        catalogs.sha256(path)
