@@ -7,8 +7,6 @@ Example:
 """
 
 import argparse
-import contextlib
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,31 +19,30 @@ import numpy as np
 import cli
 from postprocessing.float16 import narrowed, widened
 from postprocessing.means import Mean, MemberNotFiniteError, weights_of
-from postprocessing.shards import NewShard, not_finite, open_shard
+from postprocessing.shards import NewShard, Shard, not_finite
 
 # 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
 VALUES_PER_BLOCK = 1 << 19
 
 
-def shape_of(paths: list[Path]) -> tuple[int, int]:
-    """Pictures and classes of the models' probabilities.
+def open_members(paths: list[Path]) -> list[Shard]:
+    """The models' probabilities.
 
     Raises:
         cli.UserError: a file is damaged, or two differ in shape.
     """
-    shapes = [open_shard(path).shape for path in paths]
-    for path, shape in zip(paths, shapes, strict=True):
-        if shape != shapes[0]:
-            raise cli.UserError(f"{path}: shape {shape}, but {paths[0]} has {shapes[0]}; predict it again")
-    return shapes[0]
+    shards = [*map(Shard, paths)]
+    for path, shard in zip(paths, shards, strict=True):
+        if shard.shape != shards[0].shape:
+            raise cli.UserError(f"{path}: shape {shard.shape}, but {paths[0]} has {shards[0].shape}; predict it again")
+    return shards
 
 
-def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: BinaryIO, threads: int) -> None:
-    """Write the mean of the models' probabilities, each of that shape; every thread works on a block of rows."""
-    count, classes = shape
-    row_bytes = classes * np.dtype(np.float16).itemsize
+def average(paths: list[Path], shards: list[Shard], mean: Mean, output: BinaryIO, threads: int) -> None:
+    """Write the mean of the models' probabilities, all of one shape; every thread works on a block of rows."""
+    count, classes = shards[0].shape
     block = (max(1, VALUES_PER_BLOCK // classes), classes)
-    shard = NewShard(output, shape)
+    mean_shard = NewShard(output, (count, classes))
     memory = threading.local()  # fresh memory for each block would cost more than the arithmetic
 
     def allocate() -> None:
@@ -53,27 +50,25 @@ def average(paths: list[Path], shape: tuple[int, int], mean: Mean, output: Binar
 
     def average_block(start: int) -> int:
         rows, (member, mean_rows, spare) = memory.float16[: count - start], memory.float32[:, : count - start]
-        members = (_read(file, end - (count - start) * row_bytes, rows, member) for file, end in files)
+        members = (_read(shard, start, rows, member) for shard in shards)
         try:
             mean.write(members, mean_rows, spare)
         except MemberNotFiniteError as fault:
             raise not_finite(paths[fault.member], start + fault.row) from None
-        shard.write(start, narrowed(mean_rows, rows))
+        mean_shard.write(start, narrowed(mean_rows, rows))
         return len(rows)
 
     with (
-        contextlib.ExitStack() as stack,
         ThreadPoolExecutor(threads, initializer=allocate) as pool,
         cli.progress(count, "picture", "averaging") as bar,
     ):
-        files = [(stack.enter_context(path.open("rb")), path.stat().st_size) for path in paths]
         for rows in pool.map(average_block, range(0, count, block[0])):
             bar.update(rows)
 
 
-def _read(file: BinaryIO, offset: int, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Read rows (float16) at an offset; returns them in float32, in out."""
-    os.preadv(file.fileno(), [rows], offset)
+def _read(shard: Shard, first: int, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Read rows (float16) from a row on; returns them in float32, in out."""
+    shard.read_into(first, rows)
     return widened(rows, out)
 
 
@@ -82,13 +77,14 @@ def main() -> None:
     start = time.monotonic()
     cv2.setNumThreads(1)
     mean = Mean(args.mean, weights_of(args.members, args.weights))
-    shape = shape_of(args.members)
+    shards = open_members(args.members)
+    pictures, classes = shards[0].shape
     with cli.written_whole(args.output) as (path,), path.open("wb", buffering=0) as output:
-        average(args.members, shape, mean, output, args.threads)
-    size = len(args.members) * shape[0] * shape[1] * np.dtype(np.float16).itemsize / 1e6
+        average(args.members, shards, mean, output, args.threads)
+    size = len(args.members) * pictures * classes * np.dtype(np.float16).itemsize / 1e6
     seconds = time.monotonic() - start
     cli.summary(
-        f"{len(args.members)} models, {shape[0]} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
+        f"{len(args.members)} models, {pictures} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
     )
 
 

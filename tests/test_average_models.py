@@ -1,5 +1,6 @@
 """average_models.py beside the same means in float64, and what it says of files that do not belong together."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -132,7 +133,10 @@ def an_archive(path: Path) -> None:
         (float32, "not an array (pictures, classes) of float16"),
         (truncated, "not an array of probabilities"),
         (text, "not an array of probabilities"),
-        (an_archive, "not an array (pictures, classes) of float16"),
+        (an_archive, "not an array of probabilities"),
+        (lambda path: np.save(path, draw(1)[0]), "not an array (pictures, classes) of float16"),
+        (lambda path: np.save(path, np.asfortranarray(draw(1))), "not an array (pictures, classes) of float16"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"more"), "not an array of probabilities"),
         (lambda path: path.write_bytes(b""), "not an array of probabilities"),
     ],
 )
@@ -145,6 +149,23 @@ def test_a_member_that_does_not_fit_is_named_and_nothing_written(tmp_path, monke
     assert reason in str(caught.value)
     assert "again" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == before
+
+
+def test_a_member_that_shrinks_while_it_is_read_is_named_and_nothing_written(tmp_path, monkeypatch):
+    members = written(tmp_path, [draw(seed) for seed in range(3)])
+    before = files_below(tmp_path)
+    monkeypatch.setattr(average_models, "VALUES_PER_BLOCK", CLASSES * 13)
+    opened = average_models.open_members
+
+    def shrunk(paths: list[Path]):
+        shards = opened(paths)
+        os.truncate(paths[1], paths[1].stat().st_size - 1)
+        return shards
+
+    monkeypatch.setattr(average_models, "open_members", shrunk)
+    with pytest.raises(cli.UserError, match=r"M01\.npy: the file shrank while it was read; predict the shard again"):
+        average(monkeypatch, tmp_path / "out.npy", members, "--mean", "arithmetic")
     assert files_below(tmp_path) == before
 
 

@@ -1,5 +1,6 @@
 """The probabilities of an image set, which lie in shards, as one array on disk."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -14,19 +15,19 @@ class Shards:
     """Rows of consecutive .npy files (float16), read where they are asked for."""
 
     def __init__(self, paths: list[Path], rows: int, classes: int) -> None:
-        """Map the shards into memory.
+        """Open the shards.
 
         Raises:
             cli.UserError: a file is missing or damaged, has not a column per class, or together they have not the
                 listed number of rows.
         """
-        self._paths, self._shards = paths, [open_shard(path) for path in paths]
+        self._paths, self._shards = paths, [*map(Shard, paths)]
         for path, shard in zip(paths, self._shards, strict=True):
             if shard.shape[1] != classes:
                 raise cli.UserError(
                     f"{path}: probabilities of {shard.shape[1]} classes, the catalog has {classes}; predict it again"
                 )
-        self._starts = np.cumsum([0, *map(len, self._shards)])
+        self._starts = np.cumsum([0, *(shard.shape[0] for shard in self._shards)])
         if self._starts[-1] != rows:
             raise cli.UserError(
                 f"{paths[0].parent}: the shards hold {self._starts[-1]} rows, the list of pictures {rows};"
@@ -45,25 +46,56 @@ class Shards:
         shard_of_row = np.searchsorted(self._starts, rows, side="right") - 1
         for shard in np.unique(shard_of_row):
             chosen = shard_of_row == shard
-            values[chosen] = widened(self._shards[shard][rows[chosen] - self._starts[shard]])
+            values[chosen] = widened(self._shards[shard].read(rows[chosen] - self._starts[shard]))
         return values
 
 
-def open_shard(path: Path) -> np.ndarray:
-    """Map one file of probabilities (pictures, classes) float16 into memory.
+class Shard:
+    """A file of probabilities (pictures, classes) float16, read where it is asked for, also by several threads.
+
+    The rows are read, not mapped into memory: a file that shrinks meanwhile is a line here, and no signal that ends the
+    process.
+
+    Attributes:
+        shape: pictures and classes.
 
     Raises:
         cli.UserError: the file is damaged or holds something else.
     """
-    try:
-        # An array without rows cannot be mapped.
-        array = np.load(path, mmap_mode="r") if path.stat().st_size > 128 else np.load(path)
-    except (ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise cli.UserError(f"{path}: not an array of probabilities: {reason}; predict the shard again") from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.float16 or array.ndim != 2:
-        raise cli.UserError(f"{path}: not an array (pictures, classes) of float16; predict the shard again")
-    return array
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, path.open("rb")
+        try:
+            np.lib.format.read_magic(self._file)
+            self.shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(self._file)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise cli.UserError(f"{path}: not an array of probabilities: {reason}; predict the shard again") from error
+        if dtype != np.float16 or is_fortran or len(self.shape) != 2:
+            raise cli.UserError(f"{path}: not an array (pictures, classes) of float16; predict the shard again")
+        self._start, self._row_bytes = self._file.tell(), self.shape[1] * dtype.itemsize
+        size, expected = path.stat().st_size, self._start + self.shape[0] * self._row_bytes
+        if size != expected:
+            raise cli.UserError(
+                f"{path}: not an array of probabilities: {size} bytes instead of {expected}; predict the shard again"
+            )
+
+    def read_into(self, first: int, rows: np.ndarray) -> None:
+        """Read rows (count, classes) float16 from a row on.
+
+        Raises:
+            cli.UserError: the file has shrunk.
+        """
+        if os.preadv(self._file.fileno(), [rows], self._start + first * self._row_bytes) < rows.nbytes:
+            raise cli.UserError(f"{self._path}: the file shrank while it was read; predict the shard again")
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities (len(rows), classes) float16 of the given rows, in any order."""
+        values = np.empty((len(rows), self.shape[1]), np.float16)
+        begins = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        for first, stop in itertools.pairwise([*begins.tolist(), len(rows)]):
+            self.read_into(int(rows[first]), values[first:stop])
+        return values
 
 
 def not_finite(path: Path, row: int) -> cli.UserError:

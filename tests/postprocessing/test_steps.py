@@ -61,13 +61,13 @@ def test_labels_of_pictures_take_part_in_the_mean_and_no_digit_of_a_category_is_
 def test_a_probability_that_is_not_finite_is_named_with_its_shard_and_row(members, tmp_path, number):
     probabilities = np.array(PROBABILITIES, np.float16)
     probabilities[3, 2] = number
-    paths = [tmp_path / f"{name}.npy" for name in ("0", "1")]
+    paths = [tmp_path / f"{name}.npy" for name in ("1", "2")]
     for path, part in zip(paths, (probabilities[:2], probabilities[2:]), strict=True):
         np.save(path, part)
     shards = Shards(paths, len(INDEX), len(CLASSES))
     damaged = Members([*members.sources, (members.sources[0][0], shards)], Mean("geometric", [1.0, 1.0]))
     with pytest.raises(
-        cli.UserError, match=r"1\.npy: row 1: probabilities that are not finite; predict the shard again"
+        cli.UserError, match=r"2\.npy: row 1: probabilities that are not finite; predict the shard again"
     ):
         categorized(damaged)
 
