@@ -286,7 +286,9 @@ def test_a_picture_that_does_not_decode_is_named(train, data, tmp_path):
     path = tmp_path / "bad.rec"
     path.write_bytes((data / "train.rec").read_bytes().replace(b"\xff\xd8\xff", b"\0\0\0", 1))
     path.with_suffix(".idx").write_bytes((data / "train.idx").read_bytes())
-    with pytest.raises(cli.UserError, match=r"bad.rec: byte 0: the picture has no format that is taken; pack the records again"):
+    with pytest.raises(
+        cli.UserError, match=r"bad.rec: byte 0: the picture has no format that is taken; pack the records again"
+    ):
         train(tmp_path, in_torch(), 1, 1, "--train", path)
 
 
