@@ -2,7 +2,6 @@ import atexit
 import contextlib
 import functools
 import json
-import os
 from pathlib import Path
 
 import snakemake.rules
@@ -66,11 +65,6 @@ def logs(path):
 
 def benchmarks(path):
     return results(f"benchmarks/{path}.tsv")
-
-
-def mxnet_env(gpus):
-    """The conda environment of a job that uses this number of GPUs."""
-    return f"../envs/mxnet-{'cu112' if gpus else 'cpu'}.yaml"
 
 
 # Look-ups: what this configuration leads to, and which of it this run makes.
@@ -141,11 +135,7 @@ def option(name, item):
 def take_over():
     """Check what a job would stumble over in hours, and make what lies in the folder of results belong to this run."""
     folder, asked = Path(config["results"]), planned()
-    or_end(checks.check_image, IMAGE, workflow.deployment_settings)
-    for check in (checks.check_rejects, checks.check_pretrained_weights):
-        or_end(check, made(), asked)
-    if workflow.local_exec:
-        or_end(checks.check_gpus, config, asked, getattr(workflow.global_resources.get("gpu"), "value", None))
+    or_end(checks.check_run, workflow, IMAGE, made(), asked)
     lock = or_end(drivers.become, workflow, folder, asked)
     shell._process_args["pass_fds"] = (*shell._process_args.get("pass_fds", ()), lock)  # its jobs hold it, too
     or_end(published.prepare, folder, made(), asked)

@@ -26,7 +26,7 @@ rule predict_images:
         runtime=minutes("predict_images"),
         mem_mb=memory("predict_images"),
     conda:
-        mxnet_env(config["prediction"]["gpus"])
+        options.mxnet_env(config["prediction"]["gpus"])
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:

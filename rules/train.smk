@@ -58,7 +58,7 @@ rule train_epochs:
         runtime=epoch_minutes,
         mem_mb=memory("train_epochs"),
     conda:
-        lambda wildcards: mxnet_env(MODELS[wildcards.model]["gpus"])
+        lambda wildcards: options.mxnet_env(MODELS[wildcards.model]["gpus"])
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:

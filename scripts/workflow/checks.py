@@ -10,6 +10,20 @@ from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
 
 
+def check_run(workflow, image: Path, made: Artifacts, planned: set[Artifact]) -> None:
+    """Check all that follows, for Snakemake's workflow of a run.
+
+    Raises:
+        cli.UserError: the first fault.
+    """
+    check_image(image, workflow.deployment_settings)
+    check_rejects(made, planned)
+    check_pretrained_weights(made, planned)
+    if workflow.local_exec:
+        granted = workflow.global_resources.get("gpu")
+        check_gpus(made.config, planned, getattr(granted, "value", None))
+
+
 def runs_in_containers(settings) -> bool:
     """Whether jobs run in a container image, by Snakemake's settings of a deployment."""
     return "apptainer" in map(str, settings.deployment_method)

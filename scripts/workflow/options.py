@@ -109,6 +109,11 @@ def members(made: Artifacts, name: str) -> str:
     return shlex.join(words)
 
 
+def mxnet_env(gpus: int) -> str:
+    """The conda environment of a job that uses this number of GPUs."""
+    return f"../envs/mxnet-{'cu112' if gpus else 'cpu'}.yaml"
+
+
 def scripts_folder(root: Path) -> str:
     """The folder of the programs as commands name it, so that a printed command can be copied and run.
 
