@@ -56,7 +56,7 @@ def words(data: Path, folder: Path, settings: dict, first: int, last: int, *more
     """The arguments of a run that trains epochs first to last into a folder."""
     folder.mkdir(exist_ok=True)
     file = folder / f"{first:04d}.recipe.json"
-    file.write_text(json.dumps(settings | {"learning_rates": (settings["learning_rates"] * 9)[: last - first + 1]}))
+    file.write_text(json.dumps(settings | {"learning_rates": (settings["learning_rates"] * last)[: last - first + 1]}))
     inputs = ["--train", data / "train.rec", "--valid", data / "valid.rec", "--classes", data / "classes.csv"]
     outputs = [folder / f"{epoch:04d}.params" for epoch in range(first, last + 1)]
     epochs = ["--recipe", file, "--first-epoch", first, "--outputs", *outputs]
@@ -454,7 +454,7 @@ def test_records_without_their_index_or_without_a_record_are_named(data, tmp_pat
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_job_cleanly(data, tmp_path, number, code):
     """SLURM sends SIGTERM before a time limit; Ctrl-C sends SIGINT."""
-    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, entries(), 1, 9)]
+    command = [sys.executable, ROOT / "scripts/train_epochs.py", *words(data, tmp_path, entries(), 1, 99)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (tmp_path / "0001.json").exists():
@@ -469,7 +469,7 @@ def test_a_signal_ends_the_job_cleanly(data, tmp_path, number, code):
     epochs = {name[:4] for name in names}
     assert "." not in {name[0] for name in names}
     assert names - {"0001.recipe.json"} == {f"{k}.{s}" for k in epochs for s in ("params", "states", "json")}
-    assert "0009.json" not in names
+    assert "0099.json" not in names
 
 
 def test_epochs_are_the_same_from_records_on_the_nodes_own_disk(train, tmp_path):
