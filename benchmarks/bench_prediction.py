@@ -119,7 +119,8 @@ class Bench:
     def __init__(self, folder: Path, size: int, decoders: int, batch_size: int):
         self.catalog = folder / "test.bson"
         workloads.make_catalog(self.catalog, size)
-        self.rows, _ = index_catalog.index_catalog(self.catalog, "stop", processes=1)
+        rows, _ = index_catalog.index_catalog(self.catalog, index_catalog.Options("stop"), processes=1)
+        self.rows = rows.to_pandas()
         self.folder = folder
         self.decoders = decoders
         self.batch_size = batch_size

@@ -18,15 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import bson
 import cv2
 import numpy as np
-import pandas as pd
 
 import generate_catalog
 from catalog import copies, joins
-from catalog.index import read_index, write_index
-from catalog.layout import TEXTS
+from catalog.index import as_table, encoded_texts, read_columns, read_index, write_index
+from catalog.layout import ROW, TEXTS
 
 CATEGORIES = 500
 DRAWN_PICTURES = 300
+DRAWN_SIZE = 9950  # bytes of a drawn picture, on average
 SIDES = range(16, 1000)  # pixels
 COPIES = 0.37
 PICTURES_PER_PRODUCT = (0.52, 0.28, 0.13, 0.07)  # probabilities of 1 to 4: 1.75 on average
@@ -37,7 +37,7 @@ DRAWN_AT_A_TIME = 4096  # products
 ROWS_AT_A_TIME = 1000
 
 
-def make_catalog(path: Path, size: int, picture_size: int) -> None:
+def make_catalog(path: Path, size: int, picture_size: int = DRAWN_SIZE) -> None:
     """Write a catalog of about `size` bytes, of pictures of about `picture_size` bytes.
 
     They are a few drawn ones with a number behind their end.
@@ -45,8 +45,9 @@ def make_catalog(path: Path, size: int, picture_size: int) -> None:
     rng = np.random.default_rng(1)
     leaves = generate_catalog.categories(rng)
     drawn = [generate_catalog.draw_picture(leaves[n % len(leaves)], rng) for n in range(DRAWN_PICTURES)]
-    side = bisect.bisect_left(SIDES, picture_size, key=lambda side: mean_size(drawn[::10], side))
-    drawn = [with_sides(picture, SIDES[side]) for picture in drawn]
+    if picture_size != DRAWN_SIZE:
+        side = bisect.bisect_left(SIDES, picture_size, key=lambda side: mean_size(drawn[::10], side))
+        drawn = [with_sides(picture, SIDES[side]) for picture in drawn]
     product_id = pictures = written = 0
     with path.open("wb") as file:
         while written < size:
@@ -86,27 +87,18 @@ def synthetic_index(path: Path, rows: int) -> None:
     image = places - np.maximum.accumulate(np.where(first, places, 0))
     picture = np.where(rng.random(rows) < COPIES, rng.integers(rows, size=rows), places).astype(np.uint64)
     sizes = rng.integers(2000, 12000, rows)
-    index = pd.DataFrame(
-        {
-            "product_id": product,
-            "category_id": rng.integers(PUBLISHED_CATEGORIES, size=products)[product],
-            "image": image,
-            "doc_offset": product * 12_000,
-            "doc_size": np.full(rows, 12_000),
-            "image_offset": product * 12_000 + 100,
-            "image_size": sizes,
-            "md5_hi": picture * np.uint64(0x9E3779B97F4A7C15),
-            "md5_lo": picture * np.uint64(0xC2B2AE3D27D4EB4F),
-            **dict.fromkeys(TEXTS, pd.Categorical.from_codes(np.full(rows, -1), [])),
-        }
-    )
-    write_index(index, path)
+    index = np.zeros(rows, ROW)
+    index["product_id"], index["image"], index["image_size"] = product, image, sizes
+    index["category_id"] = rng.integers(PUBLISHED_CATEGORIES, size=products)[product]
+    index["doc_offset"], index["doc_size"], index["image_offset"] = product * 12_000, 12_000, product * 12_000 + 100
+    index["md5_hi"], index["md5_lo"] = (picture * np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F))
+    write_index(as_table(index, {name: [encoded_texts(None, rows)] for name in TEXTS}), path)
 
 
 def join(name: str, path: Path) -> None:
     """Read an index and join it."""
     if name == "first copies":
-        copies.first_copies(read_index(path, copies.MD5))
+        copies.first_copies(read_columns(path, copies.MD5))
     elif name == "known pictures":
         joins.known_pictures(read_index(path, [*copies.MD5, "category_id"]))
     else:

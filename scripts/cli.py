@@ -19,9 +19,10 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LOG_FILE_INTERVAL = 30.0  # seconds between progress lines where stderr is a log file
 TERMINAL_INTERVAL = 0.2
@@ -179,8 +180,10 @@ def as_json(content: object) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def progress(total: int, unit: str, description: str, hidden: bool = False, initial: int = 0) -> tqdm:
+def progress(total: int, unit: str, description: str, hidden: bool = False, initial: int = 0) -> "tqdm":
     """A progress bar on stderr: live on a terminal, a line every half minute in a log file."""
+    from tqdm import tqdm  # noqa: PLC0415 - takes as long as the rest of a start; processes may work meanwhile
+
     interval = TERMINAL_INTERVAL if sys.stderr.isatty() else LOG_FILE_INTERVAL
     settings = {"initial": initial, "unit_scale": True, "mininterval": interval, "disable": hidden}
     return tqdm(total=total, unit=unit, desc=description, **settings)

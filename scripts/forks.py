@@ -1,5 +1,6 @@
 """Work that forked processes share; what they find comes through pipes."""
 
+import itertools
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ Work = Callable[[], Iterator[bytes]]
 
 
 def answers_in_turn(works: list[Work]) -> Iterator[bytes]:
-    """Run each work in a process of its own; yield the first answer of each, then the second of each, and so on.
+    """Start each work in a process of its own; yield the first answer of each, then the second of each, and so on.
 
     Ends with the work whose turn it is.
 
@@ -23,23 +24,27 @@ def answers_in_turn(works: list[Work]) -> Iterator[bytes]:
         cli.UserError, OSError, MemoryError: a work did, in its turn.
         DeathError: a process died.
     """
+    return _received_in_turn([_started(work) for work in works])
+
+
+def _started(work: Work) -> tuple[BaseProcess, Connection]:
     context = multiprocessing.get_context("fork")
-    processes, answers = [], []
+    answers, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send_answers, args=(work, sender), daemon=True)
+    process.start()
+    sender.close()
+    return process, answers
+
+
+def _received_in_turn(running: list[tuple[BaseProcess, Connection]]) -> Iterator[bytes]:
     try:
-        for work in works:
-            answer, sender = context.Pipe(duplex=False)
-            processes.append(context.Process(target=_send_answers, args=(work, sender), daemon=True))
-            processes[-1].start()
-            sender.close()
-            answers.append(answer)
-        while True:
-            for process, answer in zip(processes, answers, strict=True):
-                message = _received(process, answer)
-                if message[:1] == END:
-                    return
-                yield message[1:]
+        for process, answers in itertools.cycle(running):
+            message = _received(process, answers)
+            if message[:1] == END:
+                return
+            yield message[1:]
     finally:
-        for process in processes:
+        for process, _ in running:
             process.terminate()
             process.join()
 

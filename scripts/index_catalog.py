@@ -20,74 +20,100 @@ Example:
 import argparse
 import functools
 import hashlib
+import itertools
 import json
 import mmap
-import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import cli
-from catalog.documents import BadDocumentError, describe_fault, document_sizes, open_catalog, read_documents
+import forks
+from catalog.documents import (
+    BadDocumentError,
+    describe_fault,
+    find_documents,
+    next_document,
+    open_catalog,
+    read_documents,
+)
 from catalog.dumps import check_dump
 from catalog.ids import written
 from catalog.layout import NO_CATEGORY, ROW, TEXTS
 from catalog.pictures import PictureCheck
 from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, counted, in_order, write_rejects
-from loading.formats import in_words, other_kinds
+from loading.formats import PLAIN_JPEG, in_words, other_kinds
 from loading.pixels import BadPictureError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 REVISION = 3
-BLOCK = 32 << 20  # bytes of documents that a process indexes at a time
-DOCUMENT = np.dtype([("offset", np.int64), ("size", np.int64)])  # bytes
+BLOCK = 32 << 20  # bytes of a catalog that a process indexes at a time
+PIECE = 1 << 19  # bytes of pictures that are looked at in several ways while they are in the processor's cache
 
-Answer = tuple[dict, bytes]  # of a process: what is sent as JSON, and what is not
-Task = Callable[[], Answer]
-
-
-def find_documents(path: Path, goes_on: bool) -> Answer:
-    """Find a catalog's documents; returns the rejects among them, and offsets and sizes (DOCUMENT)."""
-    catalog, faults = open_catalog(path), []
-    documents = np.fromiter(document_sizes(catalog, faults, goes_on), DOCUMENT)
-    check_length(path, catalog)
-    return {"rejects": [_reject(offset, fault) for offset, fault in faults]}, documents.tobytes()
+Answer = tuple[dict, bytes]  # of a block: what is sent as JSON, and rows (ROW)
 
 
-def index_documents(path: Path, documents: np.ndarray, with_categories: bool, check: PictureCheck) -> Answer:
-    """Index documents (DOCUMENT); returns rejects and, where an id is no whole number, TEXTS; and rows (ROW)."""
+@dataclass(frozen=True)
+class Options:
+    """What decides which rows an index has.
+
+    Attributes:
+        on_bad_product: stop or skip.
+        with_categories: whether category_id is read, and must be there.
+    """
+
+    on_bad_product: str
+    with_categories: bool = True
+
+
+def index_block(path: Path, block: int, options: Options, check: PictureCheck, start: int | None = None) -> Answer:
+    """Index the documents that start in one of a catalog's blocks.
+
+    Args:
+        start: where the first one starts. None: where one seems to; that is true if the block before ends there.
+
+    Returns:
+        start, where the first document behind the block starts (stop), the rejects and, where an id is no whole number,
+        TEXTS; and rows.
+    """
     catalog = open_catalog(path)
+    end = min((block + 1) * BLOCK, len(catalog))
+    if start is None:
+        start = next_document(catalog, block * BLOCK) if block else 0
+    documents, faults, stop = find_documents(catalog, start, end, options.on_bad_product == "skip")
+    answer, rows = index_documents(catalog, documents, options.with_categories, check)
+    if catalog.size() < len(catalog):  # what was read of the last page may have been zeros
+        raise cli.UserError(shrunk(path))
+    rejects = [_reject(offset, fault) for offset, fault in faults] + answer.pop("rejects")
+    return {"start": start, "stop": stop, "rejects": rejects, **answer}, rows
+
+
+def index_documents(catalog: mmap.mmap, documents: np.ndarray, with_categories: bool, check: PictureCheck) -> Answer:
+    """Index documents (DOCUMENTS); returns rejects and, where an id is no whole number, TEXTS; and rows."""
     offsets, sizes = documents["offset"], documents["size"]
     pictures, texts, faults = read_documents(catalog, offsets, sizes, with_categories)
     rejects = [_reject(int(offsets[position]), fault) for position, fault in faults]
-    kinds, digests = bytearray(len(pictures)), bytearray()
+    kinds, digests = look_at_pictures(catalog, pictures["start"], pictures["start"] + pictures["size"], check)
     is_good = np.ones(len(pictures), bool)
-    stops = pictures["start"] + pictures["size"]
-    for position, (start, stop) in enumerate(zip(pictures["start"].tolist(), stops.tolist(), strict=True)):
-        picture = catalog[start:stop]
-        digests += hashlib.md5(picture, usedforsecurity=False).digest()
-        try:
-            kinds[position] = check.kind(picture)
-        except BadPictureError as fault:
-            is_good[position] = False
+    for position, kind in enumerate(kinds):
+        if isinstance(kind, BadPictureError):
+            is_good[position], kinds[position] = False, PLAIN_JPEG
             document, image, product_id = pictures[["document", "image", "product_id"]][position].tolist()
             product, _ = texts.get(document, (None, None))
-            rejects.append((int(offsets[document]), product or product_id, image, str(fault)))
-    check_length(path, catalog)
+            rejects.append((int(offsets[document]), product or product_id, image, str(kind)))
     rows = np.empty(len(pictures), ROW)
     for name in ("product_id", "category_id", "image"):
         rows[name] = pictures[name]
     rows["doc_offset"], rows["doc_size"] = offsets[pictures["document"]], sizes[pictures["document"]]
     rows["image_offset"], rows["image_size"] = pictures["start"], pictures["size"]
-    rows["kind"] = np.frombuffer(kinds, np.uint8)
+    rows["kind"] = kinds
     rows["md5_hi"], rows["md5_lo"] = np.frombuffer(digests, ">u8").reshape(-1, 2).T
     answer = {"rejects": rejects}
     if texts:
@@ -96,108 +122,106 @@ def index_documents(path: Path, documents: np.ndarray, with_categories: bool, ch
     return answer, rows[is_good].tobytes()
 
 
+def look_at_pictures(
+    catalog: mmap.mmap, starts: np.ndarray, stops: np.ndarray, check: PictureCheck
+) -> tuple[list[int | BadPictureError], bytes]:
+    """The kind of each picture, or why it cannot be used; and the MD5s of all, one after the other."""
+    kinds, digests = [], []
+    pieces = np.flatnonzero(np.diff(starts // PIECE, prepend=-1))
+    with memoryview(catalog) as octets:
+        for piece in itertools.pairwise([*pieces.tolist(), len(starts)]):
+            spans = [bounds[slice(*piece)].tolist() for bounds in (starts, stops)]
+            kinds += check.kinds(catalog, *spans)
+            digests += [
+                hashlib.md5(octets[start:stop], usedforsecurity=False).digest()
+                for start, stop in zip(*spans, strict=True)
+            ]
+    return kinds, b"".join(digests)
+
+
 def _reject(offset: int, fault: BadDocumentError) -> Reject:
     return offset, fault.product_id, WHOLE_PRODUCT, str(fault)
-
-
-def check_length(path: Path, catalog: mmap.mmap) -> None:
-    """Stop where the file has shrunk: what was read of the last page may have been zeros.
-
-    Raises:
-        cli.UserError: it has.
-    """
-    if catalog.size() < len(catalog):
-        raise cli.UserError(shrunk(path))
 
 
 def shrunk(path: Path) -> str:
     return f"{path}: the file shrank while it was read; wait until nobody writes it, and run again"
 
 
-def blocks(documents: np.ndarray) -> list[np.ndarray]:
-    """Cut the documents into groups of consecutive ones, each of about BLOCK bytes."""
-    cuts = np.flatnonzero(np.diff(documents["offset"] // BLOCK)) + 1
-    return np.split(documents, cuts)
+def index_blocks(path: Path, options: Options, processes: int) -> Iterator[Answer]:
+    """Start processes that take every so many-th block of a catalog; yields the answers of all blocks in order.
 
-
-def run_in_processes(path: Path, tasks: list[Task], count: int) -> Iterator[Answer]:
-    """Run tasks that read a mapped file in processes; yields what each returns, in order.
-
-    Each process is forked, and answers through a pipe of its own.
+    Where a block's first document starts is known when the block before it is read. Processes do not wait for that:
+    they guess, by what the start of a document looks like. A block with a wrong guess is indexed once more.
 
     Raises:
-        cli.UserError: a task did, or a process died, as of a file that shrank.
+        cli.UserError: a process died, as of a file that shrank.
     """
-    context = multiprocessing.get_context("fork")
-    processes, answers = [], []
+    blocks = range(-(-path.stat().st_size // BLOCK))
+    works = [functools.partial(_index_share, path, blocks[number::processes], options) for number in range(processes)]
+    return _guessed_right(path, options, forks.answers_in_turn(works))
+
+
+def _guessed_right(path: Path, options: Options, messages: Iterator[bytes]) -> Iterator[Answer]:
+    stop = 0
     try:
-        for number in range(count):
-            answer, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_run_tasks, args=(tasks[number::count], sender), daemon=True)
-            process.start()
-            sender.close()
-            processes.append(process)
-            answers.append(answer)
-        for number in range(len(tasks)):
-            yield _receive(path, processes[number % count], answers[number % count])
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-
-
-def _run_tasks(tasks: list[Task], sender: Connection) -> None:
-    try:
-        for task in tasks:
-            answer, content = task()
-            sender.send_bytes(json.dumps(answer).encode())
-            sender.send_bytes(content)
-    except cli.UserError as error:
-        sender.send_bytes(json.dumps({"fault": str(error)}).encode())
-
-
-def _receive(path: Path, process: BaseProcess, answers: Connection) -> Answer:
-    try:
-        answer = json.loads(answers.recv_bytes())
-        if "fault" in answer:
-            raise cli.UserError(answer["fault"])
-        return answer, answers.recv_bytes()
-    except EOFError:
-        process.join()
-        if process.exitcode == -signal.SIGBUS:
+        for block, message in enumerate(messages):
+            answer, rows = _unpacked(message)
+            if answer["start"] != stop:
+                again = functools.partial(_index_share, path, [block], options, stop)
+                answer, rows = _unpacked(next(forks.answers_in_turn([again])))
+            stop = answer["stop"]
+            yield answer, rows
+    except forks.DeathError as death:
+        if death.signal == signal.SIGBUS:
             raise cli.UserError(shrunk(path)) from None
         raise cli.PassingError(f"{path}: an indexing process died; if memory ran out, take fewer processes") from None
 
 
-def faults_between_products(index: "pd.DataFrame", with_categories: bool) -> list[Reject]:
+def _index_share(path: Path, blocks: Sequence[int], options: Options, start: int | None = None) -> Iterator[bytes]:
+    check = PictureCheck()
+    for block in blocks:
+        answer, rows = index_block(path, block, options, check, start)
+        yield json.dumps(answer).encode() + b"\n" + rows
+
+
+def _unpacked(message: bytes) -> Answer:
+    head = message.index(b"\n")
+    answer = json.loads(message[:head])
+    answer["rejects"] = [*map(tuple, answer["rejects"])]
+    return answer, memoryview(message)[head + 1 :]
+
+
+def faults_between_products(rows: "pa.Table", with_categories: bool) -> list[Reject]:
     """Documents that are sound by themselves but not beside the others: a repeated _id, a missing category_id."""
-    documents = index.drop_duplicates("doc_offset")
-    is_without = ((documents.category_id == NO_CATEGORY) & with_categories).to_numpy()
-    is_repeated = np.zeros(len(documents), bool)
-    is_repeated[~is_without] = documents.product_id[~is_without].duplicated()
+    from catalog.index import as_frame, numbers, selected, starts_document  # noqa: PLC0415
+
+    first = np.flatnonzero(starts_document(numbers(rows, "doc_offset"), None))
+    is_without = (numbers(rows, "category_id")[first] == NO_CATEGORY) & with_categories
+    ids = numbers(rows, "product_id")[first[~is_without]]
+    order = np.argsort(ids, kind="stable")
+    is_same = ids[order][1:] == ids[order][:-1]
+    repeated = np.sort(order[1:][is_same])
     faults = []
-    for is_faulty, reason in (
-        (is_repeated, REPEATED),
-        (is_without, "category_id is missing"),
+    for faulty, reason in (
+        (first[~is_without][repeated], REPEATED),
+        (first[is_without], "category_id is missing"),
     ):
-        found = documents[is_faulty]
-        rows = zip(found.doc_offset.tolist(), written(found, "product").tolist(), strict=True)
-        faults += [(*row, WHOLE_PRODUCT, reason) for row in rows]
+        if len(faulty):
+            is_faulty = np.zeros(len(rows), bool)
+            is_faulty[faulty] = True
+            found = as_frame(selected(rows, is_faulty))
+            products = zip(found.doc_offset.tolist(), written(found, "product").tolist(), strict=True)
+            faults += [(*product, WHOLE_PRODUCT, reason) for product in products]
     return faults
 
 
 def index_catalog(
-    path: Path,
-    on_bad_product: str,
-    processes: int,
-    most_bad_products: float = 1.0,
-    with_categories: bool = True,
-) -> tuple["pd.DataFrame", list[Reject]]:
+    path: Path, options: Options, processes: int, most_bad_products: float = 1.0
+) -> tuple["pa.Table", list[Reject]]:
     """Index a catalog.
 
     Args:
         most_bad_products: the share of products that may have a fault where on_bad_product is "skip".
-        with_categories: whether category_id is read, and must be there.
 
     Returns:
         the index, and the rejects in the catalog's order (none unless on_bad_product is "skip").
@@ -206,48 +230,40 @@ def index_catalog(
         cli.UserError: a product is faulty and on_bad_product is "stop", too many are, or nothing is left.
     """
     check_dump(path)
-    walk = functools.partial(find_documents, path, on_bad_product == "skip")
-    [(found, content)] = run_in_processes(path, [walk], 1)
-    rejects = [*map(tuple, found["rejects"])]
-    groups = blocks(np.frombuffer(content, DOCUMENT))
-    check = PictureCheck()  # of each process its own, after the forks
-    tasks = [functools.partial(index_documents, path, group, with_categories, check) for group in groups]
-    rows, texts = bytearray(), {name: [] for name in TEXTS}
-    stop_at_fault(path, rejects, on_bad_product)
+    rejects, content, texts = [], bytearray(), {name: [] for name in TEXTS}
+    answers = index_blocks(path, options, processes)
+    # What takes long to import, while the processes work.
+    from catalog.index import as_table, encoded_texts, numbers, selected  # noqa: PLC0415
+
     with cli.progress(path.stat().st_size, "B", f"indexing {path.name}") as bar:
-        for group, (answer, group_rows) in zip(groups, run_in_processes(path, tasks, processes), strict=True):
-            group_rejects = [*map(tuple, answer["rejects"])]
-            stop_at_fault(path, group_rejects, on_bad_product)
-            from catalog.index import encoded_texts  # noqa: PLC0415 - takes half a second: after the forks
-
+        for answer, block_rows in answers:
+            stop_at_fault(path, answer["rejects"], options)
             for name, parts in texts.items():
-                parts.append(encoded_texts(answer.get(name), len(group_rows) // ROW.itemsize))
-            rows += group_rows
-            rejects += group_rejects
-            bar.update(int(group["size"].sum()))
-    from catalog.index import as_frame  # noqa: PLC0415
-
-    index = as_frame(rows, texts)
-    between = faults_between_products(index, with_categories)
-    stop_at_fault(path, between, on_bad_product)
+                parts.append(encoded_texts(answer.get(name), len(block_rows) // ROW.itemsize))
+            content += block_rows
+            rejects += answer["rejects"]
+            bar.update(answer["stop"] - answer["start"])
+    rows = as_table(np.frombuffer(content, ROW), texts)
+    between = faults_between_products(rows, options.with_categories)
+    stop_at_fault(path, between, options)
     if between:
-        index = index[~index.doc_offset.isin([offset for offset, *_ in between])]
-    if index.empty:
+        rows = selected(rows, ~np.isin(numbers(rows, "doc_offset"), [offset for offset, *_ in between]))
+    if not len(rows):
         raise cli.UserError(f"{path}: no product has a picture that can be used; dump the catalog again")
     rejects = in_order(rejects + between)
-    bad = {offset for offset, *_ in rejects}
-    products = len(bad.union(index.doc_offset))
+    bad = np.unique(np.array([offset for offset, *_ in rejects], np.int64))
+    products = len(np.union1d(bad, numbers(rows, "doc_offset")))
     if len(bad) > most_bad_products * products:
         raise cli.UserError(
             f"{path}: {len(bad):,} of {products:,} products have a fault, more than {most_bad_products:.0%}"
             f" ({counted(rejects)}); mend the catalog, or raise the config key most_bad_products"
         )
-    return index, rejects
+    return rows, rejects
 
 
-def stop_at_fault(path: Path, rejects: list[Reject], on_bad_product: str) -> None:
+def stop_at_fault(path: Path, rejects: list[Reject], options: Options) -> None:
     """Raise the fault that comes first in the catalog, if faults end the job."""
-    if rejects and on_bad_product == "stop":
+    if rejects and options.on_bad_product == "stop":
         offset, product_id, image, reason = in_order(rejects)[0]
         where = "" if image == WHOLE_PRODUCT else f"picture {image}: "
         raise cli.UserError(describe_fault(path, offset, product_id, where + reason))
@@ -256,22 +272,22 @@ def stop_at_fault(path: Path, rejects: list[Reject], on_bad_product: str) -> Non
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    index, rejects = index_catalog(
-        args.catalog, args.on_bad_product, args.processes, args.most_bad_products, not args.without_categories
-    )
-    from catalog.index import write_index  # noqa: PLC0415 - takes half a second: after the forks
+    options = Options(args.on_bad_product, not args.without_categories)
+    rows, rejects = index_catalog(args.catalog, options, args.processes, args.most_bad_products)
+    from catalog.index import numbers, starts_document, write_index  # noqa: PLC0415
 
     with cli.written_whole(args.output, args.rejects) as (output, rejects_path):
-        write_index(index, output)
+        write_index(rows, output)
         write_rejects(rejects, rejects_path)
     seconds = time.monotonic() - start
     size = args.catalog.stat().st_size
     if rejects:
         cli.warn(f"{args.catalog}: left out, as {args.rejects} lists: {counted(rejects)}")
-    kinds = in_words(other_kinds(index.kind))
+    products = np.count_nonzero(starts_document(numbers(rows, "doc_offset"), None))
+    kinds = in_words(other_kinds(numbers(rows, "kind")))
     kinds = f" ({kinds})" if kinds else ""
     cli.summary(
-        f"{index.doc_offset.nunique()} products, {len(index)} pictures{kinds}, {len(rejects)} rejects,"
+        f"{products} products, {len(rows)} pictures{kinds}, {len(rejects)} rejects,"
         f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
     )
 

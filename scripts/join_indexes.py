@@ -1,7 +1,7 @@
 """Join the indexes of a catalog's dumps to that of the whole: what index_catalog.py makes of the dumps in one file.
 
 The offsets of a dump count on from the end of the one before. A product whose _id an earlier dump has is a fault, as it
-is inside a file. Memory: 50 bytes per product, and the index of one dump.
+is inside a file. Memory: 50 bytes per product, and a million rows.
 
 In: the dumps in order, the index and the rejects of each. Out: the index and the rejects of the whole.
 
@@ -26,7 +26,7 @@ import cli
 from catalog.documents import describe_fault
 from catalog.files import Files
 from catalog.ids import first_written, written
-from catalog.index import as_table, index_writer, read_first_rows, read_index
+from catalog.index import as_frame, first_rows, index_writer, iter_index, numbers, selected, with_numbers
 from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, in_order, read_rejects, write_rejects
 
 REVISION = 1
@@ -40,7 +40,7 @@ def repeated_products(indexes: list[Path], starts: np.ndarray) -> pd.DataFrame:
     Args:
         starts: the offset of each dump in the whole.
     """
-    documents = [read_first_rows(path, DOCUMENT) for path in indexes]
+    documents = [as_frame(first_rows(path, DOCUMENT)) for path in indexes]
     ids = np.concatenate([each.product_id for each in documents])
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
@@ -68,11 +68,11 @@ def write_joined(indexes: list[Path], starts: np.ndarray, left_out: np.ndarray, 
     rows = 0
     with index_writer(output) as writer:
         for path, start in zip(indexes, starts.tolist(), strict=True):
-            index = read_index(path)
-            index[OFFSETS] += start
-            index = index[~index.doc_offset.isin(left_out)]
-            writer.write_table(as_table(index))
-            rows += len(index)
+            for group in iter_index(path):
+                moved = with_numbers(group, {name: numbers(group, name) + start for name in OFFSETS})
+                kept = selected(moved, ~np.isin(numbers(moved, "doc_offset"), left_out))
+                writer.write_table(kept)
+                rows += len(kept)
     return rows
 
 

@@ -24,13 +24,22 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 import cli
 from catalog.documents import BadDocumentError, read_field
 from catalog.files import Files
 from catalog.ids import Written, first_written, written
-from catalog.index import as_table, index_writer, iter_index, read_first_rows, starts_document
+from catalog.index import (
+    as_frame,
+    first_rows,
+    index_writer,
+    iter_index,
+    numbers,
+    selected,
+    starts_document,
+    with_numbers,
+)
 from catalog.layout import TEXTS
 from catalog.published_random import PublishedRandom
 
@@ -66,30 +75,35 @@ def valid_groups(product_ids: list[int], groups: list[Written], seed: int, valid
     return picked
 
 
-def read_groups(catalog: Files, documents: pd.DataFrame, field: str) -> list[Written]:
+def read_groups(catalog: Files, documents: pa.Table, field: str) -> list[Written]:
     """What the documents (an index's first row of each) have in a field.
 
     Raises:
         cli.UserError: a document has no such field, or in it what could not be an id.
     """
     groups = []
-    columns = (documents[name].tolist() for name in ("doc_offset", "doc_size"))
+    columns = (numbers(documents, name).tolist() for name in ("doc_offset", "doc_size"))
     for number, (offset, size) in enumerate(zip(*columns, strict=True)):
         try:
             groups.append(read_field(catalog.read(offset, size), field))
         except BadDocumentError as fault:
             path, place = catalog.place(offset)
+            product = first_written(as_frame(documents.slice(number, 1)), "product")
             raise cli.UserError(
-                f"{path}: byte {place}: product {first_written(documents[number:], 'product')}: {fault};"
+                f"{path}: byte {place}: product {product}: {fault};"
                 " give each product one, or change the config key group_field"
             ) from None
     return groups
 
 
-def unlearnt_categories(documents: pd.DataFrame, is_valid: np.ndarray) -> list[Written]:
+def unlearnt_categories(documents: pa.Table, is_valid: np.ndarray) -> list[Written]:
     """The categories all of whose products are in the valid part, by their numbers."""
-    unlearnt = documents[~documents.category_id.isin(documents.category_id[~is_valid])]
-    return written(unlearnt.drop_duplicates("category_id").sort_values("category_id"), "category").tolist()
+    category_ids = numbers(documents, "category_id")
+    unlearnt = np.setdiff1d(category_ids, category_ids[~is_valid])
+    if not len(unlearnt):
+        return []
+    found = as_frame(selected(documents, np.isin(category_ids, unlearnt)))
+    return written(found.drop_duplicates("category_id").sort_values("category_id"), "category").tolist()
 
 
 def runs(offsets: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:
@@ -165,56 +179,58 @@ def write_indexes(index: Path, sizes: np.ndarray, is_valid: np.ndarray, train: P
     """
     offsets, document, last = offsets_in_parts(sizes, is_valid), -1, None
     with index_writer(train) as train_writer, index_writer(valid) as valid_writer:
-        for table in iter_index(index):
-            rows = table.to_pandas()
-            before = rows.doc_offset.to_numpy()
+        for rows in iter_index(index):
+            before = numbers(rows, "doc_offset")
             documents = document + np.cumsum(starts_document(before, last))
             document, last = documents[-1], before[-1]
-            shift = offsets[documents] - before
-            rows = rows.assign(doc_offset=rows.doc_offset + shift, image_offset=rows.image_offset + shift)
+            in_part = offsets[documents]
+            image_offsets = numbers(rows, "image_offset") + in_part - before
+            moved = with_numbers(rows, {"doc_offset": in_part, "image_offset": image_offsets})
             is_in_valid = is_valid[documents]
-            train_writer.write_table(as_table(rows[~is_in_valid]))
-            valid_writer.write_table(as_table(rows[is_in_valid]))
+            train_writer.write_table(selected(moved, ~is_in_valid))
+            valid_writer.write_table(selected(moved, is_in_valid))
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    documents = read_first_rows(args.index, COLUMNS)
+    documents = first_rows(args.index, COLUMNS)
+    product_ids, offsets, sizes = (numbers(documents, name) for name in ("product_id", "doc_offset", "doc_size"))
     if args.group_field:
         with Files(args.catalog) as catalog:
             groups = read_groups(catalog, documents, args.group_field)
-        picked = valid_groups(documents.product_id.tolist(), groups, args.seed, args.valid_fraction)
+        picked = valid_groups(product_ids.tolist(), groups, args.seed, args.valid_fraction)
         kept_whole = f" in whole groups of {len(set(groups))} ({args.group_field})"
     else:
-        picked = valid_products(documents.product_id.to_numpy(), args.seed, args.valid_fraction)
+        picked = valid_products(product_ids, args.seed, args.valid_fraction)
         kept_whole = ""
     if not 0 < len(picked) < len(documents):
         raise cli.UserError(
             f"{args.index}: of {len(documents)} products a valid_fraction of {args.valid_fraction} picks"
             f" {len(picked)}{kept_whole}; change the config key valid_fraction"
         )
-    is_valid = documents.product_id.isin(picked).to_numpy()
+    is_valid = np.isin(product_ids, picked)
     if unlearnt := unlearnt_categories(documents, is_valid):
+        categories = len(np.unique(numbers(documents, "category_id")))
         cli.warn(
             f"{Files(args.catalog)}: split {args.seed} has all products of {len(unlearnt)} of"
-            f" {documents.category_id.nunique()} categories in its valid part, so that its models cannot learn them:"
+            f" {categories} categories in its valid part, so that its models cannot learn them:"
             f" {cli.some(unlearnt)}"
         )
+    size = int(sizes.sum(dtype=np.int64))
     targets = [args.output_folder / f"{part}.{suffix}" for part in PARTS for suffix in ("bson", "parquet")]
     with (
         Files(args.catalog) as catalog,
         cli.written_whole(*targets) as (train, train_rows, valid, valid_rows),
-        cli.progress(int(documents.doc_size.sum()), "B", "splitting") as bar,
+        cli.progress(size, "B", "splitting") as bar,
     ):
-        offsets, sizes = (documents[name].to_numpy() for name in ("doc_offset", "doc_size"))
         for is_in_part, bson_path in ((~is_valid, train), (is_valid, valid)):
             copy_runs(catalog, bson_path, runs(offsets[is_in_part], sizes[is_in_part].astype(np.int64)), bar)
         write_indexes(args.index, sizes, is_valid, train_rows, valid_rows)
     seconds = time.monotonic() - start
     cli.summary(
         f"{len(documents) - len(picked)} train and {len(picked)} valid products{kept_whole},"
-        f" {documents.doc_size.sum() / 1e6:.0f} MB in {seconds:.1f} s"
+        f" {size / 1e6:.0f} MB in {seconds:.1f} s"
     )
 
 

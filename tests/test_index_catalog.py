@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import bson
-import numpy as np
 import pandas as pd
 import pytest
 from bson.binary import UuidRepresentation
 from bson.int64 import Int64
 
 import cli
+import forks
 import index_catalog
 from catalog.ids import number_of, written
 from catalog.index import read_index
@@ -31,13 +31,23 @@ from checkout import GROCERY
 from drawn_pictures import FORMATS, OTHERS, PLAIN_JPEGS, UNUSUAL_JPEGS
 from loading.formats import KINDS, PLAIN_JPEG
 from programs import error_of, run
-from tiny_catalogs import files_below, indexed, jpeg, product, products, run_here, with_huge_sides, write
+from tiny_catalogs import (
+    answers_here,
+    files_below,
+    index_of,
+    indexed,
+    jpeg,
+    product,
+    products,
+    with_huge_sides,
+    write,
+)
 
 
 @pytest.fixture
 def here(monkeypatch):
     """Index in this process."""
-    monkeypatch.setattr(index_catalog, "run_in_processes", run_here)
+    monkeypatch.setattr(forks, "answers_in_turn", answers_here)
 
 
 def plain_index(path: Path) -> list[tuple]:
@@ -67,16 +77,63 @@ def rows_of(index: pd.DataFrame) -> list[tuple]:
 def test_rows_are_those_of_a_plain_reader_however_many_processes(tmp_path, monkeypatch, processes):
     monkeypatch.setattr(index_catalog, "BLOCK", 5000)
     path = write(tmp_path / "train.bson", products(60))
-    index, rejects = index_catalog.index_catalog(path, "stop", processes)
+    index, rejects = index_of(path, "stop", processes)
     assert rows_of(index) == plain_index(path)
     assert list(index.columns) == [*ROW.names, *TEXTS]
     assert rejects == []
 
 
+def hard_to_guess() -> list[dict | bytes]:
+    """Products among garbage; pictures hold what looks like documents, and some documents begin with another field."""
+    inside = bson.encode({"_id": 1, "imgs": []}) + bson.encode({"_id": 2, "x": "y" * 300}) + b"\x02_id\0"
+    documents = [
+        product(fields["_id"], [image["picture"] + inside * (position % 3 == 0) for image in fields["imgs"]])
+        for position, fields in enumerate(products(40))
+    ]
+    documents = [dict(reversed(each.items())) if position % 5 == 1 else each for position, each in enumerate(documents)]
+    garbage = [b"garbage", bytes(300), bson.encode({"_id": 3})[:-1] + b"x", bson.encode({"a": 1})]
+    for position, between in zip((3, 9, 20, 30), garbage, strict=True):
+        documents.insert(position, between)
+    return documents
+
+
+@pytest.mark.parametrize("block", [40, 500, 3000])
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.usefixtures("here")
+def test_where_blocks_begin_makes_no_difference(tmp_path, monkeypatch, block, processes):
+    path = write(tmp_path / "train.bson", hard_to_guess())
+    index, rejects = index_of(path, "skip")
+    assert len(rejects) >= 4
+    monkeypatch.setattr(index_catalog, "BLOCK", block)
+    found, found_rejects = index_of(path, "skip", processes)
+    pd.testing.assert_frame_equal(found, index)
+    assert found_rejects == rejects
+    with pytest.raises(cli.UserError) as first:
+        index_of(path, "stop", processes)
+    assert f"byte {rejects[0][0]}: " in str(first.value)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_block_is_indexed_again_only_where_its_start_was_guessed_wrong(tmp_path, monkeypatch):
+    starts = []
+    index_block = index_catalog.index_block
+    monkeypatch.setattr(index_catalog, "BLOCK", 1000)
+    monkeypatch.setattr(index_catalog, "index_block", lambda *words: (starts.append(words[-1]), index_block(*words))[1])
+    usual = write(tmp_path / "usual.bson", products(40))
+    index_of(usual)
+    assert len(starts) == -(-usual.stat().st_size // 1000)
+    assert set(starts) == {None}
+    hard = write(tmp_path / "hard.bson", hard_to_guess())
+    starts.clear()
+    index_of(hard, "skip")
+    again = len(starts) - -(-hard.stat().st_size // 1000)
+    assert 0 < again == sum(start is not None for start in starts)
+
+
 @pytest.mark.skipif(not GROCERY.is_dir(), reason="the grocery catalog is not beside the checkout")
 @pytest.mark.parametrize("name", ["train.bson", "test.bson"])
 def test_a_real_catalog_is_indexed_as_by_a_plain_reader(name):
-    index, _ = index_catalog.index_catalog(GROCERY / name, "stop", 2, with_categories=name == "train.bson")
+    index, _ = index_of(GROCERY / name, "stop", 2, with_categories=name == "train.bson")
     assert rows_of(index) == plain_index(GROCERY / name)
 
 
@@ -163,7 +220,7 @@ def test_all_kinds_of_ids_stand_beside_each_other(tmp_path, monkeypatch):
     monkeypatch.setattr(index_catalog, "BLOCK", 5000)
     different = [ids for name, ids in IDS.items() if name not in ("text of digits", "old UUID")]
     path = write(tmp_path / "train.bson", [product(value, [jpeg(n)], value) for n, (value, _) in enumerate(different)])
-    index, _ = index_catalog.index_catalog(path, "stop", 2)
+    index, _ = index_of(path, "stop", 2)
     assert written(index, "product").tolist() == written(index, "category").tolist() == [ids for _, ids in different]
 
 
@@ -175,7 +232,7 @@ def test_all_kinds_of_ids_stand_beside_each_other(tmp_path, monkeypatch):
 def test_ids_that_are_written_alike_are_one_product(tmp_path, one, other):
     path = write(tmp_path / "train.bson", [product(one, [jpeg(1)]), product(other, [jpeg(2)])])
     with pytest.raises(cli.UserError, match=f"product {other}: an earlier product has this _id"):
-        index_catalog.index_catalog(path, "stop", 1)
+        index_of(path, "stop", 1)
 
 
 def raw_field(kind: int, name: bytes, value: bytes) -> bytes:
@@ -331,7 +388,7 @@ def test_a_fault_ends_the_job_with_file_offset_and_product(tmp_path, name):
     bad, reason, product_id = FAULTS[name]
     path = write(tmp_path / "train.bson", [GOOD[0], bad, GOOD[2]])
     with pytest.raises(cli.UserError) as error:
-        index_catalog.index_catalog(path, "stop", 1)
+        index_of(path, "stop", 1)
     line = str(error.value)
     assert f"{path}: byte {len(bson.encode(GOOD[0]))}: " in line
     assert reason in line
@@ -346,7 +403,7 @@ def test_a_fault_ends_the_job_with_file_offset_and_product(tmp_path, name):
 def test_skip_lists_the_fault_and_keeps_the_other_products(tmp_path, name):
     bad, reason, product_id = FAULTS[name]
     path = write(tmp_path / "train.bson", [GOOD[0], bad, GOOD[2]])
-    index, rejects = index_catalog.index_catalog(path, "skip", 1)
+    index, rejects = index_of(path, "skip", 1)
     assert index.product_id.tolist() == [7, 9]
     assert rejects[0][:2] == (len(bson.encode(GOOD[0])), product_id)
     assert reason in rejects[0][3]
@@ -373,10 +430,10 @@ def test_a_bad_picture_is_a_fault_like_any_other_and_skip_keeps_the_products_oth
     path = write(tmp_path / "train.bson", [product(7, [jpeg(1)], category_id), kept, alone])
     offset = len(bson.encode(product(7, [jpeg(1)], category_id)))
     with pytest.raises(cli.UserError) as error:
-        index_catalog.index_catalog(path, "stop", 1, with_categories=category_id is not None)
+        index_of(path, "stop", 1, with_categories=category_id is not None)
     way_out = "mend it, or set on_bad_product: skip to go on without"
     assert str(error.value) == f"{path}: byte {offset}: product 8: picture 1: {reason}; {way_out}"
-    index, rejects = index_catalog.index_catalog(path, "skip", 1, with_categories=category_id is not None)
+    index, rejects = index_of(path, "skip", 1, with_categories=category_id is not None)
     assert list(zip(index.product_id, index.image, strict=True)) == [(7, 0), (8, 0), (8, 2)]
     assert rejects == [(offset, 8, 1, reason), (offset + len(bson.encode(kept)), 9, 0, reason)]
 
@@ -399,17 +456,17 @@ def test_too_many_products_with_a_fault_end_the_job_with_the_counts(tmp_path):
         " 1 product: imgs is missing or not an array"
     )
     with pytest.raises(cli.UserError) as error:
-        index_catalog.index_catalog(path, "skip", 1, 0.29)
+        index_of(path, "skip", most_bad_products=0.29)
     assert str(error.value) == (
         f"{path}: 3 of 10 products have a fault, more than 29% ({counts}); mend the catalog, or raise the config key"
         " most_bad_products"
     )
-    assert len(index_catalog.index_catalog(path, "skip", 1, 0.3)[1]) == 4
+    assert len(index_of(path, "skip", most_bad_products=0.3)[1]) == 4
     words = ["--processes", 1, "--output", tmp_path / "a.parquet", "--rejects", tmp_path / "a.csv"]
     done = run("index_catalog", path, "--on-bad-product", "skip", "--most-bad-products", 0.3, *words)
     assert f"warning: {path}: left out, as {tmp_path}/a.csv lists: {counts}" in done.stderr.splitlines()
     assert "8 products, 8 pictures, 4 rejects" in done.stderr
-    assert read_rejects(tmp_path / "a.csv") == index_catalog.index_catalog(path, "skip", 1)[1]
+    assert read_rejects(tmp_path / "a.csv") == index_of(path, "skip", 1)[1]
 
 
 def test_faults_are_counted_by_kind_whatever_numbers_they_tell():
@@ -430,8 +487,8 @@ def test_a_truncated_catalog_ends_the_job_or_loses_its_last_product(tmp_path, mi
     path.write_bytes(whole[:-missing])
     offset = len(whole) - len(bson.encode(GOOD[2]))
     with pytest.raises(cli.UserError, match=rf"byte {offset}: product 9: the file ends {missing} bytes before"):
-        index_catalog.index_catalog(path, "stop", 1)
-    index, rejects = index_catalog.index_catalog(path, "skip", 1)
+        index_of(path, "stop", 1)
+    index, rejects = index_of(path, "skip", 1)
     assert index.product_id.tolist() == [7, 8, 8]
     assert [(reject[0], reject[1]) for reject in rejects] == [(offset, 9)]
 
@@ -442,7 +499,7 @@ def test_a_file_without_products_is_named_in_either_mode(tmp_path, mode, content
     path = tmp_path / "train.bson"
     path.write_bytes(content)
     with pytest.raises(cli.UserError, match=r"train\.bson"):
-        index_catalog.index_catalog(path, mode, 1)
+        index_of(path, mode, 1)
 
 
 def test_the_program_writes_index_and_rejects(tmp_path):
@@ -472,26 +529,16 @@ def test_a_failed_program_leaves_nothing_behind(tmp_path):
     assert files_below(tmp_path) == {"train.bson"}
 
 
-@pytest.mark.parametrize("killed", ["find_documents", "index_documents"])
+@pytest.mark.parametrize("killed", ["find_documents", "look_at_pictures"])
 def test_a_dead_process_is_named_instead_of_waited_for(tmp_path, monkeypatch, killed):
     path = write(tmp_path / "train.bson", GOOD)
     monkeypatch.setattr(index_catalog, killed, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(cli.UserError, match="process died"):
-        index_catalog.index_catalog(path, "stop", 2)
-
-
-def test_nothing_is_lost_between_blocks(monkeypatch):
-    monkeypatch.setattr(index_catalog, "BLOCK", 100)
-    sizes = np.array([30, 30, 30, 30, 250, 10, 90])
-    documents = np.zeros(len(sizes), [("offset", np.int64), ("size", np.int64)])
-    documents["offset"], documents["size"] = np.cumsum(sizes) - sizes, sizes
-    groups = index_catalog.blocks(documents)
-    assert len(groups) > 2
-    assert np.array_equal(np.concatenate(groups), documents)
+        index_of(path, "stop", 2)
 
 
 @pytest.mark.parametrize("left", [0, 1, 5000, 40_000, -1], ids=str)
-@pytest.mark.parametrize("step", ["document_sizes", "read_documents"])
+@pytest.mark.parametrize("step", ["find_documents", "read_documents"])
 def test_a_file_that_shrinks_while_it_is_read_is_one_line(tmp_path, monkeypatch, step, left):
     path = write(tmp_path / "train.bson", products(60))
     whole = getattr(index_catalog, step)
@@ -503,7 +550,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_one_line(tmp_path, monkeypatch,
 
     monkeypatch.setattr(index_catalog, step, read_after_shrinking)
     with pytest.raises(cli.UserError) as error:
-        index_catalog.index_catalog(path, "skip", 2)
+        index_of(path, "skip", 2)
     assert str(error.value) == f"{path}: the file shrank while it was read; wait until nobody writes it, and run again"
 
 
@@ -512,6 +559,6 @@ def test_a_file_of_another_kind_is_named_with_the_command_that_unpacks_it(tmp_pa
     path = tmp_path / "my train.bson"
     path.write_bytes(gzip.compress(b"".join(map(bson.encode, GOOD))))
     with pytest.raises(cli.UserError, match="a gzip file; unpack it: ") as error:
-        index_catalog.index_catalog(path, mode, 1)
+        index_of(path, mode, 1)
     subprocess.run(str(error.value).partition("unpack it: ")[2], shell=True, check=True)
     assert indexed(path).product_id.tolist() == [7, 8, 8, 9]

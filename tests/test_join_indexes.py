@@ -14,7 +14,7 @@ import index_catalog
 import join_indexes
 import pack_records
 import split_catalog
-from catalog.index import as_frame, encoded_texts, read_index, write_index
+from catalog.index import as_table, encoded_texts, read_index, write_index
 from catalog.layout import ROW, TEXTS
 from catalog.pictures import iter_pictures
 from tiny_catalogs import jpeg, product, products, write
@@ -131,7 +131,7 @@ def test_of_a_repeated_product_the_first_in_the_order_of_dumps_stays(tmp_path):
     for name, numbers in (("a", np.arange(3000)), ("b", ids)):
         rows["product_id"] = numbers
         texts = {text: [encoded_texts(None, len(rows))] for text in TEXTS}
-        write_index(as_frame(rows.tobytes(), texts), tmp_path / name)
+        write_index(as_table(rows, texts), tmp_path / name)
     repeated = join_indexes.repeated_products([tmp_path / "a", tmp_path / "b"], np.array([0, 50_000]))
     assert repeated.product_id.tolist() == ids.tolist()
     assert repeated.doc_offset.tolist() == (50_000 + 10 * np.arange(3000)).tolist()

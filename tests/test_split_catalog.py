@@ -106,8 +106,8 @@ def test_a_missing_file_is_named(tmp_path, missing):
 
 
 def test_neighbours_are_copied_as_one_run():
-    index = split_catalog.pd.DataFrame({"offset": [0, 10, 30, 45, 60], "size": [10, 15, 15, 15, 1]})
-    assert split_catalog.runs(index.offset.to_numpy(), index["size"].to_numpy()) == [(0, 25), (30, 31)]
+    offsets, sizes = np.array([0, 10, 30, 45, 60]), np.array([10, 15, 15, 15, 1])
+    assert split_catalog.runs(offsets, sizes) == [(0, 25), (30, 31)]
 
 
 @pytest.mark.parametrize("share", [1, 40, 10_000])

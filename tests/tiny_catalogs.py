@@ -1,6 +1,8 @@
 """Catalogs of a few products, built by the tests that need one."""
 
 import functools
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import bson
@@ -10,6 +12,7 @@ import pandas as pd
 
 import index_catalog
 from catalog.index import write_index
+from catalog.rejects import Reject
 
 
 @functools.cache
@@ -54,18 +57,31 @@ def write(path: Path, documents: list[dict | bytes]) -> Path:
     return path
 
 
-def run_here(_: Path, tasks: list, __: int):
-    """In place of index_catalog.run_in_processes, where processes are not the point: to fork takes most of the time."""
-    return (task() for task in tasks)
+def answers_here(works: list) -> Iterator[bytes]:
+    """In place of forks.answers_in_turn, where processes are not the point: to fork takes most of the time."""
+    for work in itertools.cycle([work() for work in works]):
+        try:
+            yield next(work)
+        except StopIteration:
+            return
+
+
+def index_of(
+    path: Path, on_bad_product: str = "stop", processes: int = 1, with_categories: bool = True, **limits: float
+) -> tuple[pd.DataFrame, list[Reject]]:
+    """The index of a catalog, and what was left out."""
+    options = index_catalog.Options(on_bad_product, with_categories)
+    rows, rejects = index_catalog.index_catalog(path, options, processes, **limits)
+    return rows.to_pandas(), rejects
 
 
 def indexed(path: Path, on_bad_product: str = "stop", with_categories: bool | None = None) -> pd.DataFrame:
     """Index a catalog beside itself, as {name}.parquet, test.bson usually without categories; returns the index."""
     if with_categories is None:
         with_categories = path.stem != "test"
-    index, _ = index_catalog.index_catalog(path, on_bad_product, processes=1, with_categories=with_categories)
-    write_index(index, path.with_suffix(".parquet"))
-    return index
+    rows, _ = index_catalog.index_catalog(path, index_catalog.Options(on_bad_product, with_categories), processes=1)
+    write_index(rows, path.with_suffix(".parquet"))
+    return rows.to_pandas()
 
 
 def files_below(folder: Path) -> set[str]:

@@ -8,7 +8,6 @@ import mmap
 import re
 import struct
 import uuid
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from catalog.layout import LARGEST_ID, LENGTH, NO_CATEGORY, PICTURE_FIELD, PLAIN
 
 MANY_PICTURES = 10  # documents with more are read one by one
 
+DOCUMENTS = np.dtype([("offset", np.int64), ("size", np.int64)])
 PICTURES = np.dtype(
     [
         ("document", np.int64),  # its position among the documents asked for
@@ -84,30 +84,46 @@ def describe_fault(path: Path, offset: int, product_id: Written | None, reason: 
     return f"{path}: byte {offset}: {name}: {reason}; mend it, or set on_bad_product: skip to go on without"
 
 
-def document_sizes(
-    catalog: mmap.mmap, faults: list[tuple[int, BadDocumentError]], goes_on: bool
-) -> Iterator[tuple[int, int]]:
-    """Yield offset and size (bytes) of each document, by its length prefix alone.
+def find_documents(
+    catalog: mmap.mmap, start: int, stop: int, goes_on: bool
+) -> tuple[np.ndarray, list[tuple[int, BadDocumentError]], int]:
+    """Find the documents that start in a stretch of a catalog, by their length prefixes alone.
 
     Args:
-        faults: gets offset and fault of bytes that are no document: a length leads out of the file or to no
-            document's end.
-        goes_on: whether the walk goes on behind a fault, at the next start of a document.
+        start: where the first one starts.
+        goes_on: whether the search goes on behind a fault, at the next start of a document.
+
+    Returns:
+        the documents' offsets and sizes (DOCUMENTS); offset and fault of bytes that are no document: a length leads out
+        of the file or to no document's end; and where the next document starts.
     """
-    offset, end = 0, len(catalog)
-    last_start = end - SMALLEST_DOCUMENT
+    found, faults = [], []
+    while start < stop:
+        bounds = _chained(catalog, start, stop)
+        documents = np.empty(len(bounds) - 1, DOCUMENTS)
+        documents["offset"], documents["size"] = bounds[:-1], np.diff(bounds)
+        found.append(documents)
+        start = bounds[-1]
+        if start < stop:
+            faults.append((start, _framing_fault(catalog, start)))
+            if not goes_on:
+                break
+            start = next_document(catalog, start + 1)
+    return np.concatenate([np.empty(0, DOCUMENTS), *found]), faults, start
+
+
+def _chained(catalog: mmap.mmap, offset: int, stop: int) -> list[int]:
+    """Where documents start, each at the end of the one before, up to the first that is none or starts at `stop`."""
+    bounds, size_of_all = [offset], len(catalog)
+    last_start = min(stop - 1, size_of_all - SMALLEST_DOCUMENT)
     length_at = LENGTH.unpack_from
-    while offset < end:
-        if offset <= last_start:
-            (size,) = length_at(catalog, offset)
-            if SMALLEST_DOCUMENT <= size <= end - offset and catalog[offset + size - 1] == 0:
-                yield offset, size
-                offset += size
-                continue
-        faults.append((offset, _framing_fault(catalog, offset)))
-        if not goes_on:
-            return
-        offset = _next_document(catalog, offset + 1)
+    while offset <= last_start:
+        (size,) = length_at(catalog, offset)
+        offset += size
+        if size < SMALLEST_DOCUMENT or offset > size_of_all or catalog[offset - 1]:
+            break
+        bounds.append(offset)
+    return bounds
 
 
 def _framing_fault(catalog: mmap.mmap, offset: int) -> BadDocumentError | None:
@@ -127,8 +143,8 @@ def _framing_fault(catalog: mmap.mmap, offset: int) -> BadDocumentError | None:
     return BadDocumentError(reason, _leading_id(catalog, offset))
 
 
-def _next_document(catalog: mmap.mmap, offset: int) -> int:
-    """Where the next document that begins with its _id starts; the file's end if there is none."""
+def next_document(catalog: mmap.mmap, offset: int) -> int:
+    """Where the next document that begins with its _id seems to start; the file's end if there is none."""
     for field in _ID_FIELD.finditer(catalog, offset + LENGTH.size):
         start = field.start() - LENGTH.size
         if _framing_fault(catalog, start) is None:

@@ -18,6 +18,8 @@ from catalog.layout import ROW, TEXTS
 if TYPE_CHECKING:
     import pandas as pd
 
+ROWS_OF_A_GROUP = 1 << 20  # of a file
+REPEATED_NUMBERS = ["category_id", "image", "kind"]
 TEXT_TYPE = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [*((name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names), *((name, TEXT_TYPE) for name in TEXTS)]
@@ -74,18 +76,19 @@ def numbers(rows: pa.Table, column: str) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, ROW[column]), *parts])
 
 
-def read_first_rows(path: Path, columns: list[str]) -> "pd.DataFrame":
+def first_rows(path: Path, columns: list[str]) -> pa.Table:
     """The columns of an index in the first row of each document, doc_offset among them.
 
     Raises:
         cli.UserError: like read_index.
     """
     found, last = [], None
-    for rows in iter_index(path, columns):
-        offsets = rows["doc_offset"].to_numpy()
-        found.append(rows.filter(starts_document(offsets, last)))
-        last = offsets[-1]
-    return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
+    with _explained(path):
+        for rows in iter_index(path, columns):
+            offsets = numbers(rows, "doc_offset")
+            found.append(selected(rows, starts_document(offsets, last)))
+            last = offsets[-1]
+        return pa.concat_tables(found)
 
 
 def read_copies(path: Path, columns: list[str], pictures: "pd.DataFrame") -> "pd.DataFrame":
@@ -100,11 +103,12 @@ def read_copies(path: Path, columns: list[str], pictures: "pd.DataFrame") -> "pd
     """
     wanted = np.unique(pictures.md5_hi.to_numpy())
     found = []
-    for rows in iter_index(path, columns):
-        halves = rows["md5_hi"].to_numpy()
-        nearest = np.minimum(np.searchsorted(wanted, halves), len(wanted) - 1)
-        found.append(rows.filter(wanted[nearest] == halves))
-    return pa.concat_tables(found).to_pandas(split_blocks=True, self_destruct=True)
+    with _explained(path):
+        for rows in iter_index(path, columns):
+            halves = numbers(rows, "md5_hi")
+            nearest = np.minimum(np.searchsorted(wanted, halves), len(wanted) - 1)
+            found.append(selected(rows, wanted[nearest] == halves))
+        return as_frame(pa.concat_tables(found))
 
 
 def starts_document(offsets: np.ndarray, last: int | None) -> np.ndarray:
@@ -125,20 +129,43 @@ def _explained(path: Path) -> Iterator[None]:
         raise cli.UserError(f"{path}: not an index: {error}; delete it and run again") from error
 
 
-def write_index(frame: "pd.DataFrame", path: Path) -> None:
-    """Write an index (columns of ROW and TEXTS)."""
-    pq.write_table(as_table(frame), path, compression="zstd")
+def selected(rows: pa.Table, chosen: np.ndarray) -> pa.Table:
+    """The rows that are chosen (bool)."""
+    columns = {}
+    for name in rows.column_names:
+        if name in TEXTS:
+            columns[name] = _selected_texts(rows[name], chosen)
+        else:
+            columns[name] = _column(name, numbers(rows, name)[chosen])
+    return pa.table(columns)
 
 
-def index_writer(path: Path) -> pq.ParquetWriter:
-    """Writes an index table by table, as of as_table."""
-    return pq.ParquetWriter(path, SCHEMA, compression="zstd")
+def _selected_texts(column: pa.ChunkedArray, chosen: np.ndarray) -> pa.ChunkedArray | pa.Array:
+    if column.null_count == len(column):
+        return pa.nulls(np.count_nonzero(chosen), TEXT_TYPE)
+    mask = pa.Array.from_buffers(pa.bool_(), len(chosen), [None, pa.py_buffer(np.packbits(chosen, bitorder="little"))])
+    # Encoded again, so that no text stays that is in none of the rows.
+    return column.filter(mask).cast(pa.string()).dictionary_encode()
 
 
-def as_table(frame: "pd.DataFrame") -> pa.Table:
-    """A frame (columns of ROW and TEXTS) as an index is written."""
-    frame = frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in TEXTS})
-    return pa.Table.from_pandas(frame, SCHEMA, preserve_index=False)
+def with_numbers(rows: pa.Table, columns: dict[str, np.ndarray]) -> pa.Table:
+    """The rows with other numbers in some columns of ROW."""
+    for name, values in columns.items():
+        rows = rows.set_column(rows.column_names.index(name), name, _column(name, values))
+    return rows
+
+
+def _column(name: str, values: np.ndarray) -> pa.Array:
+    buffer = pa.py_buffer(np.ascontiguousarray(values, ROW[name]))
+    return pa.Array.from_buffers(SCHEMA.field(name).type, len(values), [None, buffer])
+
+
+def as_table(rows: np.ndarray, texts: dict[str, list[pa.DictionaryArray]]) -> pa.Table:
+    """An index of rows (ROW), and of the columns of TEXTS in parts."""
+    columns = {name: _column(name, rows[name]) for name in ROW.names}
+    for name in TEXTS:
+        columns[name] = pa.chunked_array(texts[name], TEXT_TYPE).unify_dictionaries()
+    return pa.table(columns)
 
 
 def encoded_texts(texts: list[str | None] | None, rows: int) -> pa.DictionaryArray:
@@ -146,12 +173,18 @@ def encoded_texts(texts: list[str | None] | None, rows: int) -> pa.DictionaryArr
     return pa.array(texts, pa.string()).dictionary_encode() if texts else pa.nulls(rows, TEXT_TYPE)
 
 
-def as_frame(rows: bytes | bytearray, texts: dict[str, list[pa.DictionaryArray]]) -> "pd.DataFrame":
-    """An index as a frame, of ROW and of the columns of TEXTS in parts."""
-    import pandas as pd  # noqa: PLC0415
+def as_frame(rows: pa.Table) -> "pd.DataFrame":
+    """The rows as a frame."""
+    return rows.unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
 
-    columns = np.frombuffer(rows, ROW)
-    frame = pd.DataFrame({name: columns[name].copy() for name in ROW.names})
-    for name in TEXTS:
-        frame[name] = pa.chunked_array(texts[name], TEXT_TYPE).unify_dictionaries().to_pandas()
-    return frame
+
+def write_index(rows: pa.Table, path: Path) -> None:
+    """Write an index (columns of ROW and TEXTS)."""
+    with index_writer(path) as writer:
+        writer.write_table(rows, ROWS_OF_A_GROUP)
+
+
+def index_writer(path: Path) -> pq.ParquetWriter:
+    """Writes an index table by table."""
+    # Dictionaries of what is another number in each row take longer, and more room.
+    return pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=[*REPEATED_NUMBERS, *TEXTS])

@@ -1,12 +1,13 @@
 """The pictures of a catalog, where the index says they lie, and of what kind they are."""
 
 import hashlib
+import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 import cli
 from catalog.files import Files
@@ -14,13 +15,16 @@ from catalog.ids import first_written
 from catalog.layout import BEFORE_PICTURE, before_picture
 from loading import jpegs
 from loading.formats import HEAD, JPEG, KINDS, PLAIN_JPEG, UNUSUAL_JPEG, format_of
-from loading.pixels import decoded_whole
+from loading.pixels import BadPictureError, decoded_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS_AT_A_TIME = 256
 KNOWN_HEADERS = 1 << 16  # of JPEGs that decode; 10 MB
 
 
-def iter_pictures(catalog: Sequence[Path], rows: pd.DataFrame) -> Iterator[bytes]:
+def iter_pictures(catalog: Sequence[Path], rows: "pd.DataFrame") -> Iterator[bytes]:
     """Yield the bytes of pictures, in the order of the rows.
 
     Pictures are read a few at a time, so memory does not grow with the catalog.
@@ -37,7 +41,7 @@ def iter_pictures(catalog: Sequence[Path], rows: pd.DataFrame) -> Iterator[bytes
             yield from _read_pictures(files, rows[first : first + ROWS_AT_A_TIME])
 
 
-def _read_pictures(files: Files, rows: pd.DataFrame) -> Iterator[bytes]:
+def _read_pictures(files: Files, rows: "pd.DataFrame") -> Iterator[bytes]:
     starts, picture_sizes = rows.image_offset.to_numpy() - BEFORE_PICTURE, rows.image_size.to_numpy(np.int64)
     sizes = picture_sizes + BEFORE_PICTURE
     ends = np.cumsum(sizes)  # of what is read for each row, in memory
@@ -56,7 +60,7 @@ def _read_pictures(files: Files, rows: pd.DataFrame) -> Iterator[bytes]:
         yield bytes(raw[end - size : end])
 
 
-def _moved(files: Files, rows: pd.DataFrame) -> cli.UserError:
+def _moved(files: Files, rows: "pd.DataFrame") -> cli.UserError:
     """That the first of the rows has no picture where the index says."""
     row, product = next(rows.itertuples()), first_written(rows, "product")
     path, offset = files.place(row.image_offset)
@@ -76,7 +80,26 @@ class PictureCheck:
 
     def __init__(self) -> None:
         self._plain_headers: set[bytes] = set()  # digests of what decides
+        self._markers = jpegs.MarkerFinder()
         self._latest_header = b""  # most pictures of a catalog have that of the one before
+
+    def kinds(self, catalog: mmap.mmap, starts: list[int], stops: list[int]) -> list[int | BadPictureError]:
+        """What `kind` says or raises of each of a catalog's pictures, which lie one after the other."""
+        first, found = starts[0], []
+        find = self._markers.marks(np.frombuffer(catalog, np.uint8)[first : stops[-1]]).find
+        for start, stop in zip(starts, stops, strict=True):
+            header = self._latest_header
+            scan = start + len(header)
+            end = find(jpegs.MARKED, scan - first, stop - first - 1)
+            is_alike = header and end >= 0 and catalog[start:scan] == header
+            if is_alike and catalog[first + end : first + end + 2] == jpegs.END:
+                found.append(PLAIN_JPEG)
+                continue
+            try:
+                found.append(self.kind(catalog[start:stop]))
+            except BadPictureError as fault:
+                found.append(fault)
+        return found
 
     def kind(self, picture: bytes) -> int:
         """The position of a picture's kind in KINDS.

@@ -76,9 +76,10 @@ def write_records(
         )
         for number in range(processes)
     ]
+    answers = forks.answers_in_turn(works)
     try:
         with offsets_path.open("wb") as file, cli.progress(len(order), "record", "packing") as bar:
-            for lines in forks.answers_in_turn(works):
+            for lines in answers:
                 file.write(lines)
                 bar.update(lines.count(b"\n"))
     except forks.DeathError:

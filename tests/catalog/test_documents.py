@@ -8,12 +8,13 @@ from pathlib import Path
 import bson
 import numpy as np
 import pandas as pd
+import pytest
 from bson.int64 import Int64
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import split_catalog
-from catalog.documents import document_sizes, open_catalog, read_documents
+from catalog.documents import find_documents, open_catalog, read_documents
 from catalog.files import Files
 from catalog.ids import written
 from catalog.index import read_index
@@ -148,6 +149,27 @@ def test_a_walk_that_passes_over_garbage_finds_all_documents_behind_it(tmp_path)
         document = bson.encode({"_id": number, "imgs": [{"picture": b"x" * number}]})
         expected.append((len(b"".join(parts)) + len(garbage), len(document)))
         parts += [garbage, document]
-    faults = []
-    assert list(document_sizes(open_catalog(write(tmp_path / "a.bson", parts)), faults, goes_on=True)) == expected
-    assert len(faults) == 50
+    catalog = open_catalog(write(tmp_path / "a.bson", parts))
+    documents, faults, stop = find_documents(catalog, 0, len(catalog), goes_on=True)
+    assert documents.tolist() == expected
+    assert (len(faults), stop) == (50, len(catalog))
+    documents, [(offset, _)], stop = find_documents(catalog, expected[0][0], len(catalog), goes_on=False)
+    assert documents.tolist() == expected[:1]
+    assert offset == stop == sum(expected[0])
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x07\0\0\0garbage", b"\x05\0\0\0\0"])
+def test_a_walk_by_stretches_finds_what_one_walk_finds(tmp_path, garbage):
+    rng = np.random.default_rng(1)
+    parts = [bson.encode({"_id": number, "imgs": [{"picture": rng.bytes(number % 90)}]}) for number in range(50)]
+    parts.insert(20, garbage)
+    catalog = open_catalog(write(tmp_path / "a.bson", parts))
+    whole, faults, _ = find_documents(catalog, 0, len(catalog), goes_on=True)
+    for size in (1, 50, 1000):
+        start, found, found_faults = 0, [], []
+        for stop in range(size, len(catalog) + size, size):
+            documents, more, start = find_documents(catalog, start, min(stop, len(catalog)), goes_on=True)
+            found += documents.tolist()
+            found_faults += more
+        assert found == whole.tolist()
+        assert [offset for offset, _ in found_faults] == [offset for offset, _ in faults]

@@ -2,10 +2,23 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import cli
-from catalog.index import as_table, index_writer, read_columns, read_first_rows, read_index, write_index
+from catalog.index import (
+    SCHEMA,
+    as_frame,
+    as_table,
+    encoded_texts,
+    first_rows,
+    index_writer,
+    read_columns,
+    read_index,
+    selected,
+    with_numbers,
+    write_index,
+)
 from catalog.layout import ROW, TEXTS
 
 
@@ -18,13 +31,33 @@ def draw_index(rows: int) -> pd.DataFrame:
     return pd.DataFrame(numbers | texts)
 
 
+def table_of(index: pd.DataFrame, part: int = 77) -> pa.Table:
+    """The index as programs make it: rows, and texts in parts."""
+    rows = np.rec.fromarrays([index[name].to_numpy() for name in ROW.names], ROW)
+    texts = {}
+    for name in TEXTS:
+        column = [None if pd.isna(text) else text for text in index[name]]
+        parts = [column[first : first + part] for first in range(0, max(len(column), 1), part)]
+        texts[name] = [encoded_texts(each if any(each) else None, len(each)) for each in parts]
+    return as_table(rows, texts)
+
+
+def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert list(found.columns) == list(expected.columns)
+    for name in found:
+        if name in ROW.names:
+            assert found[name].dtype == ROW[name]
+        assert found[name].astype(object).fillna("").tolist() == expected[name].astype(object).fillna("").tolist()
+
+
 @pytest.mark.parametrize("rows", [0, 1, 1000])
 @pytest.mark.parametrize("rows_of_a_group", [300, 1 << 20])
-def test_columns_are_those_that_pandas_reads(tmp_path, rows, rows_of_a_group):
+def test_what_is_written_is_read_as_columns_and_as_a_frame(tmp_path, rows, rows_of_a_group):
     index = draw_index(rows)
-    write_index(index, tmp_path / "a.parquet")
+    write_index(table_of(index), tmp_path / "a.parquet")
     read_index(tmp_path / "a.parquet").to_parquet(tmp_path / "b.parquet", row_group_size=rows_of_a_group)
     for name in ("a", "b"):
+        assert_same(read_index(tmp_path / f"{name}.parquet"), index)
         columns = read_columns(tmp_path / f"{name}.parquet", [*ROW.names])
         assert {column: (found.dtype, found.tolist()) for column, found in columns.items()} == {
             column: (ROW[column], index[column].tolist()) for column in ROW.names
@@ -35,13 +68,33 @@ def test_texts_come_together_from_parts_that_have_others_each(tmp_path):
     index = draw_index(1000).assign(doc_offset=np.arange(1000) // 2)
     with index_writer(tmp_path / "a.parquet") as writer:
         for first in range(0, 1000, 77):
-            writer.write_table(as_table(index[first : first + 77]))
-    for found, expected in (
-        (read_index(tmp_path / "a.parquet"), index),
-        (read_first_rows(tmp_path / "a.parquet", ["doc_offset", *TEXTS]), index[::2]),
-    ):
-        for name in TEXTS:
-            assert found[name].astype(object).fillna("").tolist() == expected[name].astype(object).fillna("").tolist()
+            writer.write_table(table_of(index[first : first + 77]))
+    assert_same(read_index(tmp_path / "a.parquet"), index)
+    found = as_frame(first_rows(tmp_path / "a.parquet", ["doc_offset", *TEXTS]))
+    assert_same(found, index[["doc_offset", *TEXTS]][::2])
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 1])
+@pytest.mark.parametrize("has_texts", [True, False])
+def test_rows_are_selected_with_their_texts_and_no_others(share, has_texts):
+    index = draw_index(1000)
+    if not has_texts:
+        index[[*TEXTS]] = None
+    chosen = np.random.default_rng(1).random(1000) < share
+    found = selected(table_of(index), chosen)
+    assert found.schema.equals(SCHEMA)
+    assert_same(found.to_pandas(), index[chosen])
+    for name in TEXTS:
+        texts = set(found.to_pandas()[name].cat.categories)
+        assert texts == set(index[name][chosen].dropna())
+
+
+def test_numbers_of_some_columns_are_replaced():
+    index = draw_index(100)
+    image, offset = np.arange(100), np.arange(100) << 40
+    found = with_numbers(table_of(index), {"image": image, "doc_offset": offset})
+    assert found.schema.equals(SCHEMA)
+    assert_same(found.to_pandas(), index.assign(image=image.astype(np.int32), doc_offset=offset))
 
 
 def test_a_file_without_a_column_is_named(tmp_path):

@@ -71,6 +71,41 @@ def test_a_bad_picture_is_found(check, name):
         check.kind(BAD[name])
 
 
+def kind_or_fault(check: PictureCheck, picture: bytes) -> int | str:
+    try:
+        return check.kind(picture)
+    except BadPictureError as fault:
+        return str(fault)
+
+
+def test_pictures_of_a_catalog_are_told_like_single_ones():
+    plain = [jpeg(number) for number in (0, 3, 6, 9)]
+    scan = plain[0].index(b"\xff\xda") + 30
+    odd = [
+        plain[0][:scan] + inside + plain[0][scan:] for inside in (b"\xff\xd9", b"\xff\xd8", b"\xff\x01", b"\xff\xff")
+    ]
+    odd += [
+        plain[0][:scan] + b"\xff\xd8 and no end",
+        plain[0] + b"behind",
+        plain[0] + b"\xff",
+        plain[0][:-1],
+        plain[0][:-2],
+        plain[0][:scan],
+        b"\xff\xd9",
+        b"",
+    ]
+    others = [*BAD.values(), *(picture for _, picture in GOOD.values())]
+    drawn = [b"\xd9", plain[0], *odd, plain[1], *others, *plain, *odd, *reversed(others)]
+    starts = (np.cumsum([1, *(len(picture) + 1 for picture in drawn)])[:-1]).tolist()
+    stops = [start + len(picture) for start, picture in zip(starts, drawn, strict=True)]
+    catalog = b"\xff" + b"".join(picture + b"\xd9" for picture in drawn)
+    together, alone = PictureCheck(), PictureCheck()
+    for first in (0, 1, 0):
+        found = [str(kind) if isinstance(kind, BadPictureError) else kind for kind in
+                 together.kinds(catalog, starts[first:], stops[first:])]  # fmt: skip
+        assert found == [kind_or_fault(alone, picture) for picture in drawn[first:]]
+
+
 def test_every_cut_of_a_jpeg_is_found(check):
     for stop in range(len(BASELINE)):
         with pytest.raises(BadPictureError):

@@ -35,13 +35,14 @@ import command_line
 from bson.int64 import Int64
 
 import cli
+import forks
 import index_catalog
 import label_categories
 import pack_records
 import split_catalog
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
-from tiny_catalogs import files_below, jpeg, product, products, run_here
+from tiny_catalogs import answers_here, files_below, jpeg, product, products
 
 PATIENCE = 10  # seconds for one catalog
 LARGEST = 1 << 30  # bytes of memory of a process, with all its libraries
@@ -260,7 +261,7 @@ def fuzz(numbers: range, seed: int, scratch: Path) -> tuple[collections.Counter,
     """Damage and run the catalogs of the given numbers; returns how they ended and what was wrong."""
     ends, wrong = collections.Counter(), []
     catalogs = sound_catalogs()
-    index_catalog.run_in_processes = run_here
+    forks.answers_in_turn = answers_here
 
     def stop(*_):
         raise TooLongError
