@@ -164,7 +164,7 @@ def as_table(rows: np.ndarray, texts: dict[str, list[pa.DictionaryArray]]) -> pa
     """An index of rows (ROW), and of the columns of TEXTS in parts."""
     columns = {name: _column(name, rows[name]) for name in ROW.names}
     for name in TEXTS:
-        columns[name] = pa.chunked_array(texts[name], TEXT_TYPE).unify_dictionaries()
+        columns[name] = pa.chunked_array(texts[name], TEXT_TYPE)
     return pa.table(columns)
 
 
@@ -175,7 +175,7 @@ def encoded_texts(texts: list[str | None] | None, rows: int) -> pa.DictionaryArr
 
 def as_frame(rows: pa.Table) -> "pd.DataFrame":
     """The rows as a frame."""
-    return rows.unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
+    return rows.to_pandas(split_blocks=True, self_destruct=True)
 
 
 def write_index(rows: pa.Table, path: Path) -> None:
