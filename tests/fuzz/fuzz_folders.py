@@ -142,9 +142,10 @@ def error_of(path: Path) -> cli.UserError | None:
     return None
 
 
+INDEX = pd.DataFrame({"product_id": [1], "product_text": None, "category_id": [10], "category_text": None})
 READERS: dict[str, Callable[[Path], object]] = {
     "picture": picture_reader(),
-    "names": lambda path: named_classes(path, pd.DataFrame({"category_id": [10], "product_id": [1]})),
+    "names": lambda path: named_classes(path, INDEX),
     "pictures": lambda path: products_of_table(path, with_category=True),
     "scores": read_categories,
 }
