@@ -59,7 +59,7 @@ test: $(VENV)  ## the tests, about 5 minutes; of TESTS="tests/..."
 	$(ACTIVATE) $(PYTEST) $(TESTS)
 
 test-slow: $(VENV)  ## full-size networks and long fuzzing
-	$(ACTIVATE) $(PYTEST) -m slow
+	$(ACTIVATE) $(PYTEST) -m slow --timeout 1800
 
 test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root and the packages slurm-wlm and munge
 	$(ACTIVATE) pytest -m slurm -rs --durations=0 tests/slurm
