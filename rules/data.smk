@@ -1,5 +1,8 @@
 # From a catalog's dump to records: index, classes, splits, RecordIO.
 
+# The priority of jobs of two threads, above all that is ready beside them: those of one could keep them waiting for ever.
+BEFORE_ALL = 1000
+
 
 rule generate_catalog:
     output:
@@ -37,7 +40,7 @@ rule index_catalog:
         on_bad_product=config["on_bad_product"],
         most_bad_products=config["most_bad_products"],
         categories=lambda wildcards: "--without-categories" if catalog_of(wildcards.catalog) == "test" else "",
-    priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
+    priority: BEFORE_ALL
     threads: 2
     resources:
         runtime=minutes("index_catalog"),
@@ -117,7 +120,7 @@ rule split_catalog:
     params:
         valid_fraction=config["valid_fraction"],
         grouping=options.grouping(config),
-    priority: BEFORE_TRAINING
+    priority: BEFORE_ALL
     threads: 2
     resources:
         runtime=minutes("split_catalog"),
@@ -147,7 +150,7 @@ rule pack_records:
     params:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
         memory=lambda wildcards, resources: options.budget(resources.mem_mb),
-    priority: BEFORE_TRAINING
+    priority: BEFORE_ALL
     threads: 2
     resources:
         runtime=minutes("pack_records"),
