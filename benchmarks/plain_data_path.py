@@ -13,10 +13,13 @@ import hashlib
 import json
 import pickle
 import random
+import sys
 import time
 from pathlib import Path
 
 import bson
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from engines.mxnet.library import mx
 

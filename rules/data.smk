@@ -1,8 +1,5 @@
 # From a catalog's dump to records: index, classes, splits, RecordIO.
 
-# The priority of jobs of two threads, above all that is ready beside them: those of one could keep them waiting for ever.
-BEFORE_ALL = 1000
-
 
 rule generate_catalog:
     output:
@@ -40,7 +37,7 @@ rule index_catalog:
         on_bad_product=config["on_bad_product"],
         most_bad_products=config["most_bad_products"],
         categories=lambda wildcards: "--without-categories" if catalog_of(wildcards.catalog) == "test" else "",
-    priority: BEFORE_ALL
+    priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
     threads: 2
     resources:
         runtime=minutes("index_catalog"),
@@ -120,8 +117,7 @@ rule split_catalog:
     params:
         valid_fraction=config["valid_fraction"],
         grouping=options.grouping(config),
-    priority: BEFORE_ALL
-    threads: 2
+    priority: BEFORE_TRAINING
     resources:
         runtime=minutes("split_catalog"),
         mem_mb=memory("split_catalog"),
@@ -150,8 +146,9 @@ rule pack_records:
     params:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
         memory=lambda wildcards, resources: options.budget(resources.mem_mb),
-    priority: BEFORE_ALL
-    threads: 2
+    # One thread: two of these jobs side by side take less time than one after the other with two processes each, which
+    # write to one file by turns.
+    priority: BEFORE_TRAINING
     resources:
         runtime=minutes("pack_records"),
         mem_mb=memory("pack_records"),

@@ -233,7 +233,7 @@ def index_catalog(
     rejects, content, texts = [], bytearray(), {name: [] for name in TEXTS}
     answers = index_blocks(path, options, processes)
     # What takes long to import, while the processes work.
-    from catalog.index import as_table, encoded_texts, numbers, selected  # noqa: PLC0415
+    from catalog.index import as_table, encoded_texts, numbers, selected, starts_document  # noqa: PLC0415
 
     with cli.progress(path.stat().st_size, "B", f"indexing {path.name}") as bar:
         for answer, block_rows in answers:
@@ -252,7 +252,9 @@ def index_catalog(
         raise cli.UserError(f"{path}: no product has a picture that can be used; dump the catalog again")
     rejects = in_order(rejects + between)
     bad = np.unique(np.array([offset for offset, *_ in rejects], np.int64))
-    products = len(np.union1d(bad, numbers(rows, "doc_offset")))
+    offsets = numbers(rows, "doc_offset")
+    is_gone = offsets[np.minimum(np.searchsorted(offsets, bad), len(offsets) - 1)] != bad
+    products = np.count_nonzero(starts_document(offsets, None)) + np.count_nonzero(is_gone)
     if len(bad) > most_bad_products * products:
         raise cli.UserError(
             f"{path}: {len(bad):,} of {products:,} products have a fault, more than {most_bad_products:.0%}"

@@ -3,8 +3,8 @@
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
 them into (recipes, 6.3). Plain JPEGs go in as they are. Any other picture, which MXNet's decoder may not read or read
 otherwise, is encoded anew from the pixels that prediction sees. Pictures are read as their records are written, a few
-at a time, so memory does not grow with their bytes: 60 bytes a row of the index are most of it. Of a part that is not
-in the page cache, the disk is asked for --memory bytes of pictures at once.
+at a time, so memory does not grow with their bytes: most of it are 60 to 75 bytes a row of the index. Of a part that is
+not in the page cache, the disk is asked for --memory bytes of pictures at once.
 
 In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
 MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
@@ -28,11 +28,10 @@ import cli
 from catalog.classes import NO_CLASS, class_ids, read_categories
 from catalog.copies import MD5, all_of_one_category, first_copies
 from catalog.ids import first_written
-from catalog.index import read_columns, read_index
+from catalog.index import iter_index, numbers, read_columns, read_index
 from catalog.layout import TEXTS
 from catalog.published_random import PublishedRandom
-from loading.formats import in_words, other_kinds
-from loading.pixels import JPEG_QUALITY
+from loading.formats import JPEG_QUALITY, in_words, other_kinds
 from records import recordio
 from records.packing import Pictures, write_records
 
@@ -41,16 +40,16 @@ REVISION = 2
 SHUFFLE_SEED = 0xC0FFEE
 PROCESSES = 2
 DEFAULT_MEMORY = 2 << 30  # bytes
-ROWS_AT_A_TIME = 1 << 16
 
 
 def kept_rows(index: Path, first_copies_only: bool, drop_conflicts: bool) -> np.ndarray:
     """The rows (int64) of an index that become records."""
     filters = [all_of_one_category] * drop_conflicts + [first_copies] * first_copies_only
-    columns = read_columns(index, ["category_id", *MD5])
-    rows = np.arange(len(columns["category_id"]))
+    columns = read_columns(index, MD5 * bool(filters) + ["category_id"] * (drop_conflicts or not filters))
+    rows = np.arange(len(next(iter(columns.values()))))
     for keeps in filters:
-        rows = rows[keeps({name: column[rows] for name, column in columns.items()})]
+        chosen = keeps(columns)
+        rows, columns = rows[chosen], {name: column[chosen] for name, column in columns.items()}
     return rows
 
 
@@ -65,8 +64,9 @@ def read_labels(index: Path, rows: np.ndarray, classes: Path) -> np.ndarray:
     Raises:
         cli.UserError: a category has no class.
     """
-    category_ids = read_columns(index, ["category_id"])["category_id"][rows]
-    labels = class_ids(category_ids, read_categories(classes)).astype(np.int32)
+    categories = read_categories(classes)
+    groups = (numbers(group, "category_id") for group in iter_index(index, ["category_id"]))
+    labels = np.concatenate([class_ids(group, categories).astype(np.int32) for group in groups])[rows]
     if (labels == NO_CLASS).any():
         first = read_index(index, ["product_id", "category_id", *TEXTS])[rows[np.argmax(labels == NO_CLASS)] :]
         category, product = (first_written(first, of) for of in ("category", "product"))
@@ -88,15 +88,16 @@ def main() -> None:
     if not len(rows):
         raise cli.UserError(f"{args.index}: no picture is left to pack")
     labels = read_labels(args.index, rows, args.classes)
-    columns = read_columns(args.index, ["image_offset", "image_size", "kind"])
-    offsets, sizes, kinds = (column[rows] for column in columns.values())
+    offsets, sizes, kinds = (
+        read_columns(args.index, [name])[name][rows] for name in ("image_offset", "image_size", "kind")
+    )
     if (recordio.record_sizes(sizes) > recordio.LARGEST).any():
         raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
     pictures = Pictures(args.split, offsets, sizes, kinds, labels, functools.partial(named, args.index, rows))
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
     with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
         write_records(pictures, written_order(len(rows)), args.processes, args.memory, records_path, offsets_path)
-        summary = describe(pictures, read_columns(args.index, MD5), rows)
+        summary = describe(pictures, args.index, rows)
         summary_path.write_text(cli.as_json(summary))
         size = records_path.stat().st_size
     seconds = time.monotonic() - start
@@ -108,21 +109,23 @@ def main() -> None:
     )
 
 
-def describe(pictures: Pictures, md5: dict[str, np.ndarray], rows: np.ndarray) -> dict:
+def describe(pictures: Pictures, index: Path, rows: np.ndarray) -> dict:
     """What the records hold; the digest covers labels and pictures in order.
 
     Args:
-        md5: columns of the index.
-        rows: the index's row of each record.
+        rows: of the index, in its order, of each record.
     """
     digest = hashlib.sha256()
-    for first in range(0, len(rows), ROWS_AT_A_TIME):
-        part = slice(first, first + ROWS_AT_A_TIME)
-        halves = [md5[half][rows[part]] for half in MD5]
-        digest.update(np.column_stack([pictures.labels[part].astype(np.uint64), *halves]).tobytes())
+    first = number = 0
+    for group in iter_index(index, MD5):
+        last = number + np.searchsorted(rows[number:], first + len(group))
+        chosen = rows[number:last] - first
+        halves = [numbers(group, half)[chosen] for half in MD5]
+        digest.update(np.column_stack([pictures.labels[number:last].astype(np.uint64), *halves]).tobytes())
+        first, number = first + len(group), last
     return {
         "records": len(rows),
-        "classes": len(np.unique(pictures.labels)),
+        "classes": int(np.count_nonzero(np.bincount(pictures.labels))),
         "picture_bytes": int(pictures.sizes.sum(dtype=np.int64)),
         "encoded_anew": other_kinds(pictures.kinds),
         "jpeg_quality": JPEG_QUALITY,

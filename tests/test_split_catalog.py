@@ -1,8 +1,8 @@
 """split_catalog.py: the published products for a seed, with the source's bytes in the source's order."""
 
-import errno
 import itertools
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bson
@@ -111,9 +111,9 @@ def test_neighbours_are_copied_as_one_run():
 
 
 @pytest.mark.parametrize("share", [1, 40, 10_000])
-@pytest.mark.parametrize("in_kernel", [True, False])
+@pytest.mark.parametrize("piece", [1, 300, 10_000])
 @pytest.mark.parametrize("dumps", [1, 3])
-def test_runs_are_copied_one_after_the_other_whatever_copies_them(tmp_path, monkeypatch, share, in_kernel, dumps):
+def test_runs_are_copied_one_after_the_other_however_they_are_shared(tmp_path, monkeypatch, share, piece, dumps):
     content = np.random.default_rng(1).bytes(5000)
     cuts = [0, 705, 2800, 5000] if dumps == 3 else [0, 5000]
     sources = [tmp_path / f"source{number}" for number in range(dumps)]
@@ -121,40 +121,30 @@ def test_runs_are_copied_one_after_the_other_whatever_copies_them(tmp_path, monk
         source.write_bytes(content[start:stop])
     runs = [(0, 10), (700, 1), (701, 2000), (4000, 1000)]
     monkeypatch.setattr(split_catalog, "SHARE", share)
-    monkeypatch.setattr(split_catalog, "PIECE", 300)
-    if not in_kernel:
-        monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
-    with cli.progress(3011, "B", "copying", hidden=True) as bar, Files(sources) as catalog:
-        split_catalog.copy_runs(catalog, tmp_path / "target", runs, bar)
+    monkeypatch.setattr(split_catalog, "PIECE", piece)
+    with ThreadPoolExecutor(3) as copiers, Files(sources) as catalog:
+        assert sum(split_catalog.start_copying(copiers, catalog, tmp_path / "target", runs)) == 3011
     assert (tmp_path / "target").read_bytes() == b"".join(content[start : start + size] for start, size in runs)
 
 
-def refuse(*_: int) -> int:
-    """What the kernel says of a copy between other file systems."""
-    raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-
-@pytest.mark.parametrize("in_kernel", [True, False])
-def test_a_file_that_ends_before_its_runs_is_named(tmp_path, monkeypatch, in_kernel):
+def test_a_file_that_ends_before_its_runs_is_named(tmp_path):
     (tmp_path / "source").write_bytes(bytes(100))
-    if not in_kernel:
-        monkeypatch.setattr(split_catalog.os, "copy_file_range", refuse)
     with (
-        cli.progress(101, "B", "copying", hidden=True) as bar,
+        ThreadPoolExecutor(2) as copiers,
         Files([tmp_path / "source"]) as catalog,
         pytest.raises(cli.UserError, match="source: byte 100: the file is shorter than its index says"),
     ):
-        split_catalog.copy_runs(catalog, tmp_path / "target", [(0, 50), (60, 41)], bar)
+        list(split_catalog.start_copying(copiers, catalog, tmp_path / "target", [(0, 50), (60, 41)]))
 
 
 def test_a_full_disk_is_told_by_its_cause(tmp_path):
     (tmp_path / "source").write_bytes(bytes(100))
     with (
-        cli.progress(100, "B", "copying", hidden=True) as bar,
+        ThreadPoolExecutor(2) as copiers,
         Files([tmp_path / "source"]) as catalog,
         pytest.raises(OSError, match="No space left"),
     ):
-        split_catalog.copy_runs(catalog, Path("/dev/full"), [(0, 100)], bar)
+        list(split_catalog.start_copying(copiers, catalog, Path("/dev/full"), [(0, 100)]))
 
 
 def test_a_product_may_lie_in_two_row_groups_of_the_index(tmp_path):

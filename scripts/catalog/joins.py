@@ -19,9 +19,15 @@ def known_pictures(index: pd.DataFrame) -> pd.DataFrame:
         A row per distinct MD5: md5_hi, md5_lo, and the columns of ranked_categories; copies are counted.
     """
     (numbers,) = picture_numbers(index)
-    rows = np.unique(numbers, return_index=True)[1]
-    known = index[MD5].iloc[rows].reset_index(drop=True)
+    known = index[MD5].iloc[any_row_of_each(numbers)].reset_index(drop=True)
     return known.join(ranked_categories(numbers, index.category_id.to_numpy()))
+
+
+def any_row_of_each(numbers: np.ndarray) -> np.ndarray:
+    """A row (int64) that has the number, for each number 0..count-1."""
+    rows = np.empty(numbers.max(initial=-1) + 1, np.int64)
+    rows[numbers] = np.arange(len(numbers))
+    return rows
 
 
 def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray) -> pd.DataFrame:
@@ -37,12 +43,16 @@ def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray) -> pd.DataF
         A row per number: category_id, copies (its rows), total (its rows under all numbers); other_id, other_copies,
         other_total of the second category, without copies where there is only one; categories, how many there are.
     """
-    ids, categories = np.unique(category_ids, return_inverse=True)
+    categories, ids = pd.factorize(category_ids, sort=True)
     totals = np.bincount(categories)
     pairs, copies = np.unique(numbers * len(ids) + categories, return_counts=True)
     number, category = np.divmod(pairs, max(len(ids), 1))
-    order = np.lexsort((category, -totals[category], -copies, number))
-    _, firsts, distinct = np.unique(number[order], return_index=True, return_counts=True)
+    firsts = np.searchsorted(number, np.arange(number.max(initial=-1) + 1))
+    distinct = np.diff(firsts, append=len(number))
+    order = np.arange(len(number))
+    several = np.flatnonzero(np.repeat(distinct > 1, distinct))  # few: to sort all would take longer than all the rest
+    of_several = category[several]
+    order[several] = several[np.lexsort((of_several, -totals[of_several], -copies[several], number[several]))]
     first, second = order[firsts], order[firsts + (distinct > 1)]
     return pd.DataFrame(
         {
@@ -53,14 +63,17 @@ def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray) -> pd.DataF
             "other_copies": np.where(distinct > 1, copies[second], 0),
             "other_total": totals[category[second]],
             "categories": distinct,
-        }
+        },
+        copy=False,
     )
 
 
 def rows_of_pictures(index: pd.DataFrame, pictures: pd.DataFrame) -> np.ndarray:
     """The row (int64) that each picture of an index has in a table with a row per MD5; NOT_FOUND where it has none."""
-    rows = pictures[MD5].assign(row=np.arange(len(pictures)))
-    return index[MD5].merge(rows, how="left", on=MD5).row.fillna(NOT_FOUND).to_numpy(np.int64)
+    wanted, numbers = picture_numbers(index, pictures)
+    rows = np.full(max(wanted.max(initial=-1), numbers.max(initial=-1)) + 1, NOT_FOUND)
+    rows[numbers] = np.arange(len(numbers))
+    return rows[wanted]
 
 
 class Own(NamedTuple):
@@ -147,37 +160,46 @@ def picture_sets(*indexes: pd.DataFrame) -> list[pd.Series]:
         pictures do not count.
     """
     products, numbers, bounds = [], [], [0]
-    for frame, pictures in zip(indexes, picture_numbers(*indexes), strict=True):
-        product_ids, product = np.unique(frame.product_id.to_numpy(), return_inverse=True)
-        pairs = np.unique(np.stack([product, pictures], 1), axis=0) if len(frame) else np.empty((0, 2), np.int64)
+    all_pictures = picture_numbers(*indexes)
+    count = 1 + max(pictures.max(initial=0) for pictures in all_pictures)
+    for frame, pictures in zip(indexes, all_pictures, strict=True):
+        product, product_ids = pd.factorize(frame.product_id.to_numpy(), sort=True)
         products.append(product_ids)
-        numbers.append(pairs + np.array([bounds[-1], 0]))
+        numbers.append(distinct_values((bounds[-1] + product) * count + pictures))
         bounds.append(bounds[-1] + len(product_ids))
-    sets = _number_groups(np.concatenate(numbers), bounds[-1])
+    sets = _number_groups(*np.divmod(np.concatenate(numbers), count), bounds[-1])
     return [
         pd.Series(sets[start:stop], index=ids)
         for ids, start, stop in zip(products, bounds[:-1], bounds[1:], strict=True)
     ]
 
 
-def _number_groups(pairs: np.ndarray, count: int) -> np.ndarray:
+def distinct_values(values: np.ndarray) -> np.ndarray:
+    """The distinct values in order. NumPy's unique looks them up in a table, which takes ten times as long for many."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+
+
+def _number_groups(groups: np.ndarray, members: np.ndarray, count: int) -> np.ndarray:
     """Number the distinct groups of members; equal groups have the same number.
 
     Args:
-        pairs: (group, member), int64, sorted, none of them twice.
+        groups, members: int64, pairs in their order, none of them twice.
         count: groups are 0..count-1.
 
     Returns:
         The number of each group (int64); -1 for one without members.
     """
-    sizes = np.bincount(pairs[:, 0], minlength=count)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    sizes = np.bincount(groups, minlength=count)
+    starts = np.cumsum(sizes) - sizes
     sets, used = np.full(count, -1, np.int64), 0
-    for size in np.unique(sizes[sizes > 0]):
-        groups = np.flatnonzero(sizes == size)
-        members = pairs[starts[groups][:, None] + np.arange(size), 1]
-        _, number = np.unique(members, axis=0, return_inverse=True)
-        sets[groups] = used + number
+    limit = members.max(initial=0) + 1
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        of_size = np.flatnonzero(sizes == size)
+        number = np.zeros(len(of_size), np.int64)
+        for position in range(size):
+            number, _ = pd.factorize(number * limit + members[starts[of_size] + position])
+        sets[of_size] = used + number
         used += number.max() + 1
     return sets
 

@@ -10,6 +10,7 @@ TAKEN = (JPEG, "PNG", "WebP", "BMP", "GIF", "TIFF", "AVIF")
 # any other picture is encoded anew.
 KINDS = (JPEG, "unusual JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF", "AVIF")
 PLAIN_JPEG, UNUSUAL_JPEG = 0, 1
+JPEG_QUALITY = 95  # of what is encoded anew
 
 _STARTS = {
     b"\xff\xd8\xff": JPEG,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from loading import jpegs
-from loading.formats import HEAD, JPEG, TAKEN, format_of
+from loading.formats import HEAD, JPEG, JPEG_QUALITY, TAKEN, format_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,7 +20,6 @@ cv2.setNumThreads(1)
 
 MOST_PIXELS = 64_000_000  # of a picture: decoding takes less than 1 GiB, whatever the format
 LONGEST = 16  # times the shorter edge: what is longer is cut off at both ends, before resizing makes gigabytes of it
-JPEG_QUALITY = 95
 ROWS = 256  # converted at a time
 ORIENTATION = 0x112  # the tag of EXIF; its values are 1 to 8
 ON_ITS_SIDE = (5, 6, 7, 8)

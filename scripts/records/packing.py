@@ -19,7 +19,6 @@ import cli
 import forks
 from catalog.layout import BEFORE_PICTURE, before_pictures
 from loading.formats import PLAIN_JPEG
-from loading.pixels import BadPictureError, decoded, encoded
 from records import recordio
 
 CHUNK_RECORDS = 256  # that a process makes at a time
@@ -209,6 +208,8 @@ class RecordMaker:
 
     def _encoded_anew(self, number: int) -> bytes:
         """The JPEG that stands for a picture that is no plain JPEG."""
+        from loading.pixels import BadPictureError, decoded, encoded  # noqa: PLC0415 - most catalogs have no such picture
+
         content = np.empty(BEFORE_PICTURE + int(self._pictures.sizes[number]), np.uint8)
         self._read(content, np.array([number]), np.array([BEFORE_PICTURE]))
         try:

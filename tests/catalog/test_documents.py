@@ -3,6 +3,7 @@
 import contextlib
 import io
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import bson
@@ -103,13 +104,6 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
             check_part(path, documents, kept[is_in_part], indexes[part])
 
 
-class Silent:
-    """A progress bar that shows nothing."""
-
-    def update(self, _: int) -> None:
-        """Do nothing."""
-
-
 def check_part(source: Path, documents: list[dict], kept: pd.DataFrame, index: Path) -> None:
     """A part holds its documents' bytes in the source's order, and its index is that of the file."""
     found = read_index(index)
@@ -118,8 +112,8 @@ def check_part(source: Path, documents: list[dict], kept: pd.DataFrame, index: P
         return
     part = index.with_suffix(".bson")
     byte_runs = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-    with Files([source]) as catalog:
-        split_catalog.copy_runs(catalog, part, byte_runs, Silent())
+    with Files([source]) as catalog, ThreadPoolExecutor(2) as copiers:
+        list(split_catalog.start_copying(copiers, catalog, part, byte_runs))
     members = set(written(kept, "product").map(str))
     expected = b"".join(bson.encode(fields) for fields in documents if as_people_have_it(fields["_id"]) in members)
     assert part.read_bytes() == expected

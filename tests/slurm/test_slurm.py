@@ -33,8 +33,8 @@ def test_the_demo_ends_with_the_same_submissions_as_on_one_machine(reference, de
 REQUESTS = {
     "generate_catalog": (1, 415, 10, 0),
     "index_catalog": (2, 2000, 10, 0),
-    "split_catalog": (2, 4000, 10, 0),
-    "pack_records": (2, 4000, 10, 0),
+    "split_catalog": (1, 4000, 10, 0),
+    "pack_records": (1, 4000, 10, 0),
     "list_images": (1, 2000, 10, 0),
     "predict_images": (1, 4150, 10, 1),
     "average_models": (2, 1000, 10, 0),
