@@ -14,7 +14,7 @@ from tiny_workflow import start_snakemake
 
 pytestmark = pytest.mark.slow
 
-KILLS = 30
+KILLS = 15
 SECONDS = (1.0, 9.0)  # of a run before something in it is killed
 
 
