@@ -28,7 +28,7 @@ from pathlib import Path
 
 import cli
 import engines
-from catalog.classes import read_classes
+from catalog.classes import read_categories
 from records.staging import staged
 from training.metrics import epochs_until
 from training.progress import Progress, latest_part, remove_parts, save_part
@@ -82,7 +82,7 @@ def train(steps: Iterator[Progress], end: float, save: Callable[[Progress], None
 def main() -> None:
     args = parse_args()
     end = end_of(args.minutes)
-    recipe, classes = read_recipe(args.recipe), len(read_classes(args.classes))
+    recipe, classes = read_recipe(args.recipe), len(read_categories(args.classes))
     before = epochs_until(json.loads(args.metrics_before.read_text())) if args.metrics_before else []
     part = latest_part(args.outputs[0])
     start, states = (part.params, part.states) if part else (args.start, args.states)
