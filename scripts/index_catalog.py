@@ -43,7 +43,7 @@ from catalog.documents import (
     read_documents,
 )
 from catalog.dumps import check_dump
-from catalog.ids import written
+from catalog.ids import is_repeated, written
 from catalog.layout import NO_CATEGORY, ROW, TEXTS
 from catalog.pictures import PictureCheck
 from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, counted, in_order, write_rejects
@@ -197,15 +197,10 @@ def faults_between_products(rows: "pa.Table", with_categories: bool) -> list[Rej
 
     first = np.flatnonzero(starts_document(numbers(rows, "doc_offset"), None))
     is_without = (numbers(rows, "category_id")[first] == NO_CATEGORY) & with_categories
-    ids = numbers(rows, "product_id")[first[~is_without]]
-    order = np.argsort(ids, kind="stable")
-    is_same = ids[order][1:] == ids[order][:-1]
-    repeated = np.sort(order[1:][is_same])
+    with_category = first[~is_without]
+    repeated = with_category[is_repeated(numbers(rows, "product_id")[with_category])]
     faults = []
-    for faulty, reason in (
-        (first[~is_without][repeated], REPEATED),
-        (first[is_without], "category_id is missing"),
-    ):
+    for faulty, reason in ((repeated, REPEATED), (first[is_without], "category_id is missing")):
         if len(faulty):
             is_faulty = np.zeros(len(rows), bool)
             is_faulty[faulty] = True

@@ -25,7 +25,7 @@ import pandas as pd
 import cli
 from catalog.documents import describe_fault
 from catalog.files import Files
-from catalog.ids import first_written, written
+from catalog.ids import first_written, is_repeated, written
 from catalog.index import as_frame, first_rows, index_writer, iter_index, numbers, selected, with_numbers
 from catalog.rejects import REPEATED, WHOLE_PRODUCT, Reject, in_order, read_rejects, write_rejects
 
@@ -41,12 +41,8 @@ def repeated_products(indexes: list[Path], starts: np.ndarray) -> pd.DataFrame:
         starts: the offset of each dump in the whole.
     """
     documents = [as_frame(first_rows(path, DOCUMENT)) for path in indexes]
-    ids = np.concatenate([each.product_id for each in documents])
-    order = np.argsort(ids, kind="stable")
-    ordered = ids[order]
-    is_repeated = np.zeros(len(ids), bool)
-    is_repeated[order[1:][ordered[1:] == ordered[:-1]]] = True
-    of_dumps = np.split(is_repeated, np.cumsum([len(each) for each in documents])[:-1])
+    repeated = is_repeated(np.concatenate([each.product_id for each in documents]))
+    of_dumps = np.split(repeated, np.cumsum([len(each) for each in documents])[:-1])
     found = [
         each[chosen].assign(
             doc_offset=each.doc_offset[chosen] + start, product_text=each.product_text[chosen].astype(object)

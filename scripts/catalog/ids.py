@@ -52,6 +52,15 @@ def numbers_of(written: list[Written]) -> np.ndarray:
     return np.fromiter(map(number_of, written), np.int64, len(written))
 
 
+def is_repeated(numbers: np.ndarray) -> np.ndarray:
+    """Mark (bool) the numbers (int64) that stand further ahead, too."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    repeated = np.zeros(len(numbers), bool)
+    repeated[order[1:][ordered[1:] == ordered[:-1]]] = True
+    return repeated
+
+
 def written(rows: "pd.DataFrame", of: str) -> "pd.Series":
     """The ids of an index's rows as people have them: int64 where all are whole numbers, else int and str.
 
