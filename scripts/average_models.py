@@ -19,7 +19,7 @@ import numpy as np
 import cli
 from postprocessing.float16 import narrowed, widened
 from postprocessing.means import Mean, MemberNotFiniteError, weights_of
-from postprocessing.shards import NewShard, Shard, not_finite
+from postprocessing.shards import NewShard, Shard
 
 # 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
 VALUES_PER_BLOCK = 1 << 19
@@ -38,7 +38,7 @@ def open_members(paths: list[Path]) -> list[Shard]:
     return shards
 
 
-def average(paths: list[Path], shards: list[Shard], mean: Mean, output: BinaryIO, threads: int) -> None:
+def average(shards: list[Shard], mean: Mean, output: BinaryIO, threads: int) -> None:
     """Write the mean of the models' probabilities, all of one shape; every thread works on a block of rows."""
     count, classes = shards[0].shape
     block = (max(1, VALUES_PER_BLOCK // classes), classes)
@@ -54,7 +54,7 @@ def average(paths: list[Path], shards: list[Shard], mean: Mean, output: BinaryIO
         try:
             mean.write(members, mean_rows, spare)
         except MemberNotFiniteError as fault:
-            raise not_finite(paths[fault.member], start + fault.row) from None
+            raise shards[fault.member].not_finite(start + fault.row) from None
         mean_shard.write(start, narrowed(mean_rows, rows))
         return len(rows)
 
@@ -80,7 +80,7 @@ def main() -> None:
     shards = open_members(args.members)
     pictures, classes = shards[0].shape
     with cli.written_whole(args.output) as (path,), path.open("wb", buffering=0) as output:
-        average(args.members, shards, mean, output, args.threads)
+        average(shards, mean, output, args.threads)
     size = len(args.members) * pictures * classes * np.dtype(np.float16).itemsize / 1e6
     seconds = time.monotonic() - start
     cli.summary(

@@ -171,6 +171,13 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_at(descriptor: int, content: memoryview, offset: int) -> None:
+    """Write all of the content (bytes) at an offset of a file."""
+    while content:
+        written = os.pwrite(descriptor, content, offset)
+        content, offset = content[written:], offset + written
+
+
 def as_json(content: object) -> str:
     """What a JSON file of the project holds.
 

@@ -46,3 +46,8 @@ def before_pictures(sizes: np.ndarray) -> np.ndarray:
     length = slice(len(PICTURE_FIELD), len(PICTURE_FIELD) + LENGTH.size)
     octets[:, length] = sizes.astype("<i4")[:, None].view(np.uint8)
     return octets
+
+
+def moved(size: int) -> str:
+    """What a line says where a picture of so many bytes is not where the index says."""
+    return f"no picture of {size} bytes there; the catalog changed after it was indexed, index it again"

@@ -12,7 +12,7 @@ import numpy as np
 import cli
 from catalog.files import Files
 from catalog.ids import first_written
-from catalog.layout import BEFORE_PICTURE, before_picture
+from catalog.layout import BEFORE_PICTURE, before_picture, moved
 from loading import jpegs
 from loading.formats import HEAD, JPEG, KINDS, PLAIN_JPEG, UNUSUAL_JPEG, format_of
 from loading.pixels import BadPictureError, decoded_whole
@@ -64,10 +64,7 @@ def _moved(files: Files, rows: "pd.DataFrame") -> cli.UserError:
     """That the first of the rows has no picture where the index says."""
     row, product = next(rows.itertuples()), first_written(rows, "product")
     path, offset = files.place(row.image_offset)
-    return cli.UserError(
-        f"{path}: byte {offset}: product {product}: no picture of {row.image_size} bytes there; the"
-        " catalog changed after it was indexed, index it again"
-    )
+    return cli.UserError(f"{path}: byte {offset}: product {product}: {moved(row.image_size)}")
 
 
 class PictureCheck:

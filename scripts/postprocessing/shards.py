@@ -21,7 +21,7 @@ class Shards:
             cli.UserError: a file is missing or damaged, has not a column per class, or together they have not the
                 listed number of rows.
         """
-        self._paths, self._shards = paths, [*map(Shard, paths)]
+        self._shards = [*map(Shard, paths)]
         for path, shard in zip(paths, self._shards, strict=True):
             if shard.shape[1] != classes:
                 raise cli.UserError(
@@ -38,7 +38,7 @@ class Shards:
     def not_finite(self, row: int) -> cli.UserError:
         """A line on a row with a number that is not finite."""
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return not_finite(self._paths[shard], row - int(self._starts[shard]))
+        return self._shards[shard].not_finite(row - int(self._starts[shard]))
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (len(rows), classes) float32 of the given rows, in any order."""
@@ -97,10 +97,9 @@ class Shard:
             self.read_into(int(rows[first]), values[first:stop])
         return values
 
-
-def not_finite(path: Path, row: int) -> cli.UserError:
-    """A line on a shard with a number that is not finite."""
-    return cli.UserError(f"{path}: row {row}: probabilities that are not finite; predict the shard again")
+    def not_finite(self, row: int) -> cli.UserError:
+        """A line on a row with a number that is not finite."""
+        return cli.UserError(f"{self._path}: row {row}: probabilities that are not finite; predict the shard again")
 
 
 class NewShard:
@@ -120,7 +119,5 @@ class NewShard:
 
     def write(self, first: int, rows: np.ndarray) -> None:
         """Write rows (count, classes) float16 from a row on."""
-        left, offset = memoryview(rows).cast("B"), self._start + first * self._row_bytes
-        while left:
-            written = os.pwrite(self._file.fileno(), left, offset)
-            left, offset = left[written:], offset + written
+        offset = self._start + first * self._row_bytes
+        cli.write_at(self._file.fileno(), memoryview(rows).cast("B"), offset)

@@ -17,7 +17,7 @@ import numpy as np
 
 import cli
 import forks
-from catalog.layout import BEFORE_PICTURE, before_pictures
+from catalog.layout import BEFORE_PICTURE, before_pictures, moved
 from loading.formats import PLAIN_JPEG
 from records import recordio
 
@@ -111,17 +111,10 @@ def _write_share(
             records, sizes = maker.records(numbers)
             start = int.from_bytes(os.read(turn[0], OFFSET), "little")
             os.write(turn[1], (start + len(records)).to_bytes(OFFSET, "little"))
-            write_at(file.fileno(), records, start)
+            cli.write_at(file.fileno(), records, start)
             starts = start + np.cumsum(sizes) - sizes
             columns = (numbers.tolist(), starts.tolist())
             yield "".join([f"{number}\t{start}\n" for number, start in zip(*columns, strict=True)]).encode()
-
-
-def write_at(descriptor: int, content: memoryview, offset: int) -> None:
-    """Write all of the content at an offset of a file."""
-    while content:
-        written = os.pwrite(descriptor, content, offset)
-        content, offset = content[written:], offset + written
 
 
 def asked_of_the_disk(
@@ -203,7 +196,7 @@ class RecordMaker:
             missing = int(np.argmin(is_there))
             raise self._fault(
                 numbers[missing],
-                f"no picture of {sizes[missing]} bytes there; the catalog changed after it was indexed, index it again",
+                moved(sizes[missing]),
             )
 
     def _encoded_anew(self, number: int) -> bytes:

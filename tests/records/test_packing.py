@@ -123,7 +123,7 @@ def test_a_full_disk_is_told_by_its_cause(tmp_path):
 
 
 def test_a_process_that_dies_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "write_at", lambda *_: os._exit(9))
+    monkeypatch.setattr(cli, "write_at", lambda *_: os._exit(9))
     with pytest.raises(cli.PassingError, match="a packing process died"):
         packed(tmp_path, make_pictures(tmp_path, drawn(20)), np.arange(20), 2)
 
