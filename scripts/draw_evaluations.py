@@ -1,8 +1,8 @@
 """Draw what ensembles gain, where they are right, and whether their confidence can be believed.
 
 In: the JSON files and the tables of products that evaluate_predictions.py writes for models and ensembles. Out: three
-SVGs: accuracy by number of models, on the products that all of them have in common; accuracy by category of the first
-level, and calibration, both of the ensemble with most models on all its products.
+SVGs: accuracy by number of models, on the products that all of them have in common; accuracy by level of the category
+tree and by category of the first level, and calibration, both of the ensemble with most models on all its products.
 
 Example:
     python scripts/draw_evaluations.py --ensembles ensemble-1 ensemble-14 --evaluations evaluation/*.json \
@@ -80,9 +80,11 @@ def draw_intervals(
 
 
 def draw_levels(name: str, evaluation: dict) -> Figure:
-    """Accuracy by category of the first level with 95 % intervals, largest first."""
-    levels = evaluation["by_top_level"][:LARGEST]
-    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.24 * len(levels)))
+    """Accuracy by level, and by category of the first level with 95 % intervals, largest first."""
+    depths, levels = evaluations.by_level(evaluation), evaluation["by_top_level"][:LARGEST]
+    heights = (0.4 * len(depths), 0.24 * (len(levels) + 1))
+    figure, (tree, axes) = plt.subplots(2, 1, figsize=(7, 1.8 + sum(heights)), height_ratios=heights, sharex=True)
+    draw_depths(tree, depths)
     positions = style.name_rows(
         axes, (f"{style.shortened(level['level1'])} ({level['products']:,})" for level in levels)
     )
@@ -90,10 +92,21 @@ def draw_levels(name: str, evaluation: dict) -> Figure:
     intervals = [wilson_interval(right_of(level), level["products"]) for level in levels]
     axes.hlines(positions, *([100 * interval[end] for interval in intervals] for end in (0, 1)), color="black")
     axes.axvline(100 * evaluation["accuracy"], color="black", linestyle="--", linewidth=1.2, label="all products")
-    axes.set(xlabel=f"{LABELLED}, %", xlim=(0, 100))
-    figure.suptitle(f"{style.shortened(name)}: by category of the first level (products)")
+    axes.set(xlabel=f"{LABELLED}, %", xlim=(0, 100), title="categories of the first level (products)")
+    figure.suptitle(f"{style.shortened(name)}: by level of the category tree")
     figure.legend(loc="outside lower right")
     return figure
+
+
+def draw_depths(axes: Axes, depths: list[dict]) -> None:
+    """Accuracy at each level: a bar of the mean over products, below it one of the mean over categories."""
+    rows = style.name_rows(axes, (f"{each['name']} ({each['categories']:,})" for each in depths))
+    height = 0.4
+    for number, (mean, words) in enumerate(evaluations.MEANS.items()):
+        positions = [row + height * (number - 0.5) for row in rows]
+        shares = [100 * each[mean] for each in depths]
+        axes.barh(positions, shares, height, label=f"mean {words}", **style.bars(number))
+    axes.set(xlabel=f"{LABELLED}, %", title="levels (categories)")
 
 
 def right_of(group: dict) -> int:

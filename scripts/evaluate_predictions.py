@@ -7,9 +7,10 @@ pictures are labelled before the mean over members, since splits differ. A model
 
 In: for each split its name, the indexes of its valid and train part and the list of its predicted pictures; for each
 split of ancestors its name and the index of its valid part; for each member the name of its split and its shards;
-classes.csv. Out: JSON with accuracies before and after each step of post-processing, by top-level category, the most
-confused pairs, and calibration; and a table with a row per measured product: its category, and the one predicted after
-each step, so that what was measured on different products can be compared on those that both have.
+classes.csv. Out: JSON with accuracies before and after each step of post-processing, at each level of the category
+tree, by top-level category, the most confused pairs, and calibration; and a table with a row per measured product: its
+category, and the one predicted after each step, so that what was measured on different products can be compared on
+those that both have.
 
 Example:
     python scripts/evaluate_predictions.py \
@@ -32,7 +33,7 @@ import cli
 from catalog.classes import class_ids, first_levels, read_classes, written_categories
 from catalog.ids import written
 from catalog.index import read_index
-from postprocessing import steps
+from postprocessing import levels, steps
 from postprocessing.means import Mean, weights_of
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
@@ -95,6 +96,20 @@ def after_steps(products: pd.DataFrame) -> dict[str, dict]:
 def predicted(products: pd.DataFrame) -> pd.Series:
     """The category ids after the last step."""
     return products[steps.names()[-1]]
+
+
+def by_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
+    """At each level of the category tree, the number of categories measured, and accuracies after each step."""
+    names, category_ids = ("category_id", *steps.names()), classes.category_id.to_numpy()
+    found = {name: class_ids(products[name].to_numpy(), category_ids) for name in names}
+    return [
+        {
+            "level": level,
+            "categories": len(np.unique(node[found["category_id"]])),
+            "steps": {step: levels.accuracies(node[found["category_id"]], node[found[step]]) for step in steps.names()},
+        }
+        for level, node in levels.nodes(classes).items()
+    ]
 
 
 def by_top_level(products: pd.DataFrame, classes: pd.DataFrame) -> list[dict]:
@@ -196,6 +211,7 @@ def evaluate(
         "picture": pictures,
         "steps": after_steps(products),
         **accuracy(predicted(products) == products.category_id),
+        "by_level": by_level(products, classes),
         "by_top_level": by_top_level(products, classes),
         "calibration": calibration(products),
     }

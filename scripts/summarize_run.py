@@ -29,6 +29,7 @@ from figures.benchmarks import read_benchmarks
 from figures.epochs import read_epochs
 from figures.evaluations import (
     NOTHING_COMMON,
+    by_level,
     measured,
     on_common_products,
     read_evaluations,
@@ -67,6 +68,16 @@ def ensemble_text(name: str, evaluation: dict) -> str:
         f" on, after {labels_taken(evaluation)} took the label that they have in the train parts; on"
         f" {share_text(evaluation['steps']['networks'] | {'products': evaluation['products']})} by the networks alone."
     )
+
+
+def levels_text(name: str, evaluation: dict) -> str:
+    """What an ensemble reached at each level of the category tree."""
+    levels = "; ".join(
+        f"{each['name']} {100 * each['accuracy']:.1f} % of the products, {100 * each['macro']:.1f} % as the mean over"
+        f" its {each['categories']:,} categories"
+        for each in by_level(evaluation)
+    )
+    return f"By level of the category tree, ``{name}`` is right on: {levels}."
 
 
 def model_text(name: str, model: dict, evaluation: dict) -> str:
@@ -173,6 +184,7 @@ def main() -> None:
     if ensembles:
         largest = max(ensembles, key=lambda name: ensembles[name]["members"])
         paragraphs += [ensemble_text(largest, ensembles[largest]), ensemble_table(ensembles, common)]
+        paragraphs.append(levels_text(largest, ensembles[largest]))
     else:
         paragraphs.append(f"No ensemble could be measured: {NOTHING_COMMON}.")
     if singles:

@@ -2,8 +2,9 @@
 
 In: the JSON files and the tables of products of evaluate_predictions.py, models first. Out: a CSV, and the same as a
 table of text. Per model or ensemble: top-1 of single pictures, accuracy of products by the networks alone and after
-post-processing with its 95 % interval, the number of products that it was measured on, and the accuracy of the networks
-alone on those products that all have in common.
+post-processing with its 95 % interval, the number of products that it was measured on, the accuracy of the networks
+alone on those products that all have in common, and the accuracy after post-processing at each level of the category
+tree, as a mean over products and as one over categories.
 
 Example:
     python scripts/tabulate_evaluations.py --csv summary.csv --text summary.txt --evaluations evaluation/M*.json \
@@ -16,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from figures.evaluations import on_common_products, read_evaluations, read_right
+from figures.evaluations import LEVEL_NAMES, MEANS, by_level, on_common_products, read_evaluations, read_right
 from postprocessing.steps import labels_taken
 
 COLUMNS = (
@@ -32,16 +33,23 @@ Right, in %. With mirror: by the mean of a picture and its mirror. Networks alon
 Labelled: {} took the label that they have in the train parts.
 Same {:,}: the products that no model trained on, where models of different splits can be compared.
 """
+LEVELS_TITLE = """
+Labelled, right at each level of the category tree, in %: mean over products, and over the categories of the level.
+"""
 
 
 def summarize(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """COLUMNS by name, in the order given; NaN where no product could be measured.
+    """COLUMNS by name, in the order given, and columns of level_values; NaN where no product could be measured.
 
     Args:
         common: by name, whether each product that all have in common is right (figures.evaluations).
     """
-    rows = [(*own_values(evaluations[name]), common[name].networks.mean(), len(common[name])) for name in evaluations]
-    return pd.DataFrame(rows, columns=COLUMNS, index=pd.Index(evaluations, name="name"))
+    rows = [
+        dict(zip(COLUMNS, (*own_values(each), common[name].networks.mean(), len(common[name])), strict=True))
+        | level_values(each)
+        for name, each in evaluations.items()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(evaluations, name="name"))
 
 
 def own_values(evaluation: dict) -> tuple:
@@ -52,6 +60,29 @@ def own_values(evaluation: dict) -> tuple:
     of_pictures = evaluation["picture"]["top1"]  # None where no picture has pixels
     reached = (float("nan") if of_pictures is None else of_pictures, networks, evaluation["accuracy"])
     return (*reached, *evaluation["interval"], evaluation["products"])
+
+
+def level_values(evaluation: dict) -> dict[str, float]:
+    """What was measured at each level, as level1_accuracy, level1_macro and so on."""
+    if not evaluation["products"]:
+        return {}
+    return {f"{each['level']}_{mean}": each[mean] for each in by_level(evaluation) for mean in MEANS}
+
+
+def levels_as_text(summary: pd.DataFrame) -> str:
+    """The table of the levels; empty where no product could be measured."""
+    columns, measured = summary.columns[len(COLUMNS) :], summary[summary.products > 0]
+    if measured.empty:
+        return ""
+    width = max(map(len, summary.index))
+    levels, means = zip(*(column.rsplit("_", 1) for column in columns), strict=True)
+    heads = ([LEVEL_NAMES[level] for level in levels], [MEANS[mean] for mean in means])
+    lines = [" " * width + "".join(f"  {text:>15}" for text in head) for head in heads]
+    lines += [
+        f"{name:{width}}" + "".join(f"  {100 * share:15.2f}" for share in row[columns])
+        for name, row in measured.iterrows()
+    ]
+    return "\n".join([LEVELS_TITLE, *lines, ""])
 
 
 def as_text(summary: pd.DataFrame, labelled: str) -> str:
@@ -68,7 +99,7 @@ def as_text(summary: pd.DataFrame, labelled: str) -> str:
             lines.append(f"{name:{width}}{shares}  {interval:>14}  {int(row.products):14,}  {same}")
         else:
             lines.append(f"{name:{width}}  no product is in the valid part of all splits; raise valid_fraction")
-    return "\n".join(lines) + "\n" + NOTES.format(labelled, common)
+    return "\n".join(lines) + "\n" + NOTES.format(labelled, common) + levels_as_text(summary)
 
 
 def parse_args() -> argparse.Namespace:

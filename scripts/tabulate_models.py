@@ -23,9 +23,12 @@ from catalog.classes import read_classes
 from figures.epochs import read_epochs
 from figures.evaluations import (
     LABELLED,
+    MEANS,
     NETWORKS_ALONE,
     WITH_MIRROR,
     WITHOUT_MIRROR,
+    by_level,
+    measured,
     on_common_products,
     read_evaluations,
     read_right,
@@ -124,6 +127,29 @@ def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def level_rows(evaluations: dict[str, dict]) -> list[dict[str, object]]:
+    """One row per measured model and ensemble, cells by head: the mean over products and over categories per level."""
+    return [
+        {"model or ensemble": name}
+        | {
+            f"{each['name']} ({each['categories']:,}), {words}, %": percent(each[mean])
+            for each in by_level(evaluation)
+            for mean, words in MEANS.items()
+        }
+        for name, evaluation in measured(evaluations).items()
+    ]
+
+
+def level_table(rows: list[dict[str, object]], labelled: str) -> list[str]:
+    """A paragraph and the table of level_rows; nothing where no product could be measured."""
+    text = (
+        f"Products right at each level of the category tree after {labelled} took their label: the mean over products,"
+        " and the mean over the categories of that level, where rare ones count as much as frequent ones. In brackets:"
+        " the categories of the measured products."
+    )
+    return [paragraph(text), table(rows, text_columns=1)] if rows else []
+
+
 def explanation(labelled: str) -> str:
     """What the heads mean."""
     return paragraph(
@@ -158,11 +184,13 @@ def main() -> None:
     if is_published(pq.read_metadata(args.index).num_rows, len(read_classes(args.classes))):
         title += " beside the published ones"
         published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
+    labelled = labels_taken(next(iter(evaluations.values())))
     html = page(
         title,
-        explanation(labels_taken(next(iter(evaluations.values())))),
+        explanation(labelled),
         table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3),
         table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
+        *level_table(level_rows(evaluations), labelled),
     )
     with cli.written_whole(args.output) as (temporary,):
         temporary.write_text(html)

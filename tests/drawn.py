@@ -14,11 +14,16 @@ BINS = [
     {"from": low, "to": low + 0.1, "products": products, "confidence": low + 0.05, "accuracy": 0.5}
     for low, products in ((0.2, 400), (0.5, 4))
 ]
+BY_LEVEL = [
+    {"level": level, "categories": categories, "steps": {"product_md5": {"accuracy": accuracy, "macro": macro}}}
+    for level, categories, accuracy, macro in (("level1", 2, 0.75, 0.65), ("category", 5, 0.5, 0.4))
+]
 EVALUATION = {
     "products": 404,
     "members": 2,
     "accuracy": 0.5,
     "interval": [0.4, 0.6],
+    "by_level": BY_LEVEL,
     "by_top_level": [{"level1": "FRUIT", "products": 404, "accuracy": 0.5}],
     "calibration": BINS,
 }

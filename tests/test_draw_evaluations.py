@@ -36,9 +36,16 @@ def test_a_calibration_bin_of_few_products_is_grey():
 
 def test_equal_names_keep_bars_of_their_own():
     level = {"level1": "x" * 300, "products": 9, "accuracy": 0.5}
-    axes = draw_evaluations.draw_levels("e", EVALUATION | {"by_top_level": [level, level]}).axes[0]
+    axes = draw_evaluations.draw_levels("e", EVALUATION | {"by_top_level": [level, level]}).axes[1]
     assert len(axes.patches) == 2
     assert len({bar.get_y() for bar in axes.patches}) == 2
+
+
+def test_each_level_has_a_bar_of_the_mean_over_products_and_one_of_that_over_categories():
+    axes = draw_evaluations.draw_levels("e", EVALUATION).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["level 1 (2)", "category (5)"]
+    drawn = {bars.get_label(): [bar.get_width() for bar in bars] for bars in axes.containers}
+    assert drawn == {"mean over products": [75, 50], "mean over categories": [65, 40]}
 
 
 @with_any_name
@@ -47,7 +54,7 @@ def test_any_name_is_drawn_as_text_inside_the_figure(name, tmp_path):
     level = {"level1": name, "products": 404, "accuracy": 0.5}
     assert_name_is_inside(name, draw_evaluations.draw_levels("e", EVALUATION | {"by_top_level": [level]}), tmp_path)
     named = texts(draw_evaluations.draw_levels(name, EVALUATION), tmp_path)
-    assert f"{style.shortened(name)}: by category of the first level (products)" in named
+    assert f"{style.shortened(name)}: by level of the category tree" in named
 
 
 @pytest.mark.parametrize(

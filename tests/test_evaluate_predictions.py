@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import bson
@@ -110,6 +111,29 @@ def test_the_table_has_the_category_of_each_product_after_each_step(folder, tmp_
     assert products.category_id.tolist() == truth.tolist()
     for name, step in zip(("networks", "picture_md5", "product_md5"), steps, strict=True):
         assert products[name].tolist() == step.tolist()
+
+
+def test_each_level_has_its_accuracy_as_a_mean_over_products_and_over_categories(folder, tmp_path, monkeypatch):
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json")
+    truth, steps = plain_steps(folder, "AB")
+    paths = {category_id: ("ab"[number % 2], "b", "c") for number, category_id in enumerate(CATEGORIES)}
+    for depth, level in enumerate(found["by_level"][:-1], 1):
+        check_level(level, truth, steps, lambda category_id, depth=depth: paths[category_id][:depth])
+    check_level(found["by_level"][-1], truth, steps, lambda category_id: category_id)
+    assert [level["level"] for level in found["by_level"]] == ["level1", "level2", "level3", "category"]
+
+
+def check_level(level: dict, truth: np.ndarray, steps: list[np.ndarray], node_of: Callable) -> None:
+    right_by_node = [{}, {}, {}]
+    for right, step in zip(right_by_node, steps, strict=True):
+        for true, predicted in zip(truth.tolist(), step.tolist(), strict=True):
+            right.setdefault(node_of(true), []).append(node_of(true) == node_of(predicted))
+    assert level["categories"] == len(right_by_node[0])
+    for name, right in zip(("networks", "picture_md5", "product_md5"), right_by_node, strict=True):
+        shares = [sum(each) / len(each) for each in right.values()]
+        found = level["steps"][name]
+        assert found["macro"] == pytest.approx(sum(shares) / len(shares))
+        assert found["accuracy"] == pytest.approx(sum(map(sum, right.values())) / len(truth))
 
 
 def test_products_that_an_ancestor_trained_on_are_not_measured(folder, tmp_path, monkeypatch):

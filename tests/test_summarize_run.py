@@ -7,6 +7,7 @@ from docutils.core import publish_parts
 from jinja2 import Template
 
 import summarize_run
+from drawn import BY_LEVEL
 from figures.benchmarks import read_benchmarks
 
 EVALUATION = {
@@ -54,6 +55,11 @@ def test_ensembles_are_a_row_each_with_their_share_of_the_same_products():
     assert "same 4 products" in html
     cells = [cell.split("</")[0].split(">")[-1] for cell in html.split("<td")[1:]]
     assert cells == ["e_", "50.0", "60.0", "55.0 to 65.0", "404", "25.0"]
+
+
+def test_both_means_are_told_at_each_level():
+    text = summarize_run.levels_text("e", EVALUATION | {"by_level": BY_LEVEL})
+    assert "level 1 75.0 % of the products, 65.0 % as the mean over its 2 categories; category 50.0 %" in text
 
 
 def test_ensembles_without_a_common_product_have_none():

@@ -3,6 +3,7 @@
 import pandas as pd
 
 import tabulate_evaluations
+from drawn import BY_LEVEL
 
 EVALUATION = {
     "products": 1000,
@@ -11,6 +12,7 @@ EVALUATION = {
     "steps": {"networks": {"accuracy": 0.6}},
     "accuracy": 0.7,
     "interval": [0.671, 0.728],
+    "by_level": BY_LEVEL,
 }
 UNMEASURED = {"products": 0, "members": 14, "note": "no product"}
 COMMON = pd.DataFrame({"networks": [True, False, False, False], "labelled": [True] * 4})
@@ -21,6 +23,10 @@ def test_each_evaluation_is_a_row_in_the_order_given():
     summary = tabulate_evaluations.summarize(found, dict.fromkeys(found, COMMON[:0]))
     assert list(summary.index) == ["M02", "ensemble-14"]
     assert summary.loc["M02"].tolist()[:6] == [0.5, 0.6, 0.7, 0.671, 0.728, 1000]
+    assert summary.loc["M02"].iloc[8:].to_dict() == {
+        **{"level1_accuracy": 0.75, "level1_macro": 0.65},
+        **{"category_accuracy": 0.5, "category_macro": 0.4},
+    }
     assert pd.isna(summary.loc["ensemble-14", "products_labelled"])
     assert pd.isna(summary.loc["M02", "common_networks_alone"])
 
@@ -40,3 +46,17 @@ def test_the_text_says_what_could_not_be_measured():
     _, _, measured, unmeasured, *_ = tabulate_evaluations.as_text(summary, "nothing").splitlines()
     assert measured.split()[-1] == "-"
     assert "raise valid_fraction" in unmeasured
+
+
+def test_the_levels_are_a_table_of_their_own_without_what_was_not_measured():
+    found = {"ensemble-14": UNMEASURED, "M02": EVALUATION}
+    text = tabulate_evaluations.levels_as_text(tabulate_evaluations.summarize(found, dict.fromkeys(found, COMMON[:0])))
+    *_, levels, means, row = text.splitlines()
+    assert levels.split() == ["level", "1"] * 2 + ["category"] * 2
+    assert means.split() == ["over", "products", "over", "categories"] * 2
+    assert row.split() == ["M02", "75.00", "65.00", "50.00", "40.00"]
+
+
+def test_where_nothing_was_measured_there_are_no_levels():
+    summary = tabulate_evaluations.summarize({"ensemble-14": UNMEASURED}, {"ensemble-14": COMMON[:0]})
+    assert tabulate_evaluations.levels_as_text(summary) == ""

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import tabulate_models
+from drawn import BY_LEVEL
 
 PUBLISHED = Path(tabulate_models.__file__).parent / "published"
 MODELS = pd.read_csv(PUBLISHED / "models.csv")
@@ -64,6 +65,20 @@ def test_the_published_catalog_is_known_by_its_pictures_and_categories():
 def test_what_was_not_measured_is_a_dash():
     cells = tabulate_models.product_cells({"products": 0}, COMMON[:0])
     assert list(cells.values()) == ["–"] * 4 + ["0", "–"]  # noqa: RUF001
+
+
+def test_each_measured_row_has_both_means_at_each_level():
+    found = {"M02": EVALUATION | {"by_level": BY_LEVEL}, "all": {"products": 0}}
+    assert tabulate_models.level_rows(found) == [
+        {
+            "model or ensemble": "M02",
+            "level 1 (2), over products, %": "75.00",
+            "level 1 (2), over categories, %": "65.00",
+            "category (5), over products, %": "50.00",
+            "category (5), over categories, %": "40.00",
+        }
+    ]
+    assert tabulate_models.level_table([], "nothing") == []
 
 
 @pytest.mark.parametrize(("rule", "score"), [("on", "79.05"), ("off", "79.00")])

@@ -6,6 +6,9 @@ A measure has one name in every table and figure:
 - pictures right, with mirror: single pictures by the mean of the picture and its mirror, as they are predicted;
 - products right, networks alone: the mean of a product's pictures, with mirror;
 - products right, labelled: the same, after known pictures and known products took their labels.
+
+A product is right at a level of the category tree if the category predicted has the names of its own down to there.
+The share is a mean over products, where frequent categories count most, or a mean over categories, which count alike.
 """
 
 import functools
@@ -21,6 +24,8 @@ WITHOUT_MIRROR = "pictures right, without mirror"
 WITH_MIRROR = "pictures right, with mirror"
 NETWORKS_ALONE = "products right, networks alone"
 LABELLED = "products right, labelled"
+LEVEL_NAMES = {"level1": "level 1", "level2": "level 2", "level3": "level 3", "category": "category"}
+MEANS = {"accuracy": "over products", "macro": "over categories"}
 FEW = 100  # products, of which a share is known to 10 points at best
 NOTHING_COMMON = "no product is in the valid part of every split; raise the config key valid_fraction"
 
@@ -40,6 +45,12 @@ def _read(path: Path) -> dict:
 def measured(evaluations: dict[str, dict]) -> dict[str, dict]:
     """Those with at least one measured product."""
     return {name: evaluation for name, evaluation in evaluations.items() if evaluation["products"]}
+
+
+def by_level(evaluation: dict) -> list[dict]:
+    """What is right after all steps at each level: level, its name, categories, accuracy and macro."""
+    last = steps.names()[-1]
+    return [each | {"name": LEVEL_NAMES[each["level"]]} | each["steps"][last] for each in evaluation["by_level"]]
 
 
 def read_right(paths: list[Path]) -> dict[str, pd.DataFrame]:
