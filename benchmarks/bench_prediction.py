@@ -34,6 +34,7 @@ from engines.mxnet.library import mx
 from engines.mxnet.predictor import Predictor
 from loading import pixels
 from loading.decoders import BATCHES, BLOCK, Decoders, picture_blocks
+from postprocessing.shards import NewShard
 from training import checkpoints
 
 SIZE = 180
@@ -58,7 +59,9 @@ def trivial_predictor(casts_all: bool, batch_size: int) -> Predictor:
     shapes, *_ = symbol.infer_shape(data=(1, 3, SIZE, SIZE))
     named = dict(zip(symbol.list_arguments(), shapes, strict=True))
     weights = {name: np.zeros(shape, np.float32) for name, shape in named.items() if name != "data"}
-    return Predictor(symbol, checkpoints.Transfer(weights, {}, len(weights)), SIZE, batch_size, [mx.cpu()])
+    return Predictor(
+        symbol, ["probabilities"], checkpoints.Transfer(weights, {}, len(weights)), SIZE, batch_size, [mx.cpu()]
+    )
 
 
 class QueueDecoders:
@@ -157,10 +160,10 @@ class Bench:
         return self._predict(QueueDecoders(self.catalog, self.rows, self.batch_size, self.decoders), casts_all=False)
 
     def _predict(self, decoders: Decoders | QueueDecoders, casts_all: bool) -> float:
-        probabilities = np.empty((len(self.rows), CLASSES), np.float16)
         start = time.monotonic()
-        with decoders:
-            decoded = predict_images.predict(self.predictors[casts_all], decoders, probabilities)
+        with decoders, (self.folder / "0000.npy").open("wb", buffering=0) as output:
+            shard = NewShard(output, (len(self.rows), CLASSES))
+            decoded = predict_images.predict(self.predictors[casts_all], decoders, {"probabilities": shard})
             seconds = time.monotonic() - start
         assert decoded.all()
         return seconds

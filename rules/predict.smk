@@ -35,4 +35,4 @@ rule predict_images:
         " --shard {wildcards.shard} --shards {params.shards}"
         " {params.network} --params {input.params:q}"
         " --batch-size {params.batch_size} --decoders {threads} --engine {params.engine} --gpus {params.gpus}"
-        " --output {output.probabilities:q} 2> {log:q}"
+        " --probabilities {output.probabilities:q} 2> {log:q}"

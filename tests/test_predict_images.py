@@ -74,23 +74,36 @@ class Case:
             "params": self.params,
             "batch-size": 12,
             "decoders": 2,
-            "output": output,
+            "probabilities": output,
         } | {name.replace("_", "-"): value for name, value in changed.items()}
         words = [(f"--{name}", *(value if isinstance(value, list) else [value])) for name, value in options.items()]
         return [str(word) for option in words for word in option]
 
     def expected(self) -> np.ndarray:
         """Probabilities by plain numpy."""
+
+        def probabilities(both: np.ndarray) -> np.ndarray:
+            powers = np.exp(reference_networks.scores(NETWORK, self.arrays, both))
+            return powers / powers.sum(axis=1, keepdims=True)
+
+        return self._means(CLASSES, probabilities)
+
+    def expected_features(self) -> np.ndarray:
+        """Pooled features by plain numpy: the scores of a classifier that changes nothing."""
+        width = self.arrays["fc_weight"].shape[1]
+        arrays = self.arrays | {"fc_weight": np.eye(width), "fc_bias": np.zeros(width)}
+        return self._means(width, lambda both: reference_networks.scores(NETWORK, arrays, both))
+
+    def _means(self, columns: int, give: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Means over each picture and its mirror."""
         rows = []
         for picture in self.pictures:
             if picture is None:
-                rows.append(np.zeros(CLASSES))
+                rows.append(np.zeros(columns))
                 continue
             pixels = decoded(picture)
             values = (cropped(pixels, Crop(SIZE, SIZE)) - np.array(IMAGE["mean"])) * IMAGE["scale"]
-            both = np.stack([values, values[:, ::-1]]).transpose(0, 3, 1, 2)
-            powers = np.exp(reference_networks.scores(NETWORK, self.arrays, both))
-            rows.append((powers / powers.sum(axis=1, keepdims=True)).mean(axis=0))
+            rows.append(give(np.stack([values, values[:, ::-1]]).transpose(0, 3, 1, 2)).mean(axis=0))
         return np.array(rows)
 
 
@@ -113,6 +126,27 @@ def whole(case) -> Path:
     output = case.folder / "whole/0000.npy"
     run_here(case, output, decoders=1)
     return output
+
+
+def test_features_are_the_classifiers_input_and_probabilities_stay_the_same_beside_them(case, whole, tmp_path):
+    found = run_here(case, tmp_path / "p/0000.npy", features=tmp_path / "f/0000.npy")
+    np.testing.assert_array_equal(found, np.load(whole))
+    features = np.load(tmp_path / "f/0000.npy")
+    assert features.dtype == np.float16
+    np.testing.assert_allclose(features, case.expected_features(), rtol=2e-3, atol=1e-3)
+    assert np.ptp(features[0]) > 0.1
+
+
+def test_features_alone_need_no_probabilities(case, tmp_path):
+    words = case.arguments(tmp_path / "none.npy", features=tmp_path / "f/0000.npy")
+    at = words.index("--probabilities")
+    done = run_apart("predict_images", *words[:at], *words[at + 2 :])
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == ["0000.npy", "0000.undecodable.csv"]
+    np.testing.assert_allclose(np.load(tmp_path / "f/0000.npy"), case.expected_features(), rtol=2e-3, atol=1e-3)
+    assert "give --probabilities, --features or both" in error_of(
+        run_apart("predict_images", *words[:at], *words[at + 4 :])
+    )
 
 
 def test_pictures_of_several_dumps_are_those_of_one_file(case, whole, tmp_path):
@@ -187,15 +221,17 @@ def test_the_first_picture_that_is_not_finite_is_told_in_any_batch_and_for_any_c
     batches = iter(np.split(found, 3))
 
     class Engine:
-        def probabilities(self, _: np.ndarray) -> np.ndarray:
-            return next(batches)
+        def means(self, _: np.ndarray) -> dict[str, np.ndarray]:
+            return {"probabilities": next(batches)}
 
     class AllDecoded:
         def batches(self) -> Iterator[tuple[None, np.ndarray]]:
             yield from [(None, np.ones(12, bool))] * 3
 
-    with (tmp_path / "0.npy").open("wb", buffering=0) as file, pytest.raises(NotFiniteError) as caught:
-        predict_images.predict(Engine(), AllDecoded(), len(found), NewShard(file, found.shape))
+    with (tmp_path / "0.npy").open("wb", buffering=0) as file:
+        shards = {"probabilities": NewShard(file, found.shape)}
+        with pytest.raises(NotFiniteError) as caught:
+            predict_images.predict(Engine(), AllDecoded(), len(found), shards)
     assert caught.value.row == row
 
 

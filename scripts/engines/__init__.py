@@ -5,7 +5,7 @@ arguments below. Programs reach it by `choose`, and nothing else in scripts/ imp
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from training.progress import Progress
 from training.recipe import Recipe
 
 NAMES = ("mxnet", "torch")
+# What a network gives of a picture: probabilities (classes), and the pooled features that its classifier sees.
+PROBABILITIES, FEATURES = OUTPUTS = ("probabilities", "features")
 MEMORY_ADVICE = "lower batch_size (of the model, or of prediction), or choose GPUs with more memory"
 
 
@@ -58,16 +60,16 @@ class Trainer(Protocol):
 
 
 class Predictor(Protocol):
-    """A trained network as a function from pictures to probabilities.
+    """A network with its weights as a function from pictures to some of OUTPUTS.
 
     Attributes:
-        classes: their number.
+        columns: the number of columns of each, by name.
     """
 
-    classes: int
+    columns: dict[str, int]
 
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Mean probabilities (batch, classes) float32 over each picture and its mirror.
+    def means(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Means (batch, columns) float32 over each picture and its mirror, by name, of one forward pass of each.
 
         Args:
             pixels: (batch, 3, size, size) uint8 RGB, a whole batch; may be overwritten.
@@ -98,12 +100,15 @@ class Engine(Protocol):
         """
         ...
 
-    def load_predictor(self, network: dict, image: dict, params: Path, *, batch_size: int, gpus: int) -> Predictor:
+    def load_predictor(
+        self, network: dict, image: dict, params: Path, outputs: Sequence[str], *, batch_size: int, gpus: int
+    ) -> Predictor:
         """A predictor with the weights of a .params.
 
         Args:
             network: family and numbers (scripts/networks/).
             image: size (pixels), mean and scale: a network sees (byte - mean) * scale.
+            outputs: which of OUTPUTS it gives.
             batch_size: pictures of a batch, which the GPUs share.
 
         Raises:

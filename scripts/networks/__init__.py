@@ -35,12 +35,22 @@ def build(ops: Operators, spec: dict, size: int, classes: int, dropout: float = 
     Raises:
         shapes.TooSmallError: nothing is left of pictures of this size; of MXNet's operators, its own error, later.
     """
+    pooled = features(ops, spec, size)
+    if dropout > 0:
+        pooled = ops.Dropout(pooled, p=dropout, name="dropout")
+    return classifier(ops, pooled, classes)
+
+
+def features(ops: Operators, spec: dict, size: int) -> Value:
+    """Build a network up to its pooled features (batch, width), which are the input of its classifier; see build."""
     numbers = {key: value for key, value in spec.items() if key != "family"}
     if spec["family"] in PADDED_BY_SIZE:
         numbers["size"] = size
-    pooled = FAMILIES[spec["family"]](ops, ops.Variable("data"), **numbers)
-    if dropout > 0:
-        pooled = ops.Dropout(pooled, p=dropout, name="dropout")
+    return FAMILIES[spec["family"]](ops, ops.Variable("data"), **numbers)
+
+
+def classifier(ops: Operators, pooled: Value, classes: int) -> Value:
+    """The last layer of every network: scores of pooled features."""
     return ops.FullyConnected(pooled, num_hidden=classes, name="fc")
 
 
@@ -53,6 +63,11 @@ def array_shapes(spec: dict, size: int, classes: int) -> tuple[dict[str, Shape],
     ops = ShapeOperators(size)
     build(ops, spec, size, classes)
     return ops.arguments, ops.auxiliaries
+
+
+def feature_count(spec: dict, size: int) -> int:
+    """The number of a network's pooled features."""
+    return features(ShapeOperators(size), spec, size).shape[1]
 
 
 def parameter_count(spec: dict, size: int, classes: int) -> int:

@@ -88,7 +88,7 @@ def test_labels_are_the_published_predictors_but_for_ties_of_float16(tmp_path):
         network = ("--network", json.dumps(NETWORK), "--image", json.dumps(IMAGE))
         params = ("--params", tmp_path / f"M{number}/0001.params")
         sizes = ("--shard", 0, "--shards", 1, "--batch-size", BATCH, "--decoders", 2)
-        output = ("--output", tmp_path / f"M{number}/0000.npy")
+        output = ("--probabilities", tmp_path / f"M{number}/0000.npy")
         make(
             "predict_images",
             "--catalog",

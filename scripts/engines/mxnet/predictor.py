@@ -1,21 +1,33 @@
 """Prediction by MXNet's executors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+import engines
 import networks
 from engines.mxnet import devices
 from engines.mxnet.faults import explained
 from engines.mxnet.library import mx
 from training import checkpoints
 
+Arrays = list[mx.nd.NDArray]
 
-def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
-    """Probabilities (batch, classes) of data (batch, 3, height, width) uint8 RGB.
 
-    The scores are of (byte - mean) * scale in float32, which is what ImageRecordIter gives in training.
+def network_symbols(network: dict, size: int, classes: int, outputs: Sequence[str]) -> list[mx.sym.Symbol]:
+    """Some of engines.OUTPUTS of a network, of its float32 input."""
+    pooled = networks.features(mx.sym, network, size)
+    scores = networks.classifier(mx.sym, pooled, classes)
+    found = {engines.PROBABILITIES: mx.sym.softmax(scores, name="softmax"), engines.FEATURES: pooled}
+    return [found[name] for name in outputs]
+
+
+def prediction_symbol(outputs: list[mx.sym.Symbol], image: dict) -> mx.sym.Symbol:
+    """The outputs of data (batch, 3, height, width) uint8 RGB, as a group.
+
+    They are computed from (byte - mean) * scale in float32, which is what ImageRecordIter gives in training.
     """
     pixels = mx.sym.cast(mx.sym.Variable("data"), dtype="float32")
     if any(image["mean"]):
@@ -23,14 +35,15 @@ def prediction_symbol(scores: mx.sym.Symbol, image: dict) -> mx.sym.Symbol:
         pixels = mx.sym.broadcast_sub(pixels, mx.sym.concat(*mean, dim=1))
     if image["scale"] != 1:
         pixels = pixels * image["scale"]
-    return mx.sym.softmax(scores(data=pixels), name="softmax")
+    return mx.sym.Group(outputs)(data=pixels)
 
 
 class Predictor:
     """An engines.Predictor.
 
     Args:
-        symbol: uint8 pictures to probabilities.
+        symbol: uint8 pictures to a group of outputs.
+        names: of the outputs.
         weights: all its arrays.
         size: side of the pictures, pixels.
         batch_size: pictures of a batch, which the devices share.
@@ -39,6 +52,7 @@ class Predictor:
     def __init__(
         self,
         symbol: mx.sym.Symbol,
+        names: Sequence[str],
         weights: checkpoints.Transfer,
         size: int,
         batch_size: int,
@@ -51,11 +65,11 @@ class Predictor:
             else _Gpu(symbol, weights, context, (len(share), 3, size, size))
             for share, context in zip(shares, contexts, strict=False)
         ]
-        _, (probabilities,), _ = symbol.infer_shape(data=(1, 3, size, size))
-        self.classes = probabilities[1]
+        _, shapes, _ = symbol.infer_shape(data=(1, 3, size, size))
+        self.columns = {name: columns for name, (_, columns) in zip(names, shapes, strict=True)}
 
     @explained()
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+    def means(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """See engines.Predictor.
 
         A CPU works in the batch's own memory: pixels then hold the mirror images. Few arrays should come again and
@@ -63,15 +77,26 @@ class Predictor:
         """
         shares = np.array_split(pixels, len(self._devices))
         running = [device.start(share) for device, share in zip(self._devices, shares, strict=True)]
-        return np.concatenate([(pictures.asnumpy() + mirrors.asnumpy()) / 2 for pictures, mirrors in running])
+        return {
+            name: np.concatenate(
+                [(seen[number].asnumpy() + mirrored[number].asnumpy()) / 2 for seen, mirrored in running]
+            )
+            for number, name in enumerate(self.columns)
+        }
 
 
 @explained()
-def load_predictor(network: dict, image: dict, params: Path, *, batch_size: int, gpus: int) -> Predictor:
+def load_predictor(
+    network: dict, image: dict, params: Path, outputs: Sequence[str], *, batch_size: int, gpus: int
+) -> Predictor:
     """See engines.Engine."""
     weights, classes = checkpoints.of_trained(params, network, image["size"])
-    symbol = prediction_symbol(networks.build(mx.sym, network, image["size"], classes), image)
-    return Predictor(symbol, weights, image["size"], batch_size, devices.contexts(gpus))
+    symbol = prediction_symbol(network_symbols(network, image["size"], classes, outputs), image)
+    return Predictor(symbol, outputs, weights, image["size"], batch_size, devices.contexts(gpus))
+
+
+def copied(arrays: Arrays) -> Arrays:
+    return [array.copy() for array in arrays]
 
 
 class _Device:
@@ -99,14 +124,15 @@ class _Cpu(_Device):
         super().__init__(symbol, weights, context)
         self._executors: dict[int, mx.executor.Executor] = {}  # by the address of what they read
 
-    def start(self, pixels: np.ndarray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        """Probabilities of the pictures and of their mirror images, both (count, classes)."""
+    def start(self, pixels: np.ndarray) -> tuple[Arrays, Arrays]:
+        """The outputs of the pictures and of their mirror images, each (count, columns)."""
         executor = self._executor(pixels)
-        pictures = executor.forward(is_train=False)[0].copy()
-        pictures.wait_to_read()
+        pictures = copied(executor.forward(is_train=False))
+        for array in pictures:
+            array.wait_to_read()
         rows = pixels.reshape(-1, pixels.shape[3])
         cv2.flip(rows, 1, dst=rows)
-        return pictures, executor.forward(is_train=False)[0]
+        return pictures, executor.forward(is_train=False)
 
     def _executor(self, pixels: np.ndarray) -> mx.executor.Executor:
         address = pixels.ctypes.data
@@ -126,9 +152,9 @@ class _Gpu(_Device):
         self._pixels = mx.nd.empty(shape, context, np.uint8)
         self._executor = self._bind(self._pixels)
 
-    def start(self, pixels: np.ndarray) -> tuple[mx.nd.NDArray, mx.nd.NDArray]:
-        """Probabilities of the pictures and of their mirror images, both (count, classes) and under way."""
+    def start(self, pixels: np.ndarray) -> tuple[Arrays, Arrays]:
+        """The outputs of the pictures and of their mirror images, each (count, columns) and under way."""
         self._pixels[:] = pixels
-        pictures = self._executor.forward(is_train=False)[0].copy()
+        pictures = copied(self._executor.forward(is_train=False))
         self._pixels[:] = mx.nd.flip(self._pixels, axis=3)
-        return pictures, self._executor.forward(is_train=False)[0]
+        return pictures, self._executor.forward(is_train=False)

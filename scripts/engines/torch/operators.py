@@ -77,9 +77,10 @@ class TorchOperators:
         self._graph = fx.Graph()
         self._tracer = fx.proxy.GraphAppendingTracer(self._graph)
 
-    def module(self, scores: fx.Proxy) -> fx.GraphModule:
-        """The network that ends in these scores; its numbers are not set."""
-        self._graph.output(scores.node)
+    def module(self, *ends: fx.Proxy) -> fx.GraphModule:
+        """The network that ends in one value or several; its numbers are not set."""
+        nodes = tuple(end.node for end in ends)
+        self._graph.output(nodes if len(nodes) > 1 else nodes[0])
         return fx.GraphModule(self._layers, self._graph)
 
     def _layer(self, name: str, layer: nn.Module, x: fx.Proxy) -> fx.Proxy:
@@ -156,14 +157,17 @@ class TorchOperators:
         return x * factor
 
 
-def build(spec: dict, size: int, classes: int, dropout: float = 0.0) -> fx.GraphModule:
+def build(spec: dict, size: int, classes: int, dropout: float = 0.0, with_features: bool = False) -> fx.GraphModule:
     """A network whose numbers are not set, from pictures (batch, 3, size, size) to scores (batch, classes).
 
-    See networks.build.
+    With features, it gives a pair: the scores, and the pooled features that they are computed from. See networks.build.
     """
     arguments, _ = networks.array_shapes(spec, size, classes)
     ops = TorchOperators(arguments)
-    return ops.module(networks.build(ops, spec, size, classes, dropout))
+    if not with_features:
+        return ops.module(networks.build(ops, spec, size, classes, dropout))
+    pooled = networks.features(ops, spec, size)
+    return ops.module(networks.classifier(ops, pooled, classes), pooled)
 
 
 def learned_arrays(network: nn.Module) -> dict[str, nn.Parameter]:

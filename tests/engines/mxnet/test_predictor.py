@@ -24,7 +24,7 @@ def test_the_symbol_normalizes_bytes_as_training_does(tmp_path, image):
     trained = validation_batches(tmp_path / "x.rec", recipe(image=image, batch_size=1), threads=1).next().data[0]
 
     data = mx.sym.Variable("data")
-    symbol = prediction_symbol(mx.sym.flatten(data) * 0.01, image)
+    symbol = prediction_symbol([mx.sym.softmax(mx.sym.flatten(data) * 0.01)], image)
     pixels = mx.nd.array(bytes_.transpose(2, 0, 1)[None], dtype=np.uint8)
     executor = symbol.bind(mx.cpu(), {"data": pixels}, grad_req="null")
     found = executor.forward(is_train=False)[0].asnumpy()
@@ -43,7 +43,8 @@ class Linear:
         scores = mx.sym.FullyConnected(mx.sym.flatten(mx.sym.Variable("data")), num_hidden=CLASSES, name="fc")
         arrays = {"fc_weight": self.weights, "fc_bias": np.zeros(CLASSES, np.float32)}
         weights = checkpoints.Transfer(arrays, {}, len(arrays))
-        return Predictor(prediction_symbol(scores, IMAGE), weights, SIZE, 6, [*contexts])
+        symbol = prediction_symbol([mx.sym.softmax(scores)], IMAGE)
+        return Predictor(symbol, ["probabilities"], weights, SIZE, 6, [*contexts])
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """The mean over each picture and its mirror, by plain NumPy."""
@@ -60,13 +61,13 @@ def test_a_batch_is_shared_by_all_devices(devices):
     for seed in range(4):
         pixels = np.random.default_rng(seed).integers(0, 256, (6, 3, SIZE, SIZE), np.uint8)
         expected = network.probabilities(pixels)
-        np.testing.assert_allclose(predictor.probabilities(pixels), expected, rtol=1e-4)
+        np.testing.assert_allclose(predictor.means(pixels)["probabilities"], expected, rtol=1e-4)
 
 
 def test_batches_in_different_memory_do_not_disturb_each_other():
     network = Linear().predictor(mx.cpu())
     first, second = np.random.default_rng(1).integers(0, 256, (2, 6, 3, SIZE, SIZE), np.uint8)
-    expected = [network.probabilities(batch.copy()) for batch in (first, second)]
+    expected = [network.means(batch.copy())["probabilities"] for batch in (first, second)]
     for _ in range(2):  # the mirror of the mirror has the same mean
-        np.testing.assert_array_equal(network.probabilities(first), expected[0])
-        np.testing.assert_array_equal(network.probabilities(second), expected[1])
+        np.testing.assert_array_equal(network.means(first)["probabilities"], expected[0])
+        np.testing.assert_array_equal(network.means(second)["probabilities"], expected[1])
