@@ -208,13 +208,14 @@ class Estimator:
         return Work(trained=train, forwarded=valid, written=self._checkpoint_bytes(name, epoch))
 
     def _checkpoint_bytes(self, name: str, epoch: int) -> int:
-        """float32 weights, and the optimizer's states where they stay."""
+        """float32 weights, and where they stay the optimizer's states, which hold the weights beside their average."""
         model = self.config["models"][name]
         weights = WEIGHT_BYTES * self.parameters(name)
         if not recipes.keeps_states(model, epoch, self.config["training"]["keep_states"]):
             return weights
         phase = list(recipes.epoch_settings(model))[epoch - 1][0]
-        return weights * (2 if phase["optimizer"] in recipes.OPTIMIZERS_WITH_MOMENTUM else 3)
+        kept = 1 if phase["optimizer"] in recipes.OPTIMIZERS_WITH_MOMENTUM else 2
+        return weights * (1 + kept + ("weight_average" in phase))
 
     def _share(self, dataset: str, part: str) -> float:
         """The part of the training catalog's pictures that becomes a dataset's records."""

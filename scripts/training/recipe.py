@@ -30,6 +30,8 @@ class Recipe:
         course: how the learning rate runs inside epochs (workflow.recipes.rate_course); None: it is constant.
         body_rate: the learning rate of all but the classifier, as a share.
         train: "all", or "classifier": all else stays as it is, moving statistics too.
+        mixup: both numbers of the beta distribution of the shares that pictures are mixed in; 0: they are not.
+        weight_average: the share of itself that the moving average of the weights keeps at a step; 0: there is none.
         engine: that trains (scripts/engines/).
     """
 
@@ -49,6 +51,8 @@ class Recipe:
     course: dict | None = None
     body_rate: float = 1.0
     train: str = "all"
+    mixup: float = 0.0
+    weight_average: float = 0.0
     engine: str = "mxnet"
 
     @property

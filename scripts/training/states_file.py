@@ -7,7 +7,7 @@ which a resumed training drifts.
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import cli
 
 Key = int | str  # a learned array: its position among them, or its name where MXNet computes on several devices
 State = np.ndarray | tuple[np.ndarray | None, ...] | None
+WEIGHTS = "weights/"  # what names of weights begin with in a file
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class States:
         num_update: updates so far.
         update_counts: updates of each learned array, by device.
         m_schedule: Nadam's product of momentums; None of the others.
+        weights: all of the network's arrays, where the .params has their moving average; none otherwise.
     """
 
     optimizer: str
@@ -35,6 +37,7 @@ class States:
     num_update: int
     update_counts: dict[int, dict[Key, int]]
     m_schedule: float | None
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def write(path: Path, states: States) -> None:
@@ -53,7 +56,8 @@ def write(path: Path, states: States) -> None:
         },
         "m_schedule": states.m_schedule,
     }
-    write_npz(path, {"header": np.array(json.dumps(header)), **arrays})
+    weights = {WEIGHTS + name: array for name, array in states.weights.items()}
+    write_npz(path, {"header": np.array(json.dumps(header)), **arrays, **weights})
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -86,6 +90,7 @@ def read(path: Path, optimizer: str) -> States:
                     for device, counts in header["update_counts"].items()
                 },
                 header["m_schedule"],
+                {name.removeprefix(WEIGHTS): saved[name] for name in saved.files if name.startswith(WEIGHTS)},
             )
     except FileNotFoundError:
         raise cli.UserError(f"{path}: no such file; train the epoch before again, which writes it") from None

@@ -124,7 +124,7 @@ def _inner_widths(network: dict) -> list[int]:
 
 
 def check_training(config: dict) -> None:
-    """Check what GPUs and batches, a phase's keys, and a picture's sizes have to do with one another.
+    """Check what GPUs and batches, a phase's keys and its engine, and a picture's sizes have to do with one another.
 
     Raises:
         cli.UserError: the first fault, with the path of its key.
@@ -140,6 +140,12 @@ def check_training(config: dict) -> None:
                 raise cli.UserError(
                     f"config: models.{name}.phases.{number}.weight_decay: {phase['optimizer']} takes none; adamw does"
                 )
+            for key in recipes.OF_TORCH_ALONE:
+                if key in phase and model["engine"] != "torch":
+                    raise cli.UserError(
+                        f"config: models.{name}.phases.{number}.{key}: {model['engine']} has none; leave it out, or set"
+                        f" models.{name}.engine: torch"
+                    )
         image = recipes.image(config, name)
         if recipes.resize(image) < image["size"]:
             raise cli.UserError(

@@ -10,6 +10,7 @@ AUGMENTATION_AND_REGULARIZATION = ("dropout", "label_smoothing", "mirror", "hsl"
 OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
 # What the published recipes do not have is in a recipe only where it is set.
 FINE_TUNING = {"body_rate": 1.0, "train": "all"}
+OF_TORCH_ALONE = ("mixup", "weight_average")  # keys of a phase
 USUAL_ENGINE = "mxnet"
 
 
@@ -97,6 +98,7 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
         "transfer": {"min_transfer": model["min_transfer"]} if is_transfer else None,
         **rate_course(model, epoch),
         **{key: phase[key] for key, usual in FINE_TUNING.items() if phase[key] != usual},
+        **{key: phase[key] for key in OF_TORCH_ALONE if key in phase},
         **engine(model),
     }
 

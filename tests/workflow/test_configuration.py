@@ -53,6 +53,15 @@ def test_the_published_configuration_is_right(config):
             r"phases\.0\.weight_decay: adam takes none",
         ),
         (
+            lambda c: c["models"]["M02"]["phases"][0].update(mixup=0.2),
+            r"models\.M02\.phases\.0\.mixup: mxnet has none; leave it out, or set models\.M02\.engine: torch",
+        ),
+        (
+            lambda c: c["models"]["M01"]["phases"][1].update(weight_average=0.9),
+            r"models\.M01\.phases\.1\.weight_average: mxnet has none",
+        ),
+        (lambda c: c["models"]["M01"]["phases"][1].update(weight_average=1), r"weight_average: 1 is greater than or"),
+        (
             lambda c: c["networks"]["dpn-98"].update(image={"resize": 160}),
             r"networks\.dpn-98\.image\.resize: 160 pixels are fewer than the 180",
         ),

@@ -103,6 +103,14 @@ def test_a_recipe_of_fine_tuning_holds_what_is_set(config):
     assert "image" not in last["network"]
 
 
+def test_mixup_and_the_average_of_weights_belong_to_the_epochs_of_their_phase(config):
+    before = [recipes.epoch_recipe(config, "M01", epoch) for epoch in range(1, 24)]
+    config["models"]["M01"]["phases"][1].update(mixup=0.2, weight_average=0.99)
+    after = [recipes.epoch_recipe(config, "M01", epoch) for epoch in range(1, 24)]
+    added = {"mixup": 0.2, "weight_average": 0.99}
+    assert after == before[:11] + [recipe | added for recipe in before[11:15]] + before[15:]
+
+
 def test_an_engine_is_in_a_recipe_only_where_it_is_not_the_usual_one(config):
     before = recipes.epoch_recipe(config, "M01", 1)
     config["models"]["M01"]["engine"] = "torch"
@@ -112,5 +120,6 @@ def test_an_engine_is_in_a_recipe_only_where_it_is_not_the_usual_one(config):
 def test_published_recipes_know_nothing_of_fine_tuning(config):
     every = [recipes.epoch_recipe(config, name, 1) for name in config["models"]]
     assert not any(
-        {"course", "body_rate", "train", "engine"} & set(recipe) or "resize" in recipe["image"] for recipe in every
+        {"course", "body_rate", "train", "engine", *recipes.OF_TORCH_ALONE} & set(recipe) or "resize" in recipe["image"]
+        for recipe in every
     )

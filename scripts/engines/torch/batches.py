@@ -86,6 +86,17 @@ def shifted(picture: np.ndarray, shift: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.LUT(hls, table[None]), cv2.COLOR_HLS2RGB)
 
 
+def mixed_share(recipe: Recipe, epoch: int, batch: int) -> float:
+    """What each picture of a batch, by its number in the epoch, from 0, keeps where mixup mixes it with another one.
+
+    Zhang et al., mixup, 2018 (arXiv:1710.09412). At least a half: a picture and its partner have the other two shares.
+    """
+    if not recipe.mixup:
+        return 1.0
+    share = np.random.default_rng([recipe.seed, epoch, batch, 1]).beta(recipe.mixup, recipe.mixup)
+    return max(share, 1 - share)
+
+
 def order(recipe: Recipe, epoch: int, count: int, batches: int) -> np.ndarray:
     """Positions of the records of an epoch (batches, batch_size): a permutation, filled up from its own beginning."""
     permutation = np.random.default_rng([recipe.seed, epoch]).permutation(count)

@@ -15,6 +15,7 @@ from torch import Tensor
 import cli
 from networks import CLASSIFIER
 from training import states_file
+from training.checkpoints import Arrays
 from training.recipe import DECAYED, Recipe
 from training.states_file import State
 
@@ -57,8 +58,13 @@ class Optimizer(abc.ABC):
     def _update(self, gradients: list[Tensor], rates: list[float], decays: list[float]) -> None:
         """The step of a rule, with the rate and the decay of each array."""
 
-    def save(self, path: Path) -> None:
-        """Write the states (training/states_file.py)."""
+    @property
+    def updates(self) -> int:
+        """Steps so far."""
+        return self._updates
+
+    def save(self, path: Path, weights: Arrays) -> None:
+        """Write the states (training/states_file.py), and the network's arrays where they are asked to hold them."""
         kept = zip(*([part.cpu().numpy() for part in parts] for parts in self._kept), strict=True)
         states = states_file.States(
             type(self).__name__,
@@ -66,11 +72,12 @@ class Optimizer(abc.ABC):
             self._updates,
             {CPU: dict.fromkeys(self._positions, self._updates)},
             self.m_schedule,
+            weights,
         )
         states_file.write(path, states)
 
-    def load(self, path: Path, names: list[str]) -> None:
-        """Go on with the states of a file.
+    def load(self, path: Path, names: list[str]) -> Arrays:
+        """Go on with the states of a file; returns the weights that it holds.
 
         Args:
             names: of all that the network learns.
@@ -90,6 +97,7 @@ class Optimizer(abc.ABC):
         self._updates = states.num_update
         if states.m_schedule is not None:
             self.m_schedule = states.m_schedule
+        return states.weights
 
     def _state(self, parts: tuple[np.ndarray, ...]) -> State:
         return parts

@@ -1,5 +1,6 @@
 """Training by PyTorch, epoch by epoch."""
 
+import contextlib
 import itertools
 import math
 import time
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 import cli
 import networks
 from engines.torch import devices, operators, optimizers
-from engines.torch.batches import training_batches, validation_batches
+from engines.torch.averages import WeightAverage
+from engines.torch.batches import mixed_share, training_batches, validation_batches
 from engines.torch.faults import explained
 from networks.shapes import Shape
 from records.files import batch_count
@@ -70,18 +72,38 @@ def smoothed_cross_entropy(scores: Tensor, labels: Tensor, smoothing: float) -> 
     return -((1 - smoothing) * of_label + smoothing * of_others).mean()
 
 
+def mixed(pictures: Tensor, share: float) -> Tensor:
+    """This share of each picture of a batch, and the rest of its partner: the first one's is the last one."""
+    return pictures if share == 1 else share * pictures + (1 - share) * pictures.flip(0)
+
+
+def mixed_loss(scores: Tensor, labels: Tensor, share: float, smoothing: float) -> Tensor:
+    """The smoothed cross entropy of mixed pictures, whose labels are mixed alike."""
+    loss = smoothed_cross_entropy(scores, labels, smoothing)
+    return (
+        loss if share == 1 else share * loss + (1 - share) * smoothed_cross_entropy(scores, labels.flip(0), smoothing)
+    )
+
+
 class Trainer:
     """An engines.Trainer.
 
     Args:
         network: as prepare leaves it.
+        average: of the network's numbers, where the recipe asks for one.
         threads: that decode pictures.
     """
 
     def __init__(
-        self, network: nn.Module, optimizer: optimizers.Optimizer, recipe: Recipe, device: torch.device, threads: int
+        self,
+        network: nn.Module,
+        optimizer: optimizers.Optimizer,
+        average: WeightAverage | None,
+        recipe: Recipe,
+        device: torch.device,
+        threads: int,
     ) -> None:
-        self._network, self._optimizer, self._recipe = network, optimizer, recipe
+        self._network, self._optimizer, self._average, self._recipe = network, optimizer, average, recipe
         self._device, self._threads = device, threads
         self.devices = [str(device)]
 
@@ -101,10 +123,13 @@ class Trainer:
                 losses = []
                 for number, (pictures, classes) in enumerate(itertools.islice(batches, BLOCK), first):
                     labels = classes.to(self._device, non_blocking=True)
-                    scores = self._scores(pictures)
+                    share = mixed_share(recipe, epoch, number)
+                    scores = self._scores(pictures, share)
                     self._network.zero_grad()
-                    smoothed_cross_entropy(scores, labels, recipe.label_smoothing).backward()
+                    mixed_loss(scores, labels, share, recipe.label_smoothing).backward()
                     self._optimizer.step(rate * recipe.rate_share(epoch, number, total))
+                    if self._average:
+                        self._average.add(self._optimizer.updates)
                     # The loss before is asked for while a GPU works on this batch, which it need not wait for.
                     losses.append(sums.add(scores.detach(), labels))
                     if len(losses) > 1:
@@ -119,10 +144,11 @@ class Trainer:
     def validate(self, records: Path) -> dict:
         self._network.eval()
         sums = _Sums(self._device, Metrics())
-        for pictures, labels in validation_batches(
-            records, self._recipe, self._threads, pinned=self._device != devices.CPU
-        ):
-            sums.add(self._scores(pictures), labels.to(self._device, non_blocking=True))
+        with self._averaged():
+            for pictures, labels in validation_batches(
+                records, self._recipe, self._threads, pinned=self._device != devices.CPU
+            ):
+                sums.add(self._scores(pictures), labels.to(self._device, non_blocking=True))
         metrics = sums.metrics()
         means = metrics.means()
         check_valid_loss(means["cross_entropy"], records)
@@ -130,14 +156,20 @@ class Trainer:
 
     @explained()
     def save(self, params: Path, states: Path) -> None:
-        checkpoints.save(params, *operators.numbers(self._network))
-        self._optimizer.save(states)
+        with self._averaged():
+            checkpoints.save(params, *operators.numbers(self._network))
+        arguments, auxiliaries = operators.numbers(self._network) if self._average else ({}, {})
+        self._optimizer.save(states, arguments | auxiliaries)
 
-    def _scores(self, pictures: Tensor) -> Tensor:
-        """Scores (batch, classes) float32 of pictures (batch, size, size, 3) uint8."""
+    def _averaged(self) -> contextlib.AbstractContextManager:
+        """What the network is inside the block is what an epoch leaves."""
+        return self._average.in_place() if self._average else contextlib.nullcontext()
+
+    def _scores(self, pictures: Tensor, share: float = 1.0) -> Tensor:
+        """Scores (batch, classes) float32 of pictures (batch, size, size, 3) uint8, mixed where they keep a share."""
         seen = devices.inputs(pictures.permute(0, 3, 1, 2), self._recipe.image, self._device)
         with devices.precision(self._device):
-            return self._network(seen).float()
+            return self._network(mixed(seen, share)).float()
 
     def _fix_statistics(self) -> None:
         """Let batch normalizations use their moving statistics in training too, and leave them as they are."""
@@ -184,6 +216,11 @@ def create_trainer(
     network = prepare(recipe, classes, start, device)
     arrays = operators.learned_arrays(network)
     optimizer = optimizers.create(recipe, arrays)
+    average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
     if states:
-        optimizer.load(states, list(arrays))
-    return Trainer(network, optimizer, recipe, device, threads)
+        weights = optimizer.load(states, list(arrays))
+        if average and not weights:
+            raise cli.UserError(f"{states}: no weights, whose average the start is; train the epoch before again")
+        if average:
+            operators.fill(network, weights, weights)
+    return Trainer(network, optimizer, average, recipe, device, threads)

@@ -70,7 +70,7 @@ class InTorch:
         return {name: array.detach().numpy().copy() for name, array in self.weights.items()}
 
     def save(self, path: Path) -> None:
-        self._optimizer.save(path)
+        self._optimizer.save(path, {})
 
     def load(self, path: Path) -> None:
         self._optimizer.load(path, list(SHAPES))
@@ -148,7 +148,7 @@ def test_frozen_arrays_keep_their_values_and_have_no_states(tmp_path):
     optimizer.step(0.1)
     changed = {name for name, array in weights.items() if not np.array_equal(array.detach(), WEIGHTS[name])}
     assert changed == {"fc_weight", "fc_bias"}
-    optimizer.save(tmp_path / "0001.states")
+    optimizer.save(tmp_path / "0001.states", {})
     assert set(np.load(tmp_path / "0001.states").files) == {"header", "3/0", "3/1", "4/0", "4/1"}
 
 

@@ -27,13 +27,14 @@ from test_train_epochs import (
     train,
     write_records,
 )
-from training import checkpoints
+from training import checkpoints, states_file
 from training.metrics import Metrics
 from training.recipe import Recipe
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torch")
 
 from engines.torch import batches, devices, operators, optimizers, trainer
+from engines.torch.averages import WeightAverage
 
 SETTINGS = [
     {"optimizer": "nadam", "learning_rates": [0.01]},
@@ -43,13 +44,20 @@ SETTINGS = [
     FINE_TUNING | {"learning_rates": [0.01]},
 ]
 
+MIXED, AVERAGED = {"mixup": 0.4}, {"weight_average": 0.9}
+IN_PARTS = [*SETTINGS[:2], SETTINGS[4], SETTINGS[1] | MIXED | AVERAGED]
+
 
 def in_torch(**changes: object) -> dict:
     """The JSON of a recipe file."""
     return entries(**changes) | {"engine": "torch"}
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: settings["optimizer"])
+@pytest.mark.parametrize(
+    "settings",
+    [*SETTINGS, IN_PARTS[-1]],
+    ids=lambda settings: " ".join([settings["optimizer"], *(settings.keys() & {"mixup"})]),
+)
 def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path, settings):
     """With any number of decoding threads."""
     together, apart, forgetful = tmp_path / "together", tmp_path / "apart", tmp_path / "forgetful"
@@ -62,7 +70,9 @@ def test_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, tmp_path
     assert (forgetful / "0002.params").read_bytes() != (apart / "0002.params").read_bytes()
 
 
-@pytest.mark.parametrize("settings", SETTINGS[:2] + SETTINGS[4:], ids=lambda settings: settings["optimizer"])
+@pytest.mark.parametrize(
+    "settings", IN_PARTS, ids=lambda settings: " ".join([settings["optimizer"], *(settings.keys() & {"mixup"})])
+)
 def test_an_epoch_in_parts_equals_one_in_one_go_to_the_last_bit(train, tmp_path, monkeypatch, settings):
     monkeypatch.setattr(trainer, "BLOCK", 2)
     whole, divided = tmp_path / "whole", tmp_path / "divided"
@@ -211,6 +221,82 @@ def test_the_loss_is_cross_entropy_with_smoothed_labels(smoothing):
     target = np.where(np.arange(4) == 2, 1 - smoothing, smoothing / 3)
     expected = torch.softmax(scores, 1).detach().numpy() - target
     np.testing.assert_allclose(scores.grad.numpy(), expected, atol=1e-6)
+
+
+def test_an_average_keeps_its_share_of_each_step_and_less_of_the_first():
+    network = torch.nn.BatchNorm1d(3)
+    generator = np.random.default_rng(0)
+    average = WeightAverage(network, 0.5)
+    expected = {name: array.double().numpy() for name, array in network.state_dict().items()}
+    for step in range(1, 15):
+        now = {name: generator.normal(size=array.shape) for name, array in expected.items()}
+        network.load_state_dict({name: torch.tensor(array) for name, array in now.items()})
+        average.add(step)
+        kept = (1 + step) / (10 + step) if step < 8 else 0.5
+        expected = {name: kept * expected[name] + (1 - kept) * now[name] for name in now}
+    for _ in range(2):
+        with average.in_place():
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                np.testing.assert_allclose(network.state_dict()[name], expected[name], rtol=1e-5)
+        for name in ("weight", "running_var"):
+            np.testing.assert_allclose(network.state_dict()[name], now[name], rtol=1e-6)
+
+
+def test_an_epoch_leaves_the_average_and_is_measured_by_it_and_goes_on_from_the_weights(train, data, tmp_path):
+    """The weights are those of a training without an average, to the last bit."""
+    plain, averaged = tmp_path / "plain", tmp_path / "averaged"
+    train(plain, in_torch(**SETTINGS[1]), 1, 2)
+    train(averaged, in_torch(**SETTINGS[1] | AVERAGED), 1, 2)
+    arguments, auxiliaries = checkpoints.load(plain / "0002.params")
+    kept = states_file.read(averaged / "0002.states", "NAG").weights
+    assert set(kept) == set(arguments | auxiliaries)
+    for name, array in (arguments | auxiliaries).items():
+        np.testing.assert_array_equal(kept[name], array, err_msg=name)
+    means = {name: array for kind in checkpoints.load(averaged / "0002.params") for name, array in kind.items()}
+    assert {name for name in means if np.array_equal(means[name], kept[name])} == {"bn_data_gamma"}
+    reached = trainer.create_trainer(recipe(), CLASSES, averaged / "0002.params", None, gpus=0, threads=1)
+    assert reached.validate(data / "valid.rec") == json.loads((averaged / "0002.json").read_text())["valid"]
+    with pytest.raises(cli.UserError, match=r"0002.states: no weights, whose average the start is; train the epoch"):
+        train(plain, in_torch(**SETTINGS[1] | AVERAGED), 3, 3, *going_on(plain, 2))
+
+
+def test_pictures_are_mixed_with_their_partners_and_labels_alike():
+    """The gradient of the scores: probability minus the mixed target."""
+    pictures = torch.rand(3, 3, 2, 2)
+    np.testing.assert_allclose(trainer.mixed(pictures, 0.7), 0.7 * pictures + 0.3 * pictures[[2, 1, 0]], rtol=1e-6)
+    scores = torch.rand(3, 4, requires_grad=True)
+    trainer.mixed_loss(scores, torch.tensor([0, 1, 3]), 0.7, 0.0).backward()
+    target = np.array([[0.7, 0, 0, 0.3], [0, 1, 0, 0], [0.3, 0, 0, 0.7]])
+    np.testing.assert_allclose(3 * scores.grad, torch.softmax(scores, 1).detach().numpy() - target, atol=1e-6)
+
+
+def test_shares_are_drawn_from_the_beta_distribution_anew_for_each_batch():
+    shares = np.array([batches.mixed_share(recipe(mixup=0.4), 2, batch) for batch in range(4000)])
+    drawn = np.random.default_rng(1).beta(0.4, 0.4, 4000)
+    expected = np.maximum(drawn, 1 - drawn)
+    assert shares.min() >= 0.5
+    assert shares.mean() == pytest.approx(expected.mean(), abs=0.01)
+    assert np.std(shares) == pytest.approx(np.std(expected), abs=0.01)
+    assert batches.mixed_share(recipe(mixup=0.4), 3, 5) != shares[5] == batches.mixed_share(recipe(mixup=0.4), 2, 5)
+    assert batches.mixed_share(recipe(), 2, 5) == 1
+
+
+def test_a_step_learns_mixed_labels_from_mixed_pictures(train, data, tmp_path):
+    settings = in_torch(optimizer="sgd", learning_rates=[0.5], batch_size=43, label_smoothing=0.0, dropout=0.0, **MIXED)
+    train(tmp_path, settings, 1, 1)
+    network = trainer.prepare(recipe(**settings), CLASSES, None, devices.CPU).train()
+    [(pictures, labels)] = batches.training_batches(data / "train.rec", recipe(**settings), 1, 1, pinned=False)
+    share = batches.mixed_share(recipe(**settings), 1, 0)
+    assert share < 0.95
+    seen = devices.inputs(pictures.permute(0, 3, 1, 2), settings["image"], devices.CPU)
+    ones = torch.nn.functional.one_hot(labels, CLASSES)
+    targets = share * ones + (1 - share) * ones.flip(0)
+    torch.nn.functional.cross_entropy(network(share * seen + (1 - share) * seen.flip(0)), targets).backward()
+    after, _ = checkpoints.load(tmp_path / "0001.params")
+    for name, array in operators.learned_arrays(network).items():
+        if array.grad is not None:
+            expected = array.detach() - 0.5 * array.grad
+            np.testing.assert_allclose(after[name], expected, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
 def test_initial_weights_are_drawn_as_mxnet_draws_them():
