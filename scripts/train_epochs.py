@@ -30,6 +30,7 @@ import cli
 import engines
 from catalog.classes import read_categories
 from records.staging import staged
+from training.checkpoints import Start
 from training.metrics import epochs_until
 from training.progress import Progress, latest_part, remove_parts, save_part
 from training.recipe import read_recipe
@@ -82,13 +83,14 @@ def train(steps: Iterator[Progress], end: float, save: Callable[[Progress], None
 def main() -> None:
     args = parse_args()
     end = end_of(args.minutes)
-    recipe, classes = read_recipe(args.recipe), len(read_categories(args.classes))
+    recipe, categories = read_recipe(args.recipe), read_categories(args.classes)
     before = epochs_until(json.loads(args.metrics_before.read_text())) if args.metrics_before else []
     part = latest_part(args.outputs[0])
-    start, states = (part.params, part.states) if part else (args.start, args.states)
+    params, states = (part.params, part.states) if part else (args.start, args.states)
+    start = Start(params, categories) if params else None
     done = part.read() if part else Progress()
     trainer = engines.choose(recipe.engine).create_trainer(
-        recipe, classes, start, states, gpus=args.gpus, threads=args.threads
+        recipe, len(categories), start, states, gpus=args.gpus, threads=args.threads
     )
     with staged(args.train, args.stage) as train_records:
         for epoch, output in enumerate(args.outputs, args.first_epoch):

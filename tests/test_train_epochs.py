@@ -18,6 +18,7 @@ from disks import largest_file
 from engines.mxnet import devices, trainer
 from engines.mxnet.batches import training_batches, validation_batches
 from engines.mxnet.library import mx
+from engines.mxnet.trainer import in_numpy
 from plain_recipes import BATCH, NETWORK, SIZE, entries, recipe
 from programs import error_of, run
 from records import files
@@ -72,6 +73,10 @@ def train(data, monkeypatch):
         train_epochs.main()
 
     return run
+
+
+def start_of(params: Path) -> checkpoints.Start:
+    return checkpoints.Start(params, np.arange(1000, 1000 + CLASSES))
 
 
 def arrays(folder: Path, epoch: int) -> dict[str, np.ndarray]:
@@ -311,7 +316,7 @@ def test_valid_metrics_count_every_record_once_and_only_once(train, data, tmp_pa
     """Against a forward pass of each record on its own; the last batch holds 3 real records of 8."""
     train(tmp_path, entries(), 1, 1)
     report = json.loads((tmp_path / "0001.json").read_text())["valid"]
-    module = trainer.prepare(recipe(batch_size=1), CLASSES, tmp_path / "0001.params", None, [mx.cpu()])
+    module = trainer.prepare(recipe(batch_size=1), CLASSES, start_of(tmp_path / "0001.params"), None, [mx.cpu()])
     probabilities, labels = [], []
     for batch in validation_batches(data / "valid.rec", recipe(batch_size=1), 1):
         module.forward(batch, is_train=False)
@@ -339,22 +344,22 @@ def test_the_loss_is_cross_entropy_with_smoothed_labels():
 # Starts
 
 
-def source(folder: Path, **changes: object) -> Path:
-    """A checkpoint of the network with other numbers of classes or units."""
+def source(folder: Path, **changes: object) -> checkpoints.Start:
+    """A checkpoint of the network with other numbers of classes or units, for the categories 1000, 1001, ..."""
     symbol = trainer.training_symbol(recipe(network=NETWORK | changes), changes.get("classes", 7))
     module = mx.mod.Module(symbol)
     module.bind([("data", (1, 3, SIZE, SIZE))], [("softmax_label", (1,))])
     mx.random.seed(5)
     module.init_params(mx.init.Uniform(0.3))
-    checkpoints.save(folder / "source.params", *map(trainer.in_numpy, module.get_params()))
-    return folder / "source.params"
+    checkpoints.save(folder / "source.params", *map(in_numpy, module.get_params()))
+    return start_of(folder / "source.params")
 
 
 def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path, capsys):
     start = source(tmp_path)
     module = trainer.prepare(recipe(transfer={"min_transfer": 0.5}), CLASSES, start, None, [mx.cpu()])
-    found, given = module.get_params()[0], checkpoints.load(start)[0]
-    assert f"{start}: 49 of 51 arrays match by name and shape" in capsys.readouterr().err
+    found, given = module.get_params()[0], checkpoints.load(start.params)[0]
+    assert f"{start.params}: 49 of 51 arrays match by name and shape" in capsys.readouterr().err
     for name, array in found.items():
         if not name.startswith("fc_"):
             np.testing.assert_array_equal(array.asnumpy(), given[name], err_msg=name)
@@ -362,6 +367,16 @@ def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path, capsys):
     assert weights.shape == (CLASSES, 32)
     # MSRAPrelu by the mean of inputs and outputs: variance 2 / ((1 + slope ** 2) * mean of both).
     assert np.std(weights) == pytest.approx(np.sqrt(2 / (1 + 0.25**2) / ((32 + CLASSES) / 2)), rel=0.2)
+
+
+def test_a_transfer_keeps_the_rows_of_the_categories_that_stay(tmp_path, capsys):
+    start = source(tmp_path)
+    (tmp_path / "source.classes.csv").write_text("category_id\n" + "".join(f"{1008 - row}\n" for row in range(7)))
+    module = trainer.prepare(recipe(transfer={"min_transfer": 1}), CLASSES, start, None, [mx.cpu()])
+    found, given = in_numpy(module.get_params()[0]), checkpoints.load(start.params)[0]
+    assert "51 of 51 arrays match by name and shape; 2 of 4 categories keep their rows" in capsys.readouterr().err
+    for name in ("fc_weight", "fc_bias"):
+        np.testing.assert_array_equal(found[name][[2, 3]], given[name][[6, 5]])
 
 
 def test_a_transfer_of_too_little_ends_with_the_counts(tmp_path):

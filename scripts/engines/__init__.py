@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 import cli
+from training.checkpoints import Start
 from training.progress import Progress
 from training.recipe import Recipe
 
@@ -84,13 +85,13 @@ class Engine(Protocol):
     """The package of an engine."""
 
     def create_trainer(
-        self, recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+        self, recipe: Recipe, classes: int, start: Start | None, states: Path | None, *, gpus: int, threads: int
     ) -> Trainer:
         """A trainer that is ready for its first epoch.
 
         Args:
             classes: their number.
-            start: weights to start from; random ones where None.
+            start: what checkpoints.of_start takes weights from; random ones where None.
             states: of the optimizer, to go on with; a fresh one where None.
             gpus: to compute on; 0: the CPU.
             threads: that decode pictures.

@@ -8,10 +8,24 @@ import numpy as np
 import cli
 import networks
 from networks.shapes import Shape
-from training import params_file
+from training import classifiers, params_file
 from training.recipe import Recipe
 
 Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint to start from.
+
+    Attributes:
+        params: its file. Where a list of its categories lies beside it (classifiers.class_list), the classifier's rows
+            are taken by category id; else the classifier is taken as it is, if it fits.
+        categories: the category id (int64) of each class to train.
+    """
+
+    params: Path
+    categories: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -64,18 +78,23 @@ def fitting(found: tuple[Arrays, Arrays], shapes: tuple[dict[str, Shape], dict[s
     return Transfer(*matching, needed=sum(map(len, shapes)))
 
 
-def of_start(start: Path, recipe: Recipe, classes: int) -> Transfer:
+def of_start(start: Start, recipe: Recipe, classes: int) -> Transfer:
     """What a checkpoint gives to the recipe's network; says how much that is.
 
     Raises:
-        cli.UserError: fewer arrays match than the recipe asks for.
+        cli.UserError: fewer arrays match than the recipe asks for, or the list of its categories does not fit.
     """
-    found = fitting(load(start), networks.array_shapes(recipe.network, recipe.image["size"], classes))
+    params, kept = start.params, ""
+    arguments, auxiliaries = load(params)
+    if classifiers.class_list(params).exists():
+        arguments, known = classifiers.with_categories(arguments, params, start.categories)
+        kept = f"; {known:,} of {classes:,} categories keep their rows of the classifier"
+    found = fitting((arguments, auxiliaries), networks.array_shapes(recipe.network, recipe.image["size"], classes))
     matches = f"{found.matched} of {found.needed} arrays match by name and shape"
-    cli.summary(f"{start}: {matches}")
+    cli.summary(f"{params}: {matches}{kept}")
     if found.matched < recipe.min_transfer * found.needed:
         raise cli.UserError(
-            f"{start}: {matches}, {recipe.min_transfer:.0%} are needed; choose another start, or lower the model's"
+            f"{params}: {matches}, {recipe.min_transfer:.0%} are needed; choose another start, or lower the model's"
             " min_transfer"
         )
     return found

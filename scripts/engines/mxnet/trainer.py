@@ -42,7 +42,7 @@ def with_fixed_statistics(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
 
 
 def prepare(
-    recipe: Recipe, classes: int, start: Path | None, states: Path | None, contexts: list[mx.Context]
+    recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, contexts: list[mx.Context]
 ) -> mx.mod.Module:
     """A module with its weights and optimizer, ready for the first epoch.
 
@@ -133,7 +133,7 @@ class Trainer:
 
 @explained()
 def create_trainer(
-    recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+    recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, *, gpus: int, threads: int
 ) -> Trainer:
     """See engines.Engine."""
     return Trainer(prepare(recipe, classes, start, states, devices.contexts(gpus)), recipe, threads)

@@ -45,7 +45,7 @@ def initial_arrays(shapes: tuple[dict[str, Shape], dict[str, Shape]], seed: int)
     return tuple({name: array(name, shape) for name, shape in kind.items()} for kind in shapes)
 
 
-def prepare(recipe: Recipe, classes: int, start: Path | None, device: torch.device) -> nn.Module:
+def prepare(recipe: Recipe, classes: int, start: checkpoints.Start | None, device: torch.device) -> nn.Module:
     """A network with its weights, ready for the first epoch.
 
     Raises:
@@ -205,7 +205,7 @@ class _Sums:
 
 @explained()
 def create_trainer(
-    recipe: Recipe, classes: int, start: Path | None, states: Path | None, *, gpus: int, threads: int
+    recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, *, gpus: int, threads: int
 ) -> Trainer:
     """See engines.Engine."""
     if gpus > 1:

@@ -24,6 +24,7 @@ from test_train_epochs import (
     going_on,
     measured,
     source,
+    start_of,
     train,
     write_records,
 )
@@ -120,7 +121,7 @@ def test_both_engines_find_the_same_metrics(train, data, tmp_path):
     train(tmp_path, entries(), 1, 1)
     of_mxnet, of_torch = (
         engines.choose(name)
-        .create_trainer(recipe(), CLASSES, tmp_path / "0001.params", None, gpus=0, threads=2)
+        .create_trainer(recipe(), CLASSES, start_of(tmp_path / "0001.params"), None, gpus=0, threads=2)
         .validate(data / "valid.rec")
         for name in engines.NAMES
     )
@@ -321,7 +322,7 @@ def test_initial_weights_are_drawn_as_mxnet_draws_them():
 def test_a_transfer_takes_what_fits_and_initialises_the_rest(tmp_path):
     start = source(tmp_path)
     own, _ = operators.numbers(trainer.prepare(recipe(transfer={"min_transfer": 0.5}), CLASSES, start, devices.CPU))
-    given, _ = checkpoints.load(start)
+    given, _ = checkpoints.load(start.params)
     assert {name for name, array in own.items() if not np.array_equal(array, given[name])} == {"fc_weight", "fc_bias"}
     with pytest.raises(cli.UserError, match=r"49 of 51 arrays match .* 100% are needed"):
         trainer.prepare(recipe(), CLASSES, start, devices.CPU)
