@@ -36,7 +36,7 @@ rule index_catalog:
     params:
         on_bad_product=config["on_bad_product"],
         most_bad_products=config["most_bad_products"],
-        categories=lambda wildcards: "--without-categories" if catalog_of(wildcards.catalog) == "test" else "",
+        categories=lambda wildcards: "" if catalog_of(wildcards.catalog) == "train" else "--without-categories",
     priority: 1000  # more than all that is ready beside it: jobs of one thread could keep it waiting for two for ever
     threads: 2
     resources:

@@ -7,9 +7,9 @@ rule average_models:
     output:
         **outputs("average_models"),
     log:
-        logs("average_models/{ensemble}-{digest}-{shard}"),
+        logs("average_models/{images}-{ensemble}-{digest}-{shard}"),
     benchmark:
-        benchmarks("average_models/{ensemble}-{digest}-{shard}")
+        benchmarks("average_models/{images}-{ensemble}-{digest}-{shard}")
     params:
         mean=lambda wildcards: options.mean(config, wildcards.ensemble),
     priority: BEFORE_TRAINING
@@ -20,7 +20,7 @@ rule average_models:
     conda:
         "../envs/data.yaml"
     message:
-        "Average the models of {wildcards.ensemble}, shard {wildcards.shard}"
+        "Average the models of {wildcards.ensemble} on {wildcards.images}, shard {wildcards.shard}"
     shell:
         f"python {SCRIPTS}/average_models.py"
         " {params.mean}"

@@ -144,7 +144,7 @@ def _predictions(side: Given, name: str, of_test: bool) -> list[Artifact]:
         shard
         for model in _models(side, name)
         for images in image_sets.predicted_by(side.artifacts.config, model)
-        if (images == TEST) == of_test
+        if (images == TEST if of_test else images.seed is not None)
         for shard in side.artifacts.answers.predictions[images, model]
     ]
 

@@ -63,6 +63,19 @@ def estimates(planned, forecast):
     return {key: hours.cost(box, forecast) for key, box in planned.items()}
 
 
+def test_a_batch_has_boxes_of_its_own_and_the_members_that_answer_wait_for_it(config):
+    before = boxes.build(config)
+    planned = boxes.build(config | {"batches": {"monday": "a.bson"}, "answers": {"ensemble": "ensemble-2"}})
+    added = {key: box for key, box in planned.items() if key not in before}
+    assert {"catalog-batch-monday", "images-batch-monday"} <= added.keys()
+    assert added["images-batch-monday"].sources == ["catalog-batch-monday", "catalog-train"]
+    waiting = {key for key, box in planned.items() if "images-batch-monday" in box.sources}
+    assert waiting == {"prediction-M05", "prediction-M07"}
+    job = boxes.Job("index_catalog", {"catalog": "batch-monday.a"})
+    boxes.assign(planned, [job, boxes.Job("list_images", {"images": "batch-monday"})])
+    assert planned["catalog-batch-monday"].jobs == [job]
+
+
 def test_there_is_a_box_for_every_part_of_the_published_solution(config):
     planned = boxes.build(config)
     count = {column: sum(box.column == column for box in planned.values()) for column in range(7)}
@@ -252,7 +265,7 @@ def test_the_drawing_is_one_svg_with_every_box(planned, estimates):
 @pytest.fixture
 def published(config):
     """All that the published configuration leads to."""
-    return Artifacts(config, Catalog("catalog", {"train": "a", "test": "b"}, None))
+    return Artifacts(config, Catalog("catalog", {"train": "a", "test": "b"}, None), {})
 
 
 def files_of(artifacts):

@@ -15,6 +15,7 @@ from programs import run
 from training.progress import Part
 from workflow import given
 from workflow.given import Given
+from workflow.image_sets import TEST
 
 TEN_DIGITS = ("valid_fraction: 0.2", "valid_fraction: 0.2\ndatasets: {B: {seed: 1234567890}}")
 HOLD = "import pathlib, sys, time; from workflow import drivers; drivers.claim(pathlib.Path(sys.argv[1])); print(1); "
@@ -141,7 +142,7 @@ def test_what_is_not_finished_keeps_what_it_needs(first):
     for path in (*last.files.values(), submission.files["submission"]):
         Path(path).unlink()
     needed = {Path(each) for part in made.data.records["A"].values() for each in list(part.files.values())[:2]}
-    needed |= {Path(each.files["probabilities"]) for each in made.answers.averages["ensemble-2"]}
+    needed |= {Path(each.files["probabilities"]) for each in made.answers.averages[TEST, "ensemble-2"]}
     assert set(prune_results.intermediate([first])) == everything - needed
 
 

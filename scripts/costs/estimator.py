@@ -101,7 +101,7 @@ class Estimator:
                 work = Work(forwarded=forwarded / shards, written=self._probability_bytes(images) / shards)
             case "average_models":
                 members = self._members(wildcards["ensemble"])
-                shard = self._probability_bytes(TEST) / shards
+                shard = self._probability_bytes(image_sets.named(wildcards["images"])) / shards
                 work = Work(read=len(members) * shard, written=shard)
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
@@ -225,8 +225,8 @@ class Estimator:
 
     def _image_set_pictures(self, images: ImageSet) -> float:
         """Distinct pictures of an image set; those that are known besides are not taken off."""
-        if images == TEST:
-            return DISTINCT * self.size.test.pictures
+        if images.seed is None:
+            return DISTINCT * self.size.file(images.name).pictures
         return DISTINCT * self.config["valid_fraction"] * self.size.train.pictures
 
     def _probability_bytes(self, images: ImageSet) -> float:

@@ -9,6 +9,7 @@ from statistics import mean
 
 from costs.estimator import DEVICE_RULES, Estimator
 from workflow import image_sets
+from workflow.outputs import DIGEST
 
 # The names of benchmark files below {rule}/, as the rules give them, of rules whose jobs do not all take about as long.
 NAMES = {
@@ -16,7 +17,7 @@ NAMES = {
     "pack_records": "{dataset}-{part}-{digest}",
     "train_epochs": "{model}-{epoch}-{digest}",
     "predict_images": "{images}-{images_digest}-{model}-{digest}-{shard}",
-    "average_models": "{ensemble}-{digest}-{shard}",
+    "average_models": "{images}-{ensemble}-{digest}-{shard}",
     "evaluate_predictions": "{evaluated}-{digest}",
 }
 # The wildcards in these names that may have hyphens; the others have none, so that each name has one reading.
@@ -53,7 +54,8 @@ def benchmark_pattern(rule: str) -> re.Pattern:
         return re.compile(".*")
 
     def group(wildcard: re.Match) -> str:
-        return f"(?P<{wildcard[1]}>{HYPHENATED.get(wildcard[1], '[^-]+')})"
+        usual = DIGEST if wildcard[1].endswith("digest") else "[^-]+"
+        return f"(?P<{wildcard[1]}>{HYPHENATED.get(wildcard[1], usual)})"
 
     return re.compile(re.sub(r"{(\w+)}", group, NAMES[rule]))
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.layout import PICTURE_FIELD
-from workflow.catalogs import files_of
+from workflow.catalogs import files_of, files_of_batch
+from workflow.image_sets import ImageSet
 from workflow.outputs import catalog_of, dump_name
 
 PIECES, PIECE = 64, 1 << 20  # of train or test that are looked at to count its pictures, and their bytes
@@ -23,16 +24,23 @@ class FileSize:
 
 @dataclass(frozen=True)
 class CatalogSize:
-    """train.bson, test.bson and the number of classes; `dumps` are several of train or test, by outputs.dump_name."""
+    """train.bson, test.bson and the number of classes.
+
+    `parts` are batches, by the names of their image sets, and several dumps of any of these, by outputs.dump_name.
+    """
 
     train: FileSize
     test: FileSize
     classes: int
-    dumps: dict[str, FileSize] = field(default_factory=dict)
+    parts: dict[str, FileSize] = field(default_factory=dict)
 
     def file(self, name: str) -> FileSize:
-        """That of train, of test, or of one of several dumps; the whole of one that is not known."""
-        return self.dumps.get(name) or {"train": self.train, "test": self.test}[catalog_of(name)]
+        """That of train, test, a batch or one of several dumps.
+
+        Of a dump that is not known it is the whole, of such a batch it is test.
+        """
+        known = {"train": self.train, "test": self.test} | self.parts
+        return known.get(name) or known.get(catalog_of(name), self.test)
 
 
 PUBLISHED_CATALOG = CatalogSize(FileSize(12_371_293, 58_200_000_000), FileSize(3_095_080, 14_500_000_000), 5_270)
@@ -42,14 +50,15 @@ def catalog_size(config: dict) -> CatalogSize:
     """The size of a configuration's catalog, which need not be drawn yet."""
     folder = Path(config["catalog"])
     drawn = config.get("generate_catalog", {})
+    parts = {ImageSet(batch=name).name: files_of_batch(path) for name, path in config.get("batches", {}).items()}
     whole, dumps = {}, {}
-    for name in ("train", "test"):
-        paths = files_of(folder, name)
+    for name, paths in {"train": files_of(folder, "train"), "test": files_of(folder, "test"), **parts}.items():
         pieces = max(PIECES // max(len(paths), 1), 2)  # of each
         files = {dump_name(name, path.stem): _file_size(path, pieces) for path in paths}
         whole[name] = _sum(files.values()) if files else _drawn_size(drawn.get(f"{name}_products", 0))
         dumps |= files
-    return CatalogSize(**whole, classes=class_count(folder / "category_names.csv"), dumps=dumps)
+    train, test = whole.pop("train"), whole.pop("test")
+    return CatalogSize(train, test, class_count(folder / "category_names.csv"), whole | dumps)
 
 
 def _drawn_size(products: int) -> FileSize:

@@ -91,6 +91,8 @@ def build(config: dict) -> dict[str, Box]:
         Box("classes", CATALOG, "classes.csv", "category names", ["catalog-train"]),
         Box("catalog-test", CATALOG, "test.bson", "catalog and index", []),
     ]
+    for images in image_sets.batches_of(config):
+        boxes.append(Box(f"catalog-{images.name}", CATALOG, f"batch {images.batch}", "products and index", []))
     for seed in seeds:
         boxes.append(Box(f"split-{seed}", SPLIT, f"split {seed}", "train, valid", ["catalog-train"]))
     for dataset in datasets:
@@ -102,6 +104,9 @@ def build(config: dict) -> dict[str, Box]:
     boxes.append(
         Box("images-test", DATA, "test", "distinct pictures", ["catalog-test", "catalog-train"]),
     )
+    for images in image_sets.batches_of(config):
+        sources = [f"catalog-{images.name}", "catalog-train"]
+        boxes.append(Box(f"images-{images.name}", DATA, images.name, "distinct pictures", sources))
     starts = dict.fromkeys(config["models"][model]["start"].get("pretrained") for model in models)
     for weights in starts:
         if weights in PACKAGED_WEIGHTS:

@@ -27,7 +27,7 @@ STAGES = {"train_epochs": Stage("training", "epochs"), "predict_images": Stage("
 # Jobs that share a line, which appears when the last of them is done.
 LINES = {
     "generate_catalog": "catalog drawn",
-    "index_catalog": "{catalog}.bson indexed",
+    "index_catalog": "{catalog} indexed",
     "split_catalog": "train.bson split with seed {seed}",
     "pack_records": "dataset {dataset} packed",
     "predict_images": "{model} predicted {images}",

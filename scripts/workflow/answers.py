@@ -17,7 +17,7 @@ class Answers:
         shelf: takes the artifacts.
 
     Attributes:
-        predictions: the shards in order, by image set and model; `averages` by ensemble.
+        predictions: the shards in order, by image set and model; `averages` by image set and ensemble.
         submissions: by ensemble; `evaluations` by model or ensemble.
     """
 
@@ -31,13 +31,21 @@ class Answers:
             for model in config["models"]
             for images in image_sets.predicted_by(config, model)
         }
-        self.averages = {ensemble: self._averages(ensemble) for ensemble in config["ensembles"]}
+        self.averages = {
+            (images, ensemble): self._averages(images, ensemble)
+            for ensemble in config["ensembles"]
+            for images in image_sets.averaged_by(config, ensemble)
+        }
         self.submissions = {ensemble: self._submission(ensemble) for ensemble in config["ensembles"]}
         self.evaluations = {name: self._evaluation(name) for name in [*config["models"], *config["ensembles"]]}
 
     def probabilities(self, images: ImageSet, model: str) -> list[str]:
         """The files of a model's probabilities on an image set."""
         return [shard.files["probabilities"] for shard in self.predictions[images, model]]
+
+    def of_batch(self, name: str) -> list[Artifact]:
+        """What a batch is asked for."""
+        return self.averages[ImageSet(batch=name), recipes.answering_ensemble(self._config)]
 
     def _predictions(self, images: ImageSet, model: str) -> list[Artifact]:
         """The shards of a model's probabilities on an image set."""
@@ -68,9 +76,9 @@ class Answers:
             for shard in range(shards)
         ]
 
-    def _averages(self, name: str) -> list[Artifact]:
+    def _averages(self, images: ImageSet, name: str) -> list[Artifact]:
         ensemble = self._config["ensembles"][name]
-        members = [self.predictions[TEST, model] for model in ensemble["models"]]
+        members = [self.predictions[images, model] for model in ensemble["models"]]
         recipe = {
             "models": ensemble["models"],
             "mean": ensemble["mean"],
@@ -84,14 +92,14 @@ class Answers:
                 "average_models",
                 recipe,
                 {"members": [member[shard].files["probabilities"] for member in members]},
-                {"ensemble": name, "shard": f"{shard:04d}"},
+                {"images": images.name, "ensemble": name, "shard": f"{shard:04d}"},
                 digest=digest,
             )
             for shard in range(self._config["prediction"]["shards"])
         ]
 
     def _submission(self, ensemble: str) -> Artifact:
-        data, averages, images = self._data, self.averages[ensemble], self._data.images[TEST]
+        data, averages, images = self._data, self.averages[TEST, ensemble], self._data.images[TEST]
         recipe = {
             **self._config["postprocessing"],
             "sample": data.sample_digest,

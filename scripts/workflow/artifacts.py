@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import cli
 from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
-from workflow.data import Catalog, Data
+from workflow.data import Batch, Catalog, Data
 from workflow.models import Models
 from workflow.tables import tables
 
@@ -17,7 +17,16 @@ TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report")
 
 def target_names(config: dict) -> list[str]:
     """What a run can be asked for by name; first of all, everything."""
-    return ["all", "records", "train", *(f"train_{model}" for model in config["models"]), *TARGETS_AFTER_TRAINING]
+    return [
+        *("all", "records", "train"),
+        *(f"train_{model}" for model in config["models"]),
+        *TARGETS_AFTER_TRAINING,
+        *map(batch_target, config["batches"]),
+    ]
+
+
+def batch_target(name: str) -> str:
+    return f"batch_{name}"
 
 
 class Artifacts:
@@ -26,12 +35,13 @@ class Artifacts:
     Args:
         config: the complete configuration.
         catalog: what the catalog holds; None where it is drawn.
+        batches: what the batches hold, by name.
     """
 
-    def __init__(self, config: dict, catalog: Catalog | None):
+    def __init__(self, config: dict, catalog: Catalog | None, batches: dict[str, Batch]):
         self.config = config
         self._shelf = Shelf(config["results"])
-        self.data = Data(config, catalog, self._shelf)
+        self.data = Data(config, catalog, batches, self._shelf)
         self.models = Models(config, self.data, self._shelf)
         self.answers = Answers(config, self.data, self.models, self._shelf)
         self.tables = tables(config, self.data, self.models, self.answers, self._shelf)
@@ -64,7 +74,8 @@ class Artifacts:
     def target(self, name: str) -> list[str]:
         """The files that a target of target_names stands for."""
         if name == "all":
-            return [path for part in ("submit", "evaluate", "report") for path in self.target(part)]
+            parts = ("submit", "evaluate", "report", *map(batch_target, self.config["batches"]))
+            return [path for part in parts for path in self.target(part)]
         answers = self.answers
         parts = [part for parts in self.data.records.values() for part in parts.values()]
         last_params = {model: epochs[-1].files["params"] for model, epochs in self.models.epochs.items()}
@@ -76,6 +87,7 @@ class Artifacts:
             "evaluate": _files([*answers.evaluations.values(), self.tables["tabulate_evaluations"]]),
             "submit": _files(answers.submissions.values()),
             "report": _files(self.tables.values()),
+            **{batch_target(name): _files(answers.of_batch(name)) for name in self.config["batches"]},
         }
         return files[name]
 

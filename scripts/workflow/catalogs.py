@@ -17,21 +17,24 @@ import cli
 from catalog.dumps import check_dump
 from catalog.tables import read_table
 from workflow.artifacts import Artifacts
-from workflow.data import Catalog
+from workflow.data import Batch, Catalog
 from workflow.outputs import DUMP
 
 NOTED = 1 << 28  # bytes; a smaller file is read in a moment
 BLOCK = 1 << 22  # bytes read at once
+ANY_DUMP = "*.bson"  # the dumps of a folder
 
 
-def check_files(catalog: Path, generated: bool) -> None:
-    """Stop at once where the catalog's folder lacks a file that no rule makes, or has one that is no dump.
+def check_files(config: dict) -> None:
+    """Stop at once where the catalog or a batch lacks a file that no rule makes, or has one that is no dump.
 
     Raises:
         cli.UserError: names the file, and the config key or the command that makes a dump of it.
     """
-    if generated:
+    _check_batches(config["batches"])
+    if "generate_catalog" in config:
         return
+    catalog = Path(config["catalog"])
     found = {name: files_of(catalog, name) for name in ("train", "test")}
     for name, files in found.items():
         if not files:
@@ -53,23 +56,70 @@ def files_of(catalog: Path, name: str) -> list[Path]:
         cli.UserError: there are both, or a dump's name would not do in paths.
     """
     alone, folder = catalog / f"{name}.bson", catalog / name
-    dumps = sorted(folder.glob("*.bson"))
     if not alone.is_file():
-        for dump in dumps:
-            if not re.fullmatch(DUMP, dump.stem):
-                raise cli.UserError(f"{dump}: name it by letters, digits, `_`, `-` and `.` alone")
-        if packed := sorted(folder.glob("*.bson.*z*")):
-            raise cli.UserError(f"{packed[0]}: unpack it, or move it away")
-        return dumps
-    if dumps:
+        return _dumps(folder)
+    if any(folder.glob("*.bson")):
         raise cli.UserError(f"{folder}: {alone} is there, too; move one of them away")
     return [alone]
 
 
+def _dumps(folder: Path) -> list[Path]:
+    """The .bson files of a folder in the order of their names.
+
+    Raises:
+        cli.UserError: a dump's name would not do in paths, or one is packed.
+    """
+    dumps = sorted(folder.glob("*.bson"))
+    for dump in dumps:
+        if not re.fullmatch(DUMP, dump.stem):
+            raise cli.UserError(f"{dump}: name it by letters, digits, `_`, `-` and `.` alone")
+    if packed := sorted(folder.glob("*.bson.*z*")):
+        raise cli.UserError(f"{packed[0]}: unpack it, or move it away")
+    return dumps
+
+
+def is_folder(batch: str) -> bool:
+    """Whether a batch is given as a folder of dumps: `folder/*.bson`, or the folder itself."""
+    return Path(batch).name == ANY_DUMP or Path(batch).is_dir()
+
+
+def files_of_batch(batch: str) -> list[Path]:
+    """The file of a batch, or its dumps in the order of their names.
+
+    Raises:
+        cli.UserError: a dump's name would not do in paths, or one is packed.
+    """
+    path = Path(batch)
+    return _dumps(path.parent if path.name == ANY_DUMP else path) if is_folder(batch) else [path]
+
+
+def _check_batches(batches: dict[str, str]) -> None:
+    for name, batch in batches.items():
+        files = files_of_batch(batch)
+        if not files:
+            raise cli.UserError(f"{batch}: no .bson file; put the dumps of batch {name} there, or unset batches.{name}")
+        for file in files:
+            if not file.is_file():
+                raise cli.UserError(
+                    f"{file}: no such file; set the config key batches.{name} to a .bson of products, or to a folder of"
+                    f" them as folder/{ANY_DUMP}"
+                )
+            check_dump(file)
+
+
 def artifacts_of(config: dict) -> Artifacts:
-    """Everything that a complete configuration leads to, by what its catalog holds."""
+    """Everything that a complete configuration leads to, by what its catalog and its batches hold."""
     noted = Path(config["results"], "catalog-digests.json")
-    return Artifacts(config, None if "generate_catalog" in config else held(Path(config["catalog"]), noted))
+    catalog = None if "generate_catalog" in config else held(Path(config["catalog"]), noted)
+    return Artifacts(config, catalog, {name: held_batch(path, noted) for name, path in config["batches"].items()})
+
+
+def held_batch(batch: str, noted: Path) -> Batch:
+    """What the files of a batch hold; `noted` is as for `held`."""
+    files = files_of_batch(batch)
+    if is_folder(batch):
+        return Batch([*map(str, files)], {file.stem: digest(file, noted) for file in files})
+    return Batch(batch, digest(files[0], noted))
 
 
 def held(folder: Path, noted: Path) -> Catalog:

@@ -15,8 +15,9 @@ import cli
 import networks
 from networks.shapes import TooSmallError
 from workflow import data, recipes, values
+from workflow.image_sets import TEST
 from workflow.models import PACKAGED_WEIGHTS
-from workflow.outputs import OUTPUTS
+from workflow.outputs import JOINED, OUTPUTS
 
 KINDS = {
     "integer": "an integer",
@@ -52,6 +53,7 @@ def complete(config: dict, schema_path: Path) -> dict:
         config["catalog"] = data.drawn_folder(config)
     config = selected(config)
     check_sizes(config)
+    check_batches(config)
     return config
 
 
@@ -198,6 +200,26 @@ def check_names(config: dict) -> None:
             raise cli.UserError(f"config: ensembles.{name}.weights: give one weight per model")
         if name in config["models"]:
             raise cli.UserError(f"config: ensembles.{name}: a model has this name; choose another")
+
+
+def check_batches(config: dict) -> None:
+    """Check that an ensemble answers the batches, and that their names can stand in paths and targets.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    if ensemble := recipes.answering_ensemble(config):
+        _check_reference(ensemble, config["ensembles"], "answers.ensemble", "ensembles")
+    elif config["batches"]:
+        raise cli.UserError(
+            f"config: answers.ensemble: missing; name the ensemble that answers the batches, one of:"
+            f" {', '.join(config['ensembles'])}"
+        )
+    for name in config["batches"]:
+        if name == TEST.name or name.endswith(JOINED):
+            raise cli.UserError(
+                f"config: batches.{name}: files of the workflow end in this, or are called so; choose another name"
+            )
 
 
 def any_of(names: Iterable[str]) -> str:

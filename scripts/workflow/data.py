@@ -24,26 +24,38 @@ class Catalog:
     dumps: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What the products of a batch are in: a file and its SHA-256, or several with theirs by name, in their order."""
+
+    files: str | list[str]
+    held: str | dict[str, str]
+
+
 class Data:
     """The artifacts of data.
 
     Args:
         config: the complete configuration.
         catalog: what the catalog holds; None where it is drawn.
+        batches: by name.
         shelf: takes the artifacts.
 
     Attributes:
-        catalog: the catalog's files by name: train and test, one file or several, and, where there is one, names.
+        catalog: the catalog's files by name: train and test, one file or several, and, where there is one, names; those
+            of batches, by the names of their image sets.
         sample: sample_submission.csv in a list, which is empty without it; `sample_digest` is its SHA-256.
         order: the recipe of the order of the class ids.
         index: artifacts by the name of the catalog's file; `splits` by seed, `records` by dataset and part, `images`
             by image set.
     """
 
-    def __init__(self, config: dict, catalog: Catalog | None, shelf: Shelf):
+    def __init__(self, config: dict, catalog: Catalog | None, batches: dict[str, Batch], shelf: Shelf):
         self._config = config
         self._shelf = shelf
         self._add_catalog(catalog)
+        for name, batch in batches.items():
+            self._add_batch(ImageSet(batch=name).name, batch)
         self.splits = {seed: self._split(seed) for seed in recipes.split_seeds(config)}
         self.records = {dataset: self._records(dataset) for dataset in recipes.trained_datasets(config)}
         self.images = {images: self._images(images) for images in image_sets.all_of(config)}
@@ -75,17 +87,22 @@ class Data:
             {"names": self.catalog.get("names", []), "index": self.index["train"].files["index"]},
         )
 
+    def _add_batch(self, name: str, batch: Batch) -> None:
+        self.catalog[name] = batch.files
+        is_one = isinstance(batch.held, str)
+        self.index[name] = self._index(name, batch.held) if is_one else self._joined(name, batch.held)
+
     def _from_index(self, revision: int) -> dict:
         return {"revision": revision, "index": self.index["train"].recipe}
 
     def _index(self, name: str, held: object, file: str | None = None) -> Artifact:
-        """The index of train or test, or of one of several dumps, which is a file of its own."""
+        """The index of train, test or a batch, or of one of several dumps, which is a file of its own."""
         recipe = {"revision": sources.revision("index_catalog.py"), "catalog": held}
         made_from = {"catalog": file or self.catalog[name]}
         return self._shelf.add("index_catalog", recipe, made_from, {"catalog": name})
 
     def _joined(self, name: str, dumps: dict[str, str]) -> Artifact:
-        """The index of train or test in several dumps, after those of the dumps."""
+        """The index of train, test or a batch in several dumps, after those of the dumps."""
         indexes = [
             self._index(dump_name(name, dump), digest, file)
             for (dump, digest), file in zip(dumps.items(), self.catalog[name], strict=True)

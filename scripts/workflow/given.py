@@ -50,7 +50,7 @@ def read(file: Path | None, profile: str | None, entries: list[str]) -> Given:
     command = _command(file, profile, entries)
     if not Path(config["results"]).is_dir():
         raise cli.UserError(f"{config['results']}: no such folder of results; run it first: {command}")
-    catalogs.check_files(Path(config["catalog"]), "generate_catalog" in config)
+    catalogs.check_files(config)
     return Given(str(file or profile or "config.yaml"), catalogs.artifacts_of(config), command)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 DIGEST = "[0-9a-f]{10}"  # a regular expression
 DUMP = "[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name of one of several dumps, the same
+JOINED = "-joined"  # the end of a name in paths, where it is of several dumps together
 
 OUTPUTS = {
     "generate_catalog": {
@@ -20,8 +21,8 @@ OUTPUTS = {
         "rejects": "index/{catalog}-{digest}.rejects.csv",
     },
     "join_indexes": {
-        "index": "index/{catalog}-joined-{digest}.parquet",
-        "rejects": "index/{catalog}-joined-{digest}.rejects.csv",
+        "index": f"index/{{catalog}}{JOINED}-{{digest}}.parquet",
+        "rejects": f"index/{{catalog}}{JOINED}-{{digest}}.rejects.csv",
     },
     "label_categories": {"classes": "classes-{digest}.csv"},
     "split_catalog": {
@@ -46,7 +47,7 @@ OUTPUTS = {
         "probabilities": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
         "undecodable": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
     },
-    "average_models": {"probabilities": "ensemble/test/{ensemble}-{digest}/{shard}.npy"},
+    "average_models": {"probabilities": "ensemble/{images}/{ensemble}-{digest}/{shard}.npy"},
     "write_submission": {"submission": "by-recipe/submission/{digest}/{ensemble}.csv.gz"},
     "evaluate_predictions": {
         "evaluation": "by-recipe/evaluation/{digest}/{evaluated}.json",
@@ -85,12 +86,12 @@ INTERMEDIATE = {
 
 
 def dump_name(catalog: str, dump: str) -> str:
-    """What one of several dumps of train or test is called in paths."""
+    """What one of several dumps of train, test or a batch is called in paths."""
     return f"{catalog}.{dump}"
 
 
 def catalog_of(name: str) -> str:
-    """train or test, of its own name or that of one of its dumps."""
+    """train, test or a batch, of its own name or that of one of its dumps."""
     return name.partition(".")[0]
 
 

@@ -98,7 +98,7 @@ def of_workflow(workflow, config: dict, root: Path) -> dict:
     """
     checked = configuration.complete(put_on_top(workflow, config, root), root / "config.schema.yaml")
     if workflow.check_envvars:  # which is not so where the rules are only read: snakemake --lint
-        catalogs.check_files(Path(checked["catalog"]), "generate_catalog" in checked)
+        catalogs.check_files(checked)
     return checked
 
 

@@ -162,6 +162,11 @@ def ancestor_seeds(config: dict, name: str) -> list[int]:
     return sorted(seeds.difference(evaluated_seeds(config, name)))
 
 
+def answering_ensemble(config: dict) -> str | None:
+    """The ensemble whose answers people use, of test products and of batches; None where no answers are asked for."""
+    return config["answers"]["ensemble"] if "answers" in config else None
+
+
 def largest_ensemble(config: dict) -> str:
     return max(config["ensembles"], key=lambda name: len(config["ensembles"][name]["models"]))
 
@@ -182,7 +187,10 @@ def planned_parts(config: dict) -> dict:
         for name, model in config["models"].items()
     }
     ensembles = {name: {"models": ensemble["models"]} for name, ensemble in config["ensembles"].items()}
-    return {"datasets": config["datasets"], "models": models, "ensembles": ensembles}
+    parts = {"datasets": config["datasets"], "models": models, "ensembles": ensembles}
+    if "answers" in config:
+        parts |= {"answers": config["answers"], "batches": list(config["batches"])}
+    return parts
 
 
 def image(config: dict, model_name: str) -> dict:

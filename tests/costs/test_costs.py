@@ -88,6 +88,25 @@ def test_each_of_several_dumps_has_its_size_and_so_have_all(config, tmp_path):
     assert joining - estimator.memory("join_indexes", {"catalog": "test"}) == 69 * INDEX_ROW_BYTES
 
 
+def test_a_batch_has_a_size_of_its_own(config, tmp_path):
+    product = bson.encode({"_id": 1, "imgs": [{"picture": PICTURE}] * 3})
+    (tmp_path / "days").mkdir()
+    for name, count in (("train", 9), ("test", 2), ("monday", 5), ("days/a", 4), ("days/b", 3)):
+        (tmp_path / f"{name}.bson").write_bytes(product * count)
+    config["catalog"] = str(tmp_path)
+    config["batches"] = {"monday": f"{tmp_path}/monday.bson", "days": f"{tmp_path}/days/*.bson"}
+    estimator = Estimator(config, sizes.catalog_size(config))
+    pictures = {name: estimator.size.file(f"batch-{name}").pictures for name in ("monday", "days", "days.a")}
+    assert pictures == {"monday": 15, "days": 21, "days.a": 12}
+    shard = {"model": "M06", "shard": "0000"}
+    forwarded = {
+        images: estimator.work("predict_images", shard | {"images": images}).forwarded
+        for images in ("test", "batch-monday", "batch-days")
+    }
+    assert forwarded == {name: pytest.approx(2 * 0.63 * count / 16) for name, count in
+                         (("test", 6), ("batch-monday", 15), ("batch-days", 21))}  # fmt: skip
+
+
 @pytest.mark.parametrize("kilobytes", [2, 4.7, 60])
 def test_requests_follow_the_number_of_pictures_not_their_bytes(config, tmp_path, kilobytes):
     picture = bytes(round(1000 * kilobytes))
@@ -318,6 +337,7 @@ def test_a_finished_job_belongs_to_the_model_of_its_whole_name(tmp_path):
         finish(tmp_path, "train_epochs", f"{model}-0002-{OTHER}", seconds)
         finish(tmp_path, "predict_images", f"valid-1-{DIGEST}-{model}-{OTHER}-0003", 10 * seconds)
     finish(tmp_path, "predict_images", f"test-{DIGEST}-lite0-{OTHER}-0003", 60)
+    finish(tmp_path, "predict_images", f"batch-2026-11-25-{DIGEST}-lite0-b-{OTHER}-0003", 70)
     assert finished.read_finished(tmp_path) == {
         ("train_epochs", "lite0"): [1, 1],
         ("train_epochs", "lite0-b"): [2, 2],
@@ -330,6 +350,7 @@ def test_a_finished_job_belongs_to_the_model_of_its_whole_name(tmp_path):
         ("predict_images", "valid-1", "M10"): [40],
         ("predict_images", "valid-1", f"lite0-0001-{OTHER}"): [50],
         ("predict_images", "test", "lite0"): [60],
+        ("predict_images", "batch-2026-11-25", "lite0-b"): [70],
     }
 
 

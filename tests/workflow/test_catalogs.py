@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,15 +19,20 @@ def catalog(tmp_path):
     return path
 
 
+def own(folder: Path, **batches: str) -> dict:
+    """What of a configuration names the files that no rule makes."""
+    return {"catalog": str(folder), "batches": batches}
+
+
 @pytest.mark.parametrize("missing", ["train", "test"])
 def test_a_missing_file_is_named_unless_a_rule_makes_it(tmp_path, missing):
     for name in {"train", "test"} - {missing}:
         (tmp_path / f"{name}.bson").write_bytes(b"products")
     with pytest.raises(cli.UserError, match=rf"^{tmp_path}/{missing}\.bson: no such file, nor a folder {missing} of"):
-        catalogs.check_files(tmp_path, generated=False)
-    catalogs.check_files(tmp_path, generated=True)
+        catalogs.check_files(own(tmp_path))
+    catalogs.check_files(own(tmp_path) | {"generate_catalog": {}})
     (tmp_path / f"{missing}.bson").write_bytes(b"products")
-    catalogs.check_files(tmp_path, generated=False)
+    catalogs.check_files(own(tmp_path))
 
 
 def touch(path, seconds=1):
@@ -108,7 +114,7 @@ def test_dumps_that_cannot_be_taken_are_told(tmp_path, files, message):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
     with pytest.raises(cli.UserError) as told:
-        catalogs.check_files(tmp_path, generated=False)
+        catalogs.check_files(own(tmp_path))
     assert str(told.value).startswith(f"{tmp_path}/{message.format(folder=tmp_path)}")
 
 
@@ -152,16 +158,16 @@ def test_each_missing_start_of_the_published_models_has_weights_of_its_network_t
 def test_a_file_of_another_kind_is_named_before_anything_runs(tmp_path, name):
     for each in ("train.bson", "test.bson"):
         (tmp_path / each).write_bytes(b"\x16\0\0\0\x10_id\0\x01\0\0\0\x04imgs\0")
-    catalogs.check_files(tmp_path, generated=False)
+    catalogs.check_files(own(tmp_path))
     (tmp_path / name).write_bytes(b"PK\x03\x04 zipped")
     with pytest.raises(cli.UserError, match=f"{name}: a zip archive; unpack it: unzip "):
-        catalogs.check_files(tmp_path, generated=False)
+        catalogs.check_files(own(tmp_path))
     (tmp_path / name).rename(tmp_path / f"{name}.gz")
     with pytest.raises(cli.UserError, match=f"{name}.gz: a gzip file; unpack it: gunzip {tmp_path / name}.gz"):
-        catalogs.check_files(tmp_path, generated=False)
+        catalogs.check_files(own(tmp_path))
     (tmp_path / f"{name}.gz").rename(tmp_path / f"{name}.metadata.json")
     with pytest.raises(cli.UserError, match=f"{name}: no such file, nor a folder"):
-        catalogs.check_files(tmp_path, generated=False)
+        catalogs.check_files(own(tmp_path))
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path, monkeypatch):
@@ -176,3 +182,46 @@ def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "progress", lambda *_, **__: Bar(Bar()))
     with pytest.raises(cli.UserError, match=r"train\.bson: the file changed while it was read"):
         catalogs.sha256(path)
+
+
+PRODUCT = b"\x16\0\0\0\x10_id\0\x01\0\0\0\x04imgs\0"
+
+
+@pytest.fixture
+def with_batches(tmp_path):
+    """A catalog, a batch in a file and one in two dumps."""
+    for name in ("train", "test", "monday", "days/2", "days/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.bson").write_bytes(PRODUCT + name.encode())
+    return tmp_path
+
+
+@pytest.mark.parametrize("days", ["days", "days/*.bson"])
+def test_a_batch_is_a_file_or_the_dumps_of_a_folder(with_batches, days):
+    noted = with_batches / "noted.json"
+    catalogs.check_files(own(with_batches, monday=f"{with_batches}/monday.bson", days=f"{with_batches}/{days}"))
+    monday = catalogs.held_batch(f"{with_batches}/monday.bson", noted)
+    assert (monday.files, monday.held) == (
+        f"{with_batches}/monday.bson",
+        catalogs.sha256(with_batches / "monday.bson"),
+    )
+    found = catalogs.held_batch(f"{with_batches}/{days}", noted)
+    assert found.files == [f"{with_batches}/days/{number}.bson" for number in (1, 2)]
+    assert found.held == {path.stem: catalogs.sha256(path) for path in map(Path, found.files)}
+
+
+@pytest.mark.parametrize(
+    ("batch", "content", "message"),
+    [
+        ("new.bson", None, "new.bson: no such file; set the config key batches.today to a .bson of products, or to a"),
+        ("new.bson", b"", "new.bson: the file is empty; dump the catalog again"),
+        ("new.bson", b"[{", "new.bson: JSON, not BSON; import it and dump it"),
+        ("none/*.bson", None, "none/*.bson: no .bson file; put the dumps of batch today there, or unset batches.today"),
+    ],
+)
+def test_a_batch_that_cannot_be_taken_is_told_before_anything_runs(with_batches, batch, content, message):
+    if content is not None:
+        (with_batches / batch).write_bytes(content)
+    with pytest.raises(cli.UserError) as told:
+        catalogs.check_files(own(with_batches, today=f"{with_batches}/{batch}"))
+    assert str(told.value).startswith(f"{with_batches}/{message}")

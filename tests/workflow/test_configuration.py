@@ -16,6 +16,34 @@ LITE = {"pretrained": "efficientnet-lite0"}
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 
 
+def answering(batches: dict) -> dict:
+    return {"batches": batches, "answers": {"ensemble": "ensemble-2"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answers": {"ensemble": "all"}}, r"answers\.ensemble: all is not in ensembles: ensemble-1"),
+        ({"batches": {"monday": "a.bson"}}, r"answers\.ensemble: missing; name the ensemble that answers"),
+        (answering({"a b": "a.bson"}), r"batches\.a b: a name has letters"),
+        (answering({"test": "a.bson"}), r"batches\.test: files of the workflow .* another name"),
+        (answering({"a-joined": "a.bson"}), r"batches\.a-joined: .* choose another name"),
+        (
+            {"only": ["M01"], "answers": {"ensemble": "ensemble-2"}},
+            "answers.ensemble: ensemble-2 is not in ensembles: only",
+        ),
+    ],
+)
+def test_a_batch_that_nobody_answers_or_whose_name_would_not_do_is_found(config, change, message):
+    with pytest.raises(cli.UserError, match=f"config: {message}"):
+        configuration.complete(config | change, SCHEMA_PATH)
+
+
+def test_a_batch_may_be_named_by_its_day(config):
+    written = yaml.safe_load("batches: {2026-11-25: a.bson, 1126: b.bson}\nanswers: {ensemble: ensemble-2}")
+    assert [*configuration.complete(config | written, SCHEMA_PATH)["batches"]] == ["2026-11-25", "1126"]
+
+
 def test_the_published_configuration_is_right(config):
     assert configuration.complete(copy.deepcopy(config), SCHEMA_PATH) == config
 

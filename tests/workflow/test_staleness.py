@@ -123,7 +123,7 @@ def predictions(*models: str, images: tuple[str, ...] = ("test", "valid"), shard
 
 
 def averages(*ensembles: str, shards: tuple = SHARDS) -> set[str]:
-    return {f"average_models {ensemble} {shard}" for ensemble in ensembles for shard in shards}
+    return {f"average_models test {ensemble} {shard}" for ensemble in ensembles for shard in shards}
 
 
 def averaged_otherwise(*ensembles: str) -> set[str]:
@@ -350,7 +350,7 @@ def test_a_deleted_intermediate_file_is_made_when_it_is_needed_and_not_before(re
         results.delete(pattern)
     assert results.missing({}) == []
     results.delete("by-recipe/submission/*/ensemble-2.csv.gz")
-    needed = {"average_models ensemble-2 0001", "index_catalog train", "index_catalog test"}
+    needed = {"average_models test ensemble-2 0001", "index_catalog train", "index_catalog test"}
     assert results.jobs() == submissions("ensemble-2") | needed
 
 
@@ -515,6 +515,63 @@ def test_a_sample_submission_concerns_submissions(own, tmp_path):
     assert own.jobs() == submissions(*ENSEMBLES)
 
 
+# Batches
+
+
+def answered(batch: str, members: tuple[str, ...] = ("M01", "M11"), indexed: set[str] | None = None) -> set[str]:
+    """Everything that a batch leads to, answered by ensemble-2."""
+    images = f"batch-{batch}"
+    predicted = {f"predict_images {images} {model} {shard}" for model in members for shard in SHARDS}
+    averaged = {f"average_models {images} ensemble-2 {shard}" for shard in SHARDS}
+    return (indexed or {f"index_catalog {images}"}) | {f"list_images {images}"} | predicted | averaged
+
+
+@pytest.fixture
+def batches(tmp_path):
+    """A finished run with a batch, and another one beside it."""
+    for day in (24, 25):
+        (tmp_path / f"{day}.bson").write_text(f"products of {day}")
+    answers = {"answers": {"ensemble": "ensemble-2"}}
+    return Results(tmp_path, answers | {"batches": {"2026-11-24": str(tmp_path / "24.bson")}})
+
+
+def test_a_batch_is_answered_by_members_of_one_ensemble_and_nothing_else_is_made(results, tmp_path):
+    (tmp_path / "24.bson").write_text("products")
+    batch = {"answers": {"ensemble": "ensemble-2"}, "batches": {"2026-11-24": str(tmp_path / "24.bson")}}
+    assert results.jobs(batch) == answered("2026-11-24")
+    assert results.jobs(batch, target="batch_2026-11-24") == answered("2026-11-24")
+
+
+def test_a_batch_that_is_added_or_removed_touches_nothing_else(batches, tmp_path):
+    assert batches.jobs({"batches": {"2026-11-25": str(tmp_path / "25.bson")}}) == answered("2026-11-25")
+    assert batches.jobs({"batches": {"2026-11-24": None}}) == set()
+
+
+def test_a_batch_in_several_dumps_is_indexed_dump_by_dump(batches, tmp_path):
+    (tmp_path / "days").mkdir()
+    for day in "ab":
+        (tmp_path / f"days/{day}.bson").write_text(day)
+    indexes = {"index_catalog batch-days.a", "index_catalog batch-days.b", "join_indexes batch-days"}
+    expected = answered("days", indexed=indexes)
+    assert batches.jobs({"batches": {"days": f"{tmp_path}/days/*.bson"}}) == expected
+
+
+def test_a_batch_that_changes_is_answered_anew_and_one_that_is_touched_or_moved_is_not(batches, tmp_path):
+    moved = {"batches": {"2026-11-24": str((tmp_path / "24.bson").rename(tmp_path / "moved.bson"))}}
+    assert batches.missing(moved) == []
+    (tmp_path / "moved.bson").write_text("other products")
+    assert batches.jobs(moved) == answered("2026-11-24")
+    assert batches.why(moved)["index_catalog batch-2026-11-24"] == "catalog: another content"
+
+
+def test_another_ensemble_that_answers_predicts_with_the_members_that_have_not(batches):
+    made = batches.jobs({"answers": {"ensemble": "ensemble-1"}})
+    batch = "batch-2026-11-24"
+    assert made == {f"predict_images {batch} M10 {shard}" for shard in SHARDS} | {
+        f"average_models {batch} ensemble-1 {shard}" for shard in SHARDS
+    }
+
+
 # Why
 
 
@@ -524,7 +581,7 @@ def test_a_reason_is_the_first_key_that_differs_from_the_nearest_recipe(results,
     )
     assert results.why({"valid_fraction": 0.25})["pack_records A train"] == "split.valid_fraction: 0.2 -> 0.25"
     why = results.why({"ensembles": {"ensemble-4": {"mean": "geometric"}}})
-    assert why["average_models ensemble-4 0000"] == "mean: arithmetic -> geometric"
+    assert why["average_models test ensemble-4 0000"] == "mean: arithmetic -> geometric"
     assert why["write_submission ensemble-4"] == reasons.FOLLOWS
     plan = results.why(phases("M01", 0, {"learning_rate": 0.04}))["draw_plan"]
     assert plan == "configured.models.M01.phases.0.schedule.0.learning_rate: 0.05 -> 0.04"
