@@ -108,6 +108,20 @@ def fail(message: str, passes: bool = False) -> int:
     return MAY_PASS if passes else STAYS
 
 
+def fault_of(program: str, code: int, said: str) -> UserError:
+    """The fault of another process of this project, by its exit code and what it said on stderr.
+
+    Where its last line is none for users, stderr has all that it said.
+    """
+    last = said.strip().rpartition("\n")[2]
+    if last.startswith(ERROR):
+        line = last.removeprefix(ERROR).removesuffix(ANOTHER_ATTEMPT)
+        return (UserError if code == STAYS else PassingError)(line)
+    sys.stderr.write(said)
+    ending = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return PassingError(f"{program} has ended with {ending}")
+
+
 @contextlib.contextmanager
 def written_whole(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path beside each target; rename all when the block succeeds, else remove all.

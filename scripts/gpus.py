@@ -39,8 +39,7 @@ def visible() -> list[Gpu]:
     """
     run = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=False)
     if run.returncode:
-        words = run.stderr.strip().removeprefix(cli.ERROR).removesuffix(cli.ANOTHER_ATTEMPT)
-        raise (cli.UserError if run.returncode == cli.STAYS else cli.PassingError)(words)
+        raise cli.fault_of("the list of GPUs", run.returncode, run.stderr)
     lines = [line.split(maxsplit=3) for line in run.stdout.splitlines()]
     return [Gpu(uuid, int(major), int(minor), name) for uuid, major, minor, name in lines]
 

@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import cli
+
 # How the names of learned arrays end that weight decay acts on. MXNet leaves out the others, biases and betas, where an
 # optimizer is given by its name, as the published scripts gave it.
 DECAYED = ("_weight", "_gamma")
@@ -63,6 +65,17 @@ class Recipe:
     @property
     def trains_classifier_only(self) -> bool:
         return self.train == "classifier"
+
+    def check_share(self, devices: int) -> None:
+        """Refuse a number of devices that cannot share a batch.
+
+        Raises:
+            cli.UserError: it does not divide the batch.
+        """
+        if self.batch_size % devices:
+            raise cli.UserError(
+                f"a batch of {self.batch_size} cannot be shared by {devices} GPUs; change the model's batch_size"
+            )
 
     def dropout_seed(self, epoch: int, block: int) -> int:
         """Seed of the dropout of a block of batches (from 0); no two blocks of a model have the same one.

@@ -51,10 +51,7 @@ def prepare(
     """
     symbol = training_symbol(recipe, classes)
     batch, size = recipe.batch_size, recipe.image["size"]
-    if batch % len(contexts):
-        raise cli.UserError(
-            f"a batch of {batch} cannot be shared by {len(contexts)} GPUs; change the model's batch_size"
-        )
+    recipe.check_share(len(contexts))
     names = [name for name in symbol.list_arguments() if name not in INPUTS]
     fixed = [name for name in names if name not in networks.CLASSIFIER] if recipe.trains_classifier_only else None
     module = mx.mod.Module(symbol, context=contexts, fixed_param_names=fixed)

@@ -1,7 +1,7 @@
 """The moving average of a network's numbers over its training steps."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,15 @@ class WeightAverage:
     """
 
     def __init__(self, network: nn.Module, share: float) -> None:
-        self._numbers = _floats(network)
+        learned = _floats(network.parameters())
+        self._learned, self._numbers = len(learned), learned + _floats(network.buffers())
         self._means = [array.clone() for array in self._numbers]
         self._share = share
+
+    @property
+    def statistics(self) -> list[Tensor]:
+        """The averages of the moving statistics, to be changed in place."""
+        return self._means[self._learned :]
 
     @torch.no_grad()
     def add(self, step: int) -> None:
@@ -46,6 +52,5 @@ class WeightAverage:
             mean.copy_(kept)
 
 
-def _floats(network: nn.Module) -> list[Tensor]:
-    arrays = (*network.parameters(), *network.buffers())
+def _floats(arrays: Iterable[Tensor]) -> list[Tensor]:
     return [array.detach() for array in arrays if array.is_floating_point()]

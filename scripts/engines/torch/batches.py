@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,6 +25,20 @@ from workflow import recipes
 AHEAD = 3  # batches that are decoded while the device works on one
 BLOCK = 32  # pictures that a thread decodes at a time
 LARGEST_HLS = (180, 255, 255)  # hue, lightness and saturation of 8 bits
+
+
+class Share(NamedTuple):
+    """What a rank takes: the pictures of its number, from 0, of so many equal parts of each batch."""
+
+    number: int = 0
+    count: int = 1
+
+    def of_batch(self, size: int) -> slice:
+        """Its positions in a batch of this size, which `count` divides."""
+        return slice(size // self.count * self.number, size // self.count * (self.number + 1))
+
+
+WHOLE = Share()
 
 Batch = tuple[Tensor, Tensor]  # (count, size, size, 3) uint8 RGB and (count,) int64 class ids, on the CPU
 Change = Callable[[np.ndarray], np.ndarray]  # resized (height, width, 3) uint8 to (size, size, 3)
@@ -104,7 +119,7 @@ def order(recipe: Recipe, epoch: int, count: int, batches: int) -> np.ndarray:
 
 
 def training_batches(
-    records: Path, recipe: Recipe, epoch: int, threads: int, first: int = 0, *, pinned: bool
+    records: Path, recipe: Recipe, epoch: int, threads: int, first: int = 0, *, pinned: bool, share: Share = WHOLE
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch, the last one filled up from the first records.
 
@@ -114,27 +129,34 @@ def training_batches(
         epoch: its number, from 1.
         first: the number in the epoch, from 0, of the batch to begin with.
         pinned: whether the batches lie in memory that a GPU reads by itself.
+        share: what of each batch is decoded and yielded; the batch is the same, whatever the share.
 
     Raises:
         cli.UserError: records do not fill a batch, or a record is damaged.
     """
     batches = batch_count(records, recipe.batch_size)
     file = RecordFile(records)
+    own = share.of_batch(recipe.batch_size)
 
     def changes(batch: int) -> list[Change]:
         drawn = Augmentation.draw(recipe, epoch, first + batch)
-        return [drawn.of(picture, recipe.image["size"]) for picture in range(recipe.batch_size)]
+        return [drawn.of(picture, recipe.image["size"]) for picture in range(recipe.batch_size)[own]]
 
-    rows = order(recipe, epoch, len(file), batches)[first:]
+    rows = order(recipe, epoch, len(file), batches)[first:, own]
     yield from _batches(file, recipe, rows, changes, threads, pinned)
 
 
-def validation_batches(records: Path, recipe: Recipe, threads: int, *, pinned: bool) -> Iterator[Batch]:
-    """All records once, in their order, cropped at the centre; the last batch may be smaller."""
+def validation_batches(
+    records: Path, recipe: Recipe, threads: int, *, pinned: bool, share: Share = WHOLE
+) -> Iterator[Batch]:
+    """The records of a share once, in their order, cropped at the centre; the last batch may be smaller.
+
+    Ranks take batches in turn, each as large as their share of a batch of training.
+    """
     file = RecordFile(records)
-    size = recipe.image["size"]
+    size, count = recipe.image["size"], recipe.batch_size // share.count
     positions = np.arange(len(file))
-    rows = [positions[start : start + recipe.batch_size] for start in range(0, len(file), recipe.batch_size)]
+    rows = [positions[start : start + count] for start in range(0, len(file), count)][share.number :: share.count]
 
     def changes(batch: int) -> list[Change]:
         return [lambda resized: pixels.centre(resized, size)] * len(rows[batch])

@@ -36,8 +36,22 @@ def take(count: int) -> list[torch.device]:
         )
     for number in range(count):
         check_kernels(number, torch.cuda.get_device_properties(number), torch.cuda.get_arch_list())
+    return [gpu(number) for number in range(count)]
+
+
+def of_rank(number: int, gpus: int) -> torch.device:
+    """The device of a process that shares a job's GPUs, which the first one has taken."""
+    return gpu(number) if gpus else CPU
+
+
+def gpu(number: int) -> torch.device:
     torch.backends.cudnn.benchmark = True
-    return [torch.device("cuda", number) for number in range(count)]
+    return torch.device("cuda", number)
+
+
+def name(device: torch.device, number: int) -> str:
+    """How a report names the device of a rank, from that of any rank."""
+    return device.type if device == CPU else f"{device.type}:{number}"
 
 
 def check_kernels(number: int, gpu: object, architectures: list[str]) -> None:

@@ -1,8 +1,10 @@
 """Training by PyTorch, epoch by epoch."""
 
 import contextlib
+import dataclasses
 import itertools
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +17,9 @@ import cli
 import networks
 from engines.torch import devices, operators, optimizers
 from engines.torch.averages import WeightAverage
-from engines.torch.batches import mixed_share, training_batches, validation_batches
+from engines.torch.batches import Share, mixed_share, training_batches, validation_batches
 from engines.torch.faults import explained
+from engines.torch.ranks import Ranks
 from networks.shapes import Shape
 from records.files import batch_count
 from training import checkpoints
@@ -85,8 +88,27 @@ def mixed_loss(scores: Tensor, labels: Tensor, share: float, smoothing: float) -
     )
 
 
+def sums_of(scores: Tensor, labels: Tensor) -> Tensor:
+    """What training.metrics.Metrics adds up over a batch: (4,) float64, on the device, which nobody has to wait for.
+
+    A score that is not finite makes all probabilities of its picture NaN, and so the cross entropy.
+    """
+    probabilities = torch.softmax(scores, dim=1)
+    of_label = probabilities.gather(1, labels[:, None])
+    rank = (probabilities >= of_label).sum(dim=1)
+    cross_entropy = -of_label.clamp(min=SMALLEST_PROBABILITY).log().sum(dtype=torch.float64)
+    return torch.stack(
+        [torch.full_like(cross_entropy, len(labels)), (rank <= 1).sum(), (rank <= 5).sum(), cross_entropy]
+    )
+
+
+def metrics_of(sums: Tensor) -> Metrics:
+    *counts, cross_entropy = sums.tolist()
+    return Metrics(*map(int, counts), cross_entropy)
+
+
 class Trainer:
-    """An engines.Trainer.
+    """An engines.Trainer, as one of several ranks perhaps: all have the same weights, and each its share of a batch.
 
     Args:
         network: as prepare leaves it.
@@ -100,56 +122,63 @@ class Trainer:
         optimizer: optimizers.Optimizer,
         average: WeightAverage | None,
         recipe: Recipe,
-        device: torch.device,
+        ranks: Ranks,
         threads: int,
     ) -> None:
         self._network, self._optimizer, self._average, self._recipe = network, optimizer, average, recipe
-        self._device, self._threads = device, threads
-        self.devices = [str(device)]
+        self._ranks, self._device = ranks, ranks.device
+        self._trained = ranks.wrapped(network)
+        self._reading = {
+            "threads": threads,
+            "pinned": self._device != devices.CPU,
+            "share": Share(ranks.number, ranks.count),
+        }
+        self.devices = [devices.name(self._device, number) for number in range(ranks.count)]
 
     def train(self, records: Path, epoch: int, rate: float, done: Progress) -> Iterator[Progress]:
         recipe = self._recipe
         total = batch_count(records, recipe.batch_size)
-        sums = _Sums(self._device, done.metrics)
-        is_pinned = self._device != devices.CPU
-        with explained(), cli.progress(total, "batch", f"epoch {epoch}", initial=done.batches) as bar:
-            batches = training_batches(records, recipe, epoch, self._threads, done.batches, pinned=is_pinned)
+        sums = torch.tensor(dataclasses.astuple(done.metrics), dtype=torch.float64, device=self._device)
+        progress = cli.progress(total, "batch", f"epoch {epoch}", not self._ranks.is_first, done.batches)
+        with explained(), progress as bar:
+            batches = training_batches(records, recipe, epoch, first=done.batches, **self._reading)
             for first in range(done.batches, total, BLOCK):
                 self._network.train()
                 if recipe.trains_classifier_only:
                     self._fix_statistics()
                 start = time.monotonic()
-                torch.manual_seed(recipe.dropout_seed(epoch, first // BLOCK))
+                torch.manual_seed(self._ranks.own_seed(recipe.dropout_seed(epoch, first // BLOCK)))
                 losses = []
                 for number, (pictures, classes) in enumerate(itertools.islice(batches, BLOCK), first):
                     labels = classes.to(self._device, non_blocking=True)
                     share = mixed_share(recipe, epoch, number)
-                    scores = self._scores(pictures, share)
+                    scores = self._scores(self._trained, pictures, share)
                     self._network.zero_grad()
                     mixed_loss(scores, labels, share, recipe.label_smoothing).backward()
                     self._optimizer.step(rate * recipe.rate_share(epoch, number, total))
                     if self._average:
                         self._average.add(self._optimizer.updates)
+                    of_batch = self._ranks.sum_(sums_of(scores.detach(), labels))
+                    sums += of_batch
                     # The loss before is asked for while a GPU works on this batch, which it need not wait for.
-                    losses.append(sums.add(scores.detach(), labels))
+                    losses.append(of_batch[3] / of_batch[0])
                     if len(losses) > 1:
                         check_loss(losses[-2].item(), epoch, number, total)
                     bar.update()
                 check_loss(losses[-1].item(), epoch, first + len(losses), total)
-                done = done.after(len(losses), time.monotonic() - start, sums.metrics())
+                self._share_statistics()
+                done = done.after(len(losses), time.monotonic() - start, metrics_of(sums))
                 yield done
 
     @explained()
     @torch.inference_mode()
     def validate(self, records: Path) -> dict:
         self._network.eval()
-        sums = _Sums(self._device, Metrics())
+        sums = torch.zeros(4, dtype=torch.float64, device=self._device)
         with self._averaged():
-            for pictures, labels in validation_batches(
-                records, self._recipe, self._threads, pinned=self._device != devices.CPU
-            ):
-                sums.add(self._scores(pictures), labels.to(self._device, non_blocking=True))
-        metrics = sums.metrics()
+            for pictures, labels in validation_batches(records, self._recipe, **self._reading):
+                sums += sums_of(self._scores(self._network, pictures), labels.to(self._device, non_blocking=True))
+        metrics = metrics_of(self._ranks.sum_(sums))
         means = metrics.means()
         check_valid_loss(means["cross_entropy"], records)
         return {**means, "images": metrics.examples}
@@ -165,11 +194,17 @@ class Trainer:
         """What the network is inside the block is what an epoch leaves."""
         return self._average.in_place() if self._average else contextlib.nullcontext()
 
-    def _scores(self, pictures: Tensor, share: float = 1.0) -> Tensor:
+    def _scores(self, network: nn.Module, pictures: Tensor, share: float = 1.0) -> Tensor:
         """Scores (batch, classes) float32 of pictures (batch, size, size, 3) uint8, mixed where they keep a share."""
         seen = devices.inputs(pictures.permute(0, 3, 1, 2), self._recipe.image, self._device)
         with devices.precision(self._device):
-            return self._network(mixed(seen, share)).float()
+            return network(mixed(seen, share)).float()
+
+    def _share_statistics(self) -> None:
+        """Have all ranks go on with the mean of their moving statistics; where these are fixed, they are the same."""
+        if not self._recipe.trains_classifier_only:
+            statistics = list(operators.moving_statistics(self._network).values())
+            self._ranks.mean_(statistics + (self._average.statistics if self._average else []))
 
     def _fix_statistics(self) -> None:
         """Let batch normalizations use their moving statistics in training too, and leave them as they are."""
@@ -178,42 +213,49 @@ class Trainer:
                 layer.eval()
 
 
-class _Sums:
-    """Metrics that are added up on a device, which nobody has to wait for."""
+class Leader:
+    """An engines.Trainer that is the first of several ranks, which follow it."""
 
-    def __init__(self, device: torch.device, before: Metrics) -> None:
-        self._examples = before.examples
-        sums = [before.top1, before.top5, before.cross_entropy]
-        self._sums = torch.tensor(sums, dtype=torch.float64, device=device)
+    def __init__(self, trainer: Trainer, ranks: Ranks) -> None:
+        self._trainer, self._ranks = trainer, ranks
+        self.devices, self.save = trainer.devices, trainer.save
 
-    def add(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """As training.metrics.Metrics.add; a score that is not finite makes all probabilities of its picture NaN."""
-        probabilities = torch.softmax(scores, dim=1)
-        of_label = probabilities.gather(1, labels[:, None])
-        rank = (probabilities >= of_label).sum(dim=1)
-        cross_entropy = -of_label.clamp(min=SMALLEST_PROBABILITY).log().sum(dtype=torch.float64)
-        self._sums += torch.stack([(rank <= 1).sum(), (rank <= 5).sum(), cross_entropy])
-        self._examples += len(labels)
-        return cross_entropy / len(labels)
+    def train(self, records: Path, epoch: int, rate: float, done: Progress) -> Iterator[Progress]:
+        self._ranks.tell("train", str(records), epoch, rate, done.batches)
+        with contextlib.closing(self._trainer.train(records, epoch, rate, done)) as steps:
+            while done:
+                with self._ranks.together("go on"):
+                    done = next(steps, None)
+                if done:
+                    yield done
 
-    def metrics(self) -> Metrics:
-        metrics = Metrics()
-        top1, top5, cross_entropy = self._sums.tolist()
-        metrics.add_sums(self._examples, int(top1), int(top5), cross_entropy)
-        return metrics
+    def validate(self, records: Path) -> dict:
+        with self._ranks.together("validate", str(records)):
+            return self._trainer.validate(records)
+
+
+def follow(trainer: Trainer, ranks: Ranks) -> None:
+    """Do what the first rank says, until it ends."""
+    steps = (step for step in ())
+    for order in ranks.orders():
+        match order:
+            case ["train", records, epoch, rate, batches]:
+                steps.close()
+                steps = trainer.train(Path(records), epoch, rate, Progress(batches))
+            case ["go on"]:
+                next(steps, None)
+            case ["validate", records]:
+                trainer.validate(Path(records))
 
 
 @explained()
 def create_trainer(
     recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, *, gpus: int, threads: int
-) -> Trainer:
-    """See engines.Engine."""
-    if gpus > 1:
-        raise cli.UserError(
-            f"{gpus} GPUs are asked for, but PyTorch trains on one here; set the model's gpus to 1, or engine: mxnet"
-        )
-    [device] = devices.take(gpus)
-    network = prepare(recipe, classes, start, device)
+) -> Trainer | Leader:
+    """See engines.Engine. With several GPUs this process is the first of as many ranks; another one ends here."""
+    ranks = Ranks.join(gpus)
+    recipe.check_share(ranks.count)
+    network = prepare(recipe, classes, start, ranks.device)
     arrays = operators.learned_arrays(network)
     optimizer = optimizers.create(recipe, arrays)
     average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
@@ -223,4 +265,10 @@ def create_trainer(
             raise cli.UserError(f"{states}: no weights, whose average the start is; train the epoch before again")
         if average:
             operators.fill(network, weights, weights)
-    return Trainer(network, optimizer, average, recipe, device, threads)
+    trainer = Trainer(network, optimizer, average, recipe, ranks, max(threads // ranks.count, 1))
+    if ranks.count == 1:
+        return trainer
+    if ranks.is_first:
+        return Leader(trainer, ranks)
+    follow(trainer, ranks)
+    sys.exit(0)

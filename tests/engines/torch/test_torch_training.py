@@ -255,7 +255,8 @@ def test_an_epoch_leaves_the_average_and_is_measured_by_it_and_goes_on_from_the_
         np.testing.assert_array_equal(kept[name], array, err_msg=name)
     means = {name: array for kind in checkpoints.load(averaged / "0002.params") for name, array in kind.items()}
     assert {name for name in means if np.array_equal(means[name], kept[name])} == {"bn_data_gamma"}
-    reached = trainer.create_trainer(recipe(), CLASSES, averaged / "0002.params", None, gpus=0, threads=1)
+    start = checkpoints.Start(averaged / "0002.params", np.arange(CLASSES))
+    reached = trainer.create_trainer(recipe(), CLASSES, start, None, gpus=0, threads=1)
     assert reached.validate(data / "valid.rec") == json.loads((averaged / "0002.json").read_text())["valid"]
     with pytest.raises(cli.UserError, match=r"0002.states: no weights, whose average the start is; train the epoch"):
         train(plain, in_torch(**SETTINGS[1] | AVERAGED), 3, 3, *going_on(plain, 2))
@@ -352,16 +353,18 @@ def test_metrics_of_a_device_are_those_of_arrays(classes):
     generator = np.random.default_rng(0)
     scores = generator.integers(-2, 3, (200, classes)).astype(np.float32)
     labels = generator.integers(0, classes, 200)
-    of_arrays, of_device = Metrics(), trainer._Sums(devices.CPU, Metrics())
+    of_arrays, of_device = Metrics(), torch.zeros(4, dtype=torch.float64)
     for rows in (slice(0, 150), slice(150, 200)):
         seen, right = torch.tensor(scores[rows]), torch.tensor(labels[rows])
         expected = of_arrays.add(torch.softmax(seen, 1).numpy(), labels[rows])
-        assert of_device.add(seen, right).item() == pytest.approx(expected)
-    found = of_device.metrics()
+        of_batch = trainer.sums_of(seen, right)
+        assert (of_batch[3] / of_batch[0]).item() == pytest.approx(expected)
+        of_device += of_batch
+    found = trainer.metrics_of(of_device)
     assert found.examples == 200
     assert found.means() == pytest.approx(of_arrays.means())
     scores[0, 0] = np.inf
-    assert not np.isfinite(of_device.add(torch.tensor(scores), torch.tensor(labels)).item())
+    assert not np.isfinite(trainer.sums_of(torch.tensor(scores), torch.tensor(labels))[3].item())
 
 
 def test_records_that_fill_no_batch_are_named(train, tmp_path):
@@ -383,8 +386,3 @@ def test_channels_that_mxnet_cannot_concatenate_on_a_cpu_are_trained(train, tmp_
     network = {"family": "densenet", "stem": 32, "units": [4, 1], "growth": 20, "bottleneck": 4, "compression": 0.5}
     train(tmp_path, in_torch(network=network), 1, 1)
     assert json.loads((tmp_path / "0001.json").read_text())["train"]["cross_entropy"] < 5
-
-
-def test_training_on_several_gpus_is_refused_in_one_line():
-    with pytest.raises(cli.UserError, match="2 GPUs are asked for, but PyTorch trains on one here"):
-        trainer.create_trainer(recipe(), CLASSES, None, None, gpus=2, threads=1)
