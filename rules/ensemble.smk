@@ -1,9 +1,37 @@
 # Ensembles, their submissions, and what models and ensembles reach on valid sets.
 
 
+rule learn_weights:
+    input:
+        valid=source("valid"),
+        images=source("images"),
+        probabilities=source("probabilities"),
+        classes=source("classes"),
+    output:
+        **outputs("learn_weights"),
+    log:
+        logs("learn_weights/{ensemble}-{digest}"),
+    benchmark:
+        benchmarks("learn_weights/{ensemble}-{digest}")
+    params:
+        members=lambda wildcards: options.learned_from(made(), wildcards.ensemble),
+    priority: BEFORE_TRAINING
+    resources:
+        runtime=minutes("learn_weights"),
+        mem_mb=memory("learn_weights"),
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Learn how much each member of {wildcards.ensemble} counts"
+    shell:
+        f"python {SCRIPTS}/learn_weights.py"
+        " {params.members} --classes {input.classes:q} --output {output.learned:q} 2> {log:q}"
+
+
 rule average_models:
     input:
         members=source("members"),
+        learned=source("learned"),
     output:
         **outputs("average_models"),
     log:
@@ -11,7 +39,7 @@ rule average_models:
     benchmark:
         benchmarks("average_models/{images}-{ensemble}-{digest}-{shard}")
     params:
-        mean=lambda wildcards: options.mean(config, wildcards.ensemble),
+        mean=lambda wildcards: options.averaged(made(), wildcards.ensemble),
     priority: BEFORE_TRAINING
     threads: 2
     resources:
@@ -68,6 +96,7 @@ rule evaluate_predictions:
         images=source("images"),
         probabilities=source("probabilities"),
         classes=source("classes"),
+        learned=source("learned"),
     output:
         **outputs("evaluate_predictions"),
     log:
@@ -77,7 +106,7 @@ rule evaluate_predictions:
     params:
         splits=lambda wildcards: options.splits(made(), wildcards.evaluated),
         members=lambda wildcards: options.members(made(), wildcards.evaluated),
-        mean=lambda wildcards: options.mean(config, wildcards.evaluated),
+        mean=lambda wildcards: options.mean(made(), wildcards.evaluated),
         labels=options.labels(config),
     priority: BEFORE_TRAINING
     resources:

@@ -1,6 +1,8 @@
 """Average the probabilities of an ensemble's models for one shard.
 
-In: one .npy (float16, pictures x classes) per model. Out: one .npy of that form. Memory is bounded by a block of rows.
+In: one .npy (float16, pictures x classes) per model; with the mean `learned`, what was learned of these models, whose
+names are given then: those that do not count need not be there. Out: one .npy of that form. Memory is bounded by a
+block of rows.
 
 Example:
     python scripts/average_models.py --mean arithmetic --output ensemble/0000.npy M05/0000.npy M07/0000.npy
@@ -18,7 +20,8 @@ import numpy as np
 
 import cli
 from postprocessing.float16 import narrowed, widened
-from postprocessing.means import Mean, MemberNotFiniteError, weights_of
+from postprocessing.learned import LEARNED, read_learned
+from postprocessing.means import Mean, MemberNotFiniteError, add_mean_options, learned_mean, weights_of
 from postprocessing.shards import NewShard, Shard
 
 # 2 MB in float32: few enough to stay in a processor's cache, enough that threads seldom wait for Python's lock.
@@ -72,26 +75,41 @@ def _read(shard: Shard, first: int, rows: np.ndarray, out: np.ndarray) -> np.nda
     return widened(rows, out)
 
 
+def mean_of(args: argparse.Namespace) -> tuple[Mean, list[Path]]:
+    """The mean that is asked for, and the members that it is over.
+
+    Raises:
+        cli.UserError: weights and members do not fit.
+    """
+    if args.mean != LEARNED:
+        return Mean(args.mean, weights_of(args.members, args.weights)), args.members
+    learned = read_learned(args.learned)
+    given = dict(zip(args.models, args.members, strict=True))
+    if missing := [model for model in learned.counting if model not in given]:
+        raise cli.UserError(f"{args.learned}: {missing[0]} counts, but its probabilities are not given; predict them")
+    return learned_mean(learned.combination), [given[model] for model in learned.counting]
+
+
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
     cv2.setNumThreads(1)
-    mean = Mean(args.mean, weights_of(args.members, args.weights))
-    shards = open_members(args.members)
+    mean, members = mean_of(args)
+    shards = open_members(members)
     pictures, classes = shards[0].shape
     with cli.written_whole(args.output) as (path,), path.open("wb", buffering=0) as output:
         average(shards, mean, output, args.threads)
-    size = len(args.members) * pictures * classes * np.dtype(np.float16).itemsize / 1e6
+    size = len(members) * pictures * classes * np.dtype(np.float16).itemsize / 1e6
     seconds = time.monotonic() - start
     cli.summary(
-        f"{len(args.members)} models, {pictures} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
+        f"{len(members)} models, {pictures} pictures, {size:.0f} MB in {seconds:.1f} s ({size / seconds:.0f} MB/s)"
     )
 
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--mean", choices=("arithmetic", "geometric"), required=True)
-    parser.add_argument("--weights", type=float, nargs="+", help="one per model; equal if absent")
+    add_mean_options(parser)
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="of the members, for the mean learned")
     parser.add_argument("--threads", type=int, default=1, help="blocks of rows that are worked on at a time")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("members", type=Path, nargs="+")

@@ -23,7 +23,8 @@ Example:
 import argparse
 import itertools
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,9 @@ from catalog.classes import class_ids, first_levels, read_classes, written_categ
 from catalog.ids import written
 from catalog.index import read_index
 from postprocessing import levels, steps
-from postprocessing.means import Mean, weights_of
+from postprocessing.learned import LEARNED, read_learned
+from postprocessing.learning import folds_of
+from postprocessing.means import Mean, add_mean_options, learned_mean, weights_of
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
 from postprocessing.scores import is_scored
@@ -165,25 +168,50 @@ def predict(
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
     """product_types() of the products of an index, and how well the networks predict single pictures."""
-    processing = steps.PostProcessing(classes, steps.choices(args))
-    pictures = {name: processing.image_set(index, split.images, split.train) for name, split in splits.items()}
-    sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in members]
-    ensemble = Members(sources, Mean(args.mean, weights_of(members, args.weights)))
-    truth, metrics = class_ids(index.category_id.to_numpy(), classes.category_id.to_numpy()), Metrics()
-
-    def measure_pictures(step: str, chosen: slice, vectors: np.ndarray) -> None:
-        if step == steps.NETWORKS:
-            has_pixels = is_scored(vectors)
-            if has_pixels.any():
-                metrics.add(vectors[has_pixels], truth[chosen][has_pixels])
-
-    known = known_to_all(list(splits.values()))
+    metrics, known = Metrics(), known_to_all(list(splits.values()))
     leaked = np.intersect1d(index.product_id, known.product_id)
     if len(leaked):
         raise ValueError(f"{len(leaked)} measured products are among the known ones, {leaked[0]} first")
-    products = processing.categorize(index, ensemble, known, after=steps.scored(), watch=measure_pictures)
-    products["category_id"] = index.drop_duplicates("product_id").category_id.to_numpy()
+    processing = steps.PostProcessing(classes, steps.choices(args))
+
+    def of_part(part: pd.DataFrame, mean: Mean, counting: list[int]) -> pd.DataFrame:
+        chosen = [members[number] for number in counting]
+        pictures = {
+            name: processing.image_set(part, splits[name].images, splits[name].train)
+            for name in dict.fromkeys(name for name, _ in chosen)
+        }
+        sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in chosen]
+        truth = class_ids(part.category_id.to_numpy(), classes.category_id.to_numpy())
+
+        def measure_pictures(step: str, block: slice, vectors: np.ndarray) -> None:
+            if step == steps.NETWORKS:
+                has_pixels = is_scored(vectors)
+                if has_pixels.any():
+                    metrics.add(vectors[has_pixels], truth[block][has_pixels])
+
+        products = processing.categorize(part, Members(sources, mean), known, steps.scored(), measure_pictures)
+        return products.assign(category_id=part.drop_duplicates("product_id").category_id.to_numpy())
+
+    products = pd.concat([of_part(*part) for part in parts(index, len(members), args)])
+    products = products.set_index("product_id").loc[index.product_id.unique()].reset_index()
     return products[list(product_types())].astype(product_types()), metrics.means()
+
+
+def parts(
+    index: pd.DataFrame, members: int, args: argparse.Namespace
+) -> Iterator[tuple[pd.DataFrame, Mean, list[int]]]:
+    """Yield the pictures of an index in parts, each with its mean and the positions of the members that it is over.
+
+    A mean that was learned is another one for each fold of products: that which was learned without them.
+    """
+    if args.mean != LEARNED:
+        everyone = list(range(members))
+        yield index, Mean(args.mean, weights_of(everyone, args.weights)), everyone
+        return
+    folds = folds_of(index.product_id.to_numpy())
+    for fold, combination in enumerate(read_learned(args.learned).folds):
+        if (chosen := folds == fold).any():
+            yield index[chosen].reset_index(drop=True), learned_mean(combination), combination.counting
 
 
 def evaluate(
@@ -198,6 +226,7 @@ def evaluate(
         "splits": [*splits, *(name for name, _ in args.ancestor_split)],
         "members": len(members),
         **steps.choices(args),
+        **({"learned": asdict(read_learned(args.learned))} if args.mean == LEARNED else {}),
         "products": index.product_id.nunique(),
         "pictures": len(index),
     }
@@ -244,8 +273,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--member", nargs="+", action="append", metavar=("SPLIT", "SHARD"), required=True)
     parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument("--mean", choices=("arithmetic", "geometric"), required=True)
-    parser.add_argument("--weights", type=float, nargs="+", help="one per member; equal if absent")
+    add_mean_options(parser)
     steps.add_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")

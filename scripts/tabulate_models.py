@@ -127,6 +127,43 @@ def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def learned_rows(evaluations: dict[str, dict]) -> list[dict[str, object]]:
+    """One row per ensemble whose weights were learned: who counts how much, and what decided it."""
+    return [
+        {
+            "ensemble": name,
+            "weights (temperatures)": ", ".join(
+                f"{model} {weight:.2f} ({temperature:.2f})"
+                for model, weight, temperature in zip(
+                    learned["models"],
+                    learned["combination"]["weights"],
+                    learned["combination"]["temperatures"],
+                    strict=True,
+                )
+                if weight
+            ),
+            "taken": learned["combination"]["taken"],
+            "decided by": "; ".join(
+                f"{', '.join(group['models'])}: {group['products']:,} products" for group in learned["groups"]
+            ),
+            "products that all members share": f"{learned['common_products']:,}",
+            "note": learned["note"] or NONE,
+        }
+        for name, evaluation in evaluations.items()
+        if (learned := evaluation.get("learned"))
+    ]
+
+
+def learned_table(rows: list[dict[str, object]]) -> list[str]:
+    """A paragraph and the table of learned_rows; nothing where no ensemble learns."""
+    text = (
+        "Weights that were learned, of the members that count; the others are not asked. A temperature above 1 makes a"
+        " member less confident, one below 1 more. What an ensemble reaches was measured on each product with weights"
+        " that were learned without it."
+    )
+    return [paragraph(text), table(rows, text_columns=6)] if rows else []
+
+
 def level_rows(evaluations: dict[str, dict]) -> list[dict[str, object]]:
     """One row per measured model and ensemble, cells by head: the mean over products and over categories per level."""
     return [
@@ -190,6 +227,7 @@ def main() -> None:
         explanation(labelled),
         table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3),
         table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
+        *learned_table(learned_rows(evaluations)),
         *level_table(level_rows(evaluations), labelled),
     )
     with cli.written_whole(args.output) as (temporary,):

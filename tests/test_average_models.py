@@ -10,6 +10,7 @@ import pytest
 import average_models
 import cli
 from postprocessing.float16 import narrowed, widened
+from postprocessing.learned import Combination, Learned
 from postprocessing.means import SMALLEST_PROBABILITY
 from programs import error_of, run
 from tiny_catalogs import files_below
@@ -65,6 +66,43 @@ def test_a_mean_is_that_of_plain_arithmetic(tmp_path, monkeypatch, mean, weights
     # Numbers below float16's normal ones have a fixed step.
     np.testing.assert_allclose(found.astype(np.float64), expected, rtol=1.02 * HALF_ULP, atol=2.0**-25 * 1.02)
     assert (found == 0).all(axis=1).nonzero()[0].tolist() == UNDECODABLE
+
+
+def learned(folder: Path, weights: list[float], temperatures: list[float]) -> Path:
+    models = [f"M{number:02d}" for number in range(len(weights))]
+    found = Learned(models, Combination("learned", weights, temperatures), [], [], 0, "")
+    (folder / "learned.json").write_text(found.as_json())
+    return folder / "learned.json"
+
+
+def test_a_learned_mean_tempers_its_members_and_asks_those_alone_that_count(tmp_path, monkeypatch):
+    arrays = [draw(seed) for seed in range(3)]
+    members = written(tmp_path, arrays)
+    file = learned(tmp_path, [0.25, 0.0, 0.75], [1.0, 2.0, 0.7])
+    members[1].unlink()
+    words = ["--mean", "learned", "--learned", file, "--models", "M00", "M02", "--"]
+    average(monkeypatch, tmp_path / "out.npy", [members[0], members[2]], *words)
+    powers = arrays[2].astype(np.float64) ** (1 / 0.7)
+    tempered = powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300)
+    expected = plain_mean([arrays[0], tempered], "arithmetic", [0.25, 0.75])
+    found = np.load(tmp_path / "out.npy")
+    np.testing.assert_allclose(found.astype(np.float64), expected, rtol=1.02 * HALF_ULP, atol=2.0**-25 * 1.02)
+    assert (found == 0).all(axis=1).nonzero()[0].tolist() == UNDECODABLE
+
+
+def test_members_that_do_not_count_change_nothing(tmp_path, monkeypatch):
+    members = written(tmp_path, [draw(seed) for seed in range(3)])
+    words = ["--mean", "learned", "--learned", learned(tmp_path, [0.5, 0.0, 0.5], [1.0, 1.0, 1.3]), "--models"]
+    average(monkeypatch, tmp_path / "all.npy", members, *words, "M00", "M01", "M02", "--")
+    average(monkeypatch, tmp_path / "some.npy", [members[0], members[2]], *words, "M00", "M02", "--")
+    assert (tmp_path / "all.npy").read_bytes() == (tmp_path / "some.npy").read_bytes()
+
+
+def test_a_member_that_counts_and_is_not_given_is_named(tmp_path, monkeypatch):
+    members = written(tmp_path, [draw(0)])
+    words = ["--mean", "learned", "--learned", learned(tmp_path, [0.5, 0.5], [1.0, 1.0]), "--models", "M00", "--"]
+    with pytest.raises(cli.UserError, match=r"learned.json: M01 counts, but its probabilities are not given"):
+        average(monkeypatch, tmp_path / "out.npy", members, *words)
 
 
 def test_a_single_member_is_its_own_mean(tmp_path, monkeypatch):

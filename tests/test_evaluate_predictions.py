@@ -1,5 +1,6 @@
 """evaluate_predictions.py: two splits, two members, measured beside the published rules."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -15,6 +16,8 @@ import pytest
 import evaluate_predictions
 import published_rules
 from list_images import COLUMNS, needs_forward_pass
+from postprocessing.learned import Combination, Learned
+from postprocessing.learning import FOLDS, folds_of
 from tabulate_evaluations import own_values
 from test_write_submission import CATEGORIES, draw_products
 from tiny_catalogs import indexed, write
@@ -39,7 +42,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", ancestors: str = "", **swapped: str) -> dict:
-    words = ["--classes", folder / "classes.csv", "--mean", "arithmetic", "--picture-md5", "unique",
+    mean = ["learned", "--learned", swapped["learned"]] if "learned" in swapped else ["arithmetic"]
+    words = ["--classes", folder / "classes.csv", "--mean", *mean, "--picture-md5", "unique",
              "--product-md5", "on", "--output", output, "--products", output.with_suffix(".parquet")]  # fmt: skip
     for split in splits:
         train = swapped.get("train", "{}-train").format(split)
@@ -134,6 +138,34 @@ def check_level(level: dict, truth: np.ndarray, steps: list[np.ndarray], node_of
         found = level["steps"][name]
         assert found["macro"] == pytest.approx(sum(shares) / len(shares))
         assert found["accuracy"] == pytest.approx(sum(map(sum, right.values())) / len(truth))
+
+
+def test_a_learned_mean_measures_each_product_by_what_was_learned_without_it(folder, tmp_path, monkeypatch):
+    """In odd folds the second member counts, in the others the first; what was learned from all does not matter."""
+    alone = [Combination("learned", weights, [1.0, 1.0]) for weights in ([1.0, 0.0], [0.0, 1.0])]
+    learned = Learned(["a", "b"], Combination("learned", [0.5, 0.5], [1.0, 1.0]), [], [], 0, "")
+    products = {}
+    mixed = [alone[fold % 2] for fold in range(FOLDS)]
+    for name, folds in {"mixed": mixed, "a": alone[:1] * FOLDS, "b": alone[1:] * FOLDS}.items():
+        (tmp_path / "learned.json").write_text(dataclasses.replace(learned, folds=folds).as_json())
+        found = evaluate(folder, monkeypatch, tmp_path / f"{name}.json", learned=tmp_path / "learned.json")
+        products[name] = pd.read_parquet(tmp_path / f"{name}.parquet")
+    is_odd = folds_of(products["mixed"].product_id.to_numpy()) % 2 == 1
+    expected = products["a"].where(pd.Series(~is_odd), products["b"]).astype(products["a"].dtypes)
+    pd.testing.assert_frame_equal(products["mixed"], expected)
+    assert not products["a"].equals(products["b"])
+    assert found["learned"]["models"] == ["a", "b"]
+
+
+def test_a_learned_mean_of_equal_members_is_the_plain_mean(folder, tmp_path, monkeypatch):
+    equal = Combination("plain mean", [0.5, 0.5], [1.0, 1.0])
+    (tmp_path / "learned.json").write_text(Learned(["a", "b"], equal, [equal] * FOLDS, [], 0, "").as_json())
+    plain = evaluate(folder, monkeypatch, tmp_path / "plain.json")
+    found = evaluate(folder, monkeypatch, tmp_path / "e.json", learned=tmp_path / "learned.json")
+    del found["learned"]
+    assert found.pop("picture") == pytest.approx(plain.pop("picture"))  # sums in another order
+    assert found == plain
+    assert (tmp_path / "e.parquet").read_bytes() == (tmp_path / "plain.parquet").read_bytes()
 
 
 def test_products_that_an_ancestor_trained_on_are_not_measured(folder, tmp_path, monkeypatch):

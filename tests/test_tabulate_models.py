@@ -67,6 +67,19 @@ def test_what_was_not_measured_is_a_dash():
     assert list(cells.values()) == ["–"] * 4 + ["0", "–"]  # noqa: RUF001
 
 
+def test_an_ensemble_that_learns_names_the_members_that_count_and_what_decided_it():
+    combination = {"taken": "learned", "weights": [0.25, 0.0, 0.75], "temperatures": [1.0, 0.5, 2.0]}
+    groups = [{"models": ["M01", "M02"], "products": 1500}, {"models": ["M03"], "products": 900}]
+    learned = {"models": ["M01", "M02", "M03"], "combination": combination, "groups": groups}
+    learned |= {"folds": [], "common_products": 77, "note": ""}
+    found = tabulate_models.learned_rows({"M01": EVALUATION, "best": EVALUATION | {"learned": learned}})
+    assert list(found[0].values()) == [
+        *("best", "M01 0.25 (1.00), M03 0.75 (2.00)", "learned"),
+        *("M01, M02: 1,500 products; M03: 900 products", "77", "–"),  # noqa: RUF001
+    ]
+    assert tabulate_models.learned_table([]) == []
+
+
 def test_each_measured_row_has_both_means_at_each_level():
     found = {"M02": EVALUATION | {"by_level": BY_LEVEL}, "all": {"products": 0}}
     assert tabulate_models.level_rows(found) == [

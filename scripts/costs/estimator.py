@@ -105,8 +105,8 @@ class Estimator:
                 work = Work(read=len(members) * shard, written=shard)
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
-            case "evaluate_predictions":
-                images = [image_sets.valid_of(self.config, model) for model in self._members(wildcards["evaluated"])]
+            case "evaluate_predictions" | "learn_weights":
+                images = [image_sets.valid_of(self.config, model) for model in self._members(_measured(wildcards))]
                 work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
                 work = Work()
@@ -169,8 +169,8 @@ class Estimator:
                 mebibytes = 500
             case "write_submission":
                 mebibytes, rows = 1500, self.size.train.pictures + self.size.test.pictures
-            case "evaluate_predictions":
-                splits = recipes.evaluated_seeds(self.config, wildcards["evaluated"])
+            case "evaluate_predictions" | "learn_weights":
+                splits = recipes.evaluated_seeds(self.config, _measured(wildcards))
                 mebibytes, rows = 2000, len(splits) * self.size.train.pictures
             case _:
                 raise ValueError(f"rule {rule}: no memory is known; add it to scripts/costs/estimator.py")
@@ -232,6 +232,11 @@ class Estimator:
     def _probability_bytes(self, images: ImageSet) -> float:
         """Bytes of a model's probabilities on an image set."""
         return PROBABILITY_BYTES * self.size.classes * self._image_set_pictures(images)
+
+
+def _measured(wildcards: dict[str, str]) -> str:
+    """The model or ensemble that a job looks at on valid products."""
+    return wildcards.get("evaluated") or wildcards["ensemble"]
 
 
 @cache

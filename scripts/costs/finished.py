@@ -17,6 +17,7 @@ NAMES = {
     "pack_records": "{dataset}-{part}-{digest}",
     "train_epochs": "{model}-{epoch}-{digest}",
     "predict_images": "{images}-{images_digest}-{model}-{digest}-{shard}",
+    "learn_weights": "{ensemble}-{digest}",
     "average_models": "{images}-{ensemble}-{digest}-{shard}",
     "evaluate_predictions": "{evaluated}-{digest}",
 }

@@ -28,6 +28,7 @@ BOX_OF_RULE = {
     "convert_weights": "weights-{weights}",
     "train_epochs": "model-{model}",
     "predict_images": "prediction-{model}",
+    "learn_weights": "ensemble-{ensemble}",
     "average_models": "ensemble-{ensemble}",
     "write_submission": "submission-{ensemble}",
     "evaluate_predictions": "evaluation",

@@ -1,12 +1,16 @@
 """Means over models."""
 
+import argparse
+import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 import cli
+from postprocessing.learned import LEARNED, Combination
 from postprocessing.scores import NotFiniteError, is_scored
 
 # Where one model has 0 the product would be 0, whatever the others say; and float16 rounds smaller ones than this to 0.
@@ -34,10 +38,12 @@ class Mean:
     Attributes:
         kind: "arithmetic", or "geometric": the normalized product of powers.
         weights: one per model, of any sum.
+        temperatures: one per model, by which its probabilities are tempered before; empty: 1 for all.
     """
 
     kind: str
     weights: list[float]
+    temperatures: list[float] = field(default_factory=list)
 
     def write(self, members: Iterable[np.ndarray], out: np.ndarray, spare: np.ndarray) -> None:
         """Write the mean of the members' probabilities, each (rows, classes) float32, to out.
@@ -54,12 +60,28 @@ class Mean:
         shares = np.divide(self.weights, np.sum(self.weights)).tolist()
         is_scored_by_all = np.ones(len(out), bool)
         members = _checked(members, is_scored_by_all)
+        if self.temperatures:
+            members = itertools.starmap(tempered, zip(members, self.temperatures, strict=True))
         out[:] = 0
         if self.kind == "arithmetic":
             _arithmetic(members, shares, out)
         else:
             _geometric(members, shares, out, spare)
         out[~is_scored_by_all] = 0
+
+
+def tempered(rows: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities raised to 1 / temperature and normalized, in place: above 1 they come closer to one another.
+
+    Args:
+        rows: (count, classes) float32, neither of them 0; rows of zeros stay.
+    """
+    if temperature != 1:
+        cv2.pow(rows, 1 / temperature, rows)
+        sums = cv2.reduce(rows, 1, cv2.REDUCE_SUM)
+        sums[sums == 0] = 1
+        rows /= sums
+    return rows
 
 
 def _checked(members: Iterable[np.ndarray], is_scored_by_all: np.ndarray) -> Iterator[np.ndarray]:
@@ -97,6 +119,22 @@ def _geometric(members: Iterable[np.ndarray], shares: list[float], total: np.nda
             factors = 0
     cv2.exp(total, total)
     total /= total.sum(axis=1, keepdims=True)
+
+
+def learned_mean(combination: Combination) -> Mean:
+    """The mean of the members that count, in their order."""
+    weights, temperatures = zip(
+        *((combination.weights[number], combination.temperatures[number]) for number in combination.counting),
+        strict=True,
+    )
+    return Mean("arithmetic", list(weights), list(temperatures))
+
+
+def add_mean_options(parser: argparse.ArgumentParser) -> None:
+    """Give a program the options that say how members are averaged."""
+    parser.add_argument("--mean", choices=("arithmetic", "geometric", LEARNED), required=True)
+    parser.add_argument("--weights", type=float, nargs="+", help="one per member; equal if absent")
+    parser.add_argument("--learned", type=Path, metavar="JSON", help="of learn_weights.py, for the mean learned")
 
 
 def weights_of(members: list, given: list[float] | None) -> list[float]:

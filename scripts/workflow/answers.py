@@ -1,5 +1,8 @@
 """What models answer: predictions, averages of ensembles, submissions, evaluations."""
 
+from pathlib import Path
+
+from postprocessing.learned import LEARNED, read_learned
 from workflow import image_sets, recipes, sources
 from workflow.artifact import Artifact, Shelf, digest_of
 from workflow.data import Data
@@ -18,6 +21,9 @@ class Answers:
 
     Attributes:
         predictions: the shards in order, by image set and model; `averages` by image set and ensemble.
+        learned: what is learned of the members, by ensemble with that mean.
+        counting: the models that an ensemble averages, by ensemble: of one that learns, once that is on the disk, those
+            alone that count.
         submissions: by ensemble; `evaluations` by model or ensemble.
     """
 
@@ -31,6 +37,9 @@ class Answers:
             for model in config["models"]
             for images in image_sets.predicted_by(config, model)
         }
+        learning = [name for name, ensemble in config["ensembles"].items() if ensemble["mean"] == LEARNED]
+        self.learned = {ensemble: self._learned(ensemble) for ensemble in learning}
+        self.counting = {ensemble: self._counting(ensemble) for ensemble in config["ensembles"]}
         self.averages = {
             (images, ensemble): self._averages(images, ensemble)
             for ensemble in config["ensembles"]
@@ -76,22 +85,68 @@ class Answers:
             for shard in range(shards)
         ]
 
+    def asked(self) -> list[str]:
+        """The files of probabilities that models and ensembles are measured by and answer with."""
+        answering = {(images, model) for images, ensemble in self.averages for model in self.counting[ensemble]}
+        return [
+            path
+            for images, model in self.predictions
+            if images.seed is not None or (images, model) in answering
+            for path in self.probabilities(images, model)
+        ]
+
+    def _learned(self, name: str) -> Artifact:
+        """How much the members of an ensemble count, from products that none of them trained on."""
+        models = self._config["ensembles"][name]["models"]
+        members = [(image_sets.valid_of(self._config, model), model) for model in models]
+        seeds = recipes.evaluated_seeds(self._config, name)
+        splits = [self._data.splits[seed] for seed in (*seeds, *recipes.ancestor_seeds(self._config, name))]
+        recipe = {
+            "models": models,
+            "code": sources.fingerprint("learn_weights.py"),
+            "classes": self._data.order,
+            "splits": {split.wildcards["seed"]: split.recipe for split in splits},
+            "seeds": {model: recipes.lineage_seeds(self._config, model) for model in models},
+            "members": [self.predictions[member][0].digest for member in members],
+        }
+        made_from = {
+            "valid": [split.files["valid_index"] for split in splits],
+            "images": [self._data.images[ImageSet(seed)].files["images"] for seed in seeds],
+            "probabilities": [path for member in members for path in self.probabilities(*member)],
+            "classes": self._data.classes.files["classes"],
+        }
+        return self._shelf.add("learn_weights", recipe, made_from, {"ensemble": name})
+
+    def _counting(self, name: str) -> list[str]:
+        if name in self.learned and (found := Path(self.learned[name].files["learned"])).exists():
+            return read_learned(found).counting
+        return self._config["ensembles"][name]["models"]
+
+    def _of_learned(self, name: str) -> tuple[dict, dict]:
+        """What an ensemble that learns has in its recipes, and in what it is made from."""
+        learned = self.learned.get(name)
+        files = {"learned": learned.files["learned"] if learned else []}
+        return ({"learned": learned.digest} if learned else {}), files
+
     def _averages(self, images: ImageSet, name: str) -> list[Artifact]:
         ensemble = self._config["ensembles"][name]
         members = [self.predictions[images, model] for model in ensemble["models"]]
+        counting = [self.predictions[images, model] for model in self.counting[name]]
+        of_learned, learned = self._of_learned(name)
         recipe = {
             "models": ensemble["models"],
             "mean": ensemble["mean"],
             "weights": ensemble.get("weights"),
             "code": sources.fingerprint("average_models.py"),
             "members": [member[0].digest for member in members],
+            **of_learned,
         }
         digest = digest_of("average_models", recipe)
         return [
             self._shelf.add(
                 "average_models",
                 recipe,
-                {"members": [member[shard].files["probabilities"] for member in members]},
+                {"members": [member[shard].files["probabilities"] for member in counting], **learned},
                 {"images": images.name, "ensemble": name, "shard": f"{shard:04d}"},
                 digest=digest,
             )
@@ -127,10 +182,12 @@ class Answers:
         of_ancestors = {seed: self._data.splits[seed] for seed in recipes.ancestor_seeds(self._config, name)}
         images = [self._data.images[ImageSet(seed)] for seed in seeds]
         members = [(image_sets.valid_of(self._config, model), model) for model in ensemble["models"]]
+        of_learned, learned = self._of_learned(name)
         recipe = {
             "models": ensemble["models"],
             "mean": ensemble["mean"],
             "weights": ensemble.get("weights"),
+            **of_learned,
             **self._config["postprocessing"],
             "code": sources.fingerprint("evaluate_predictions.py"),
             "classes": self._data.classes.recipe,
@@ -145,5 +202,6 @@ class Answers:
             "images": [each.files["images"] for each in images],
             "probabilities": [path for member in members for path in self.probabilities(*member)],
             "classes": self._data.classes.files["classes"],
+            **learned,
         }
         return self._shelf.add("evaluate_predictions", recipe, made_from, {"evaluated": name})

@@ -83,7 +83,7 @@ class Artifacts:
             "records": [part.files[name] for part in parts for name in ("records", "offsets")],
             "train": list(last_params.values()),
             **{f"train_{model}": [params] for model, params in last_params.items()},
-            "predict": [path for images, model in answers.predictions for path in answers.probabilities(images, model)],
+            "predict": answers.asked(),
             "evaluate": _files([*answers.evaluations.values(), self.tables["tabulate_evaluations"]]),
             "submit": _files(answers.submissions.values()),
             "report": _files(self.tables.values()),

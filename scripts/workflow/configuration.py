@@ -14,6 +14,7 @@ from jsonschema.exceptions import ValidationError, best_match
 import cli
 import networks
 from networks.shapes import TooSmallError
+from postprocessing.learned import LEARNED
 from workflow import data, recipes, values
 from workflow.image_sets import TEST
 from workflow.models import PACKAGED_WEIGHTS
@@ -195,6 +196,8 @@ def check_names(config: dict) -> None:
     for name, ensemble in config["ensembles"].items():
         for model in ensemble["models"]:
             _check_reference(model, config["models"], f"ensembles.{name}.models", "models")
+        if ensemble.get("mean") == LEARNED and "weights" in ensemble:
+            raise cli.UserError(f"config: ensembles.{name}.weights: the mean learned finds them; unset this key")
         weights = ensemble.get("weights", ensemble["models"])
         if len(weights) != len(ensemble["models"]):
             raise cli.UserError(f"config: ensembles.{name}.weights: give one weight per model")

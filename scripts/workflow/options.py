@@ -74,11 +74,21 @@ def superseded_states(made: Artifacts, model: str, epoch: int) -> str:
     return shlex.join(["--superseded-states", *files]) if files else ""
 
 
-def mean(config: dict, name: str) -> str:
+def mean(made: Artifacts, name: str) -> str:
     """How the members of an ensemble, or a model alone, are averaged."""
-    ensemble = recipes.as_ensemble(config, name)
-    weights = f" --weights {' '.join(map(str, ensemble['weights']))}" if "weights" in ensemble else ""
-    return f"--mean {ensemble['mean']}{weights}"
+    ensemble = recipes.as_ensemble(made.config, name)
+    words = ["--mean", ensemble["mean"]]
+    if "weights" in ensemble:
+        words += ["--weights", *map(str, ensemble["weights"])]
+    if name in made.answers.learned:
+        words += ["--learned", made.answers.learned[name].files["learned"]]
+    return shlex.join(words)
+
+
+def averaged(made: Artifacts, name: str) -> str:
+    """How the members of an ensemble are averaged, and which these are where that is learned."""
+    models = ["--models", *made.answers.counting[name]] if name in made.answers.learned else []
+    return " ".join([mean(made, name), *models])
 
 
 def labels(config: dict) -> str:
@@ -97,6 +107,20 @@ def splits(made: Artifacts, name: str) -> str:
         words += ["--split", str(seed), split["valid_index"], split["train_index"], images["images"]]
     for seed in recipes.ancestor_seeds(made.config, name):
         words += ["--ancestor-split", str(seed), made.data.splits[seed].files["valid_index"]]
+    return shlex.join(words)
+
+
+def learned_from(made: Artifacts, name: str) -> str:
+    """The splits that decide the weights of an ensemble, and what its members say of their valid products."""
+    config, data, words = made.config, made.data, []
+    own = recipes.evaluated_seeds(config, name)
+    for seed in (*own, *recipes.ancestor_seeds(config, name)):
+        images = [data.images[image_sets.ImageSet(seed)].files["images"]] if seed in own else []
+        words += ["--split", str(seed), data.splits[seed].files["valid_index"], *images]
+    for model in recipes.as_ensemble(config, name)["models"]:
+        seeds = ",".join(map(str, recipes.lineage_seeds(config, model)))
+        paths = made.answers.probabilities(image_sets.valid_of(config, model), model)
+        words += ["--member", model, seeds, *paths]
     return shlex.join(words)
 
 

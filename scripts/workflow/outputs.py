@@ -47,6 +47,7 @@ OUTPUTS = {
         "probabilities": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
         "undecodable": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
     },
+    "learn_weights": {"learned": "weights/{ensemble}-{digest}.json"},
     "average_models": {"probabilities": "ensemble/{images}/{ensemble}-{digest}/{shard}.npy"},
     "write_submission": {"submission": "by-recipe/submission/{digest}/{ensemble}.csv.gz"},
     "evaluate_predictions": {

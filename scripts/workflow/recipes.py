@@ -151,6 +151,11 @@ def lineage(config: dict, model: str) -> list[str]:
     return models
 
 
+def lineage_seeds(config: dict, model: str) -> list[int]:
+    """The seeds of the splits that a model and its ancestors trained on, its own first."""
+    return list(dict.fromkeys(seed_of(config, each) for each in lineage(config, model)))
+
+
 def ancestor_seeds(config: dict, name: str) -> list[int]:
     """The seeds of the splits that ancestors alone trained on, and no member of an ensemble, or the model itself.
 
@@ -158,7 +163,7 @@ def ancestor_seeds(config: dict, name: str) -> list[int]:
     those of evaluated_seeds.
     """
     members = as_ensemble(config, name)["models"]
-    seeds = {seed_of(config, each) for model in members for each in lineage(config, model)}
+    seeds = {seed for model in members for seed in lineage_seeds(config, model)}
     return sorted(seeds.difference(evaluated_seeds(config, name)))
 
 

@@ -247,7 +247,7 @@ print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jo
             assert asked["mem_mb"] == min(requests.mebibytes(estimator.memory(rule, wildcards), 1), 3000)
         else:
             assert asked == {}
-    assert {rule for rule, *_ in jobs} >= QUEUED_RULES - {"generate_catalog", "join_indexes"}
+    assert {rule for rule, *_ in jobs} >= QUEUED_RULES - {"generate_catalog", "join_indexes", "learn_weights"}
     trained = [requests.minutes(estimator.seconds(*job), 1) for job in jobs_of_rule(jobs, "train_epochs")]
     assert max(trained) > 10  # so that the site's limit cuts some
 

@@ -71,10 +71,30 @@ def test_an_epoch_removes_the_states_that_no_job_needs_any_more(made):
     assert options.superseded_states(made, "M09", 3) == f"--superseded-states {epochs[0].files['states']}"
 
 
-def test_an_ensemble_is_averaged_as_configured_and_a_model_alone(config):
-    config["ensembles"]["ensemble-2"] |= {"mean": "geometric", "weights": [1.0, 2.5]}
-    assert options.mean(config, "ensemble-2") == "--mean geometric --weights 1.0 2.5"
-    assert options.mean(config, "M05") == "--mean arithmetic"
+def test_an_ensemble_is_averaged_as_configured_and_a_model_alone(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    changes = {"ensemble-2": {"mean": "geometric", "weights": [1.0, 2.5]}, "ensemble-4": {"mean": "learned"}}
+    overlay.write_text(yaml.safe_dump({"ensembles": changes}))
+    made = artifacts_in(tmp_path, OVERLAY, overlay)
+    assert options.mean(made, "ensemble-2") == "--mean geometric --weights 1.0 2.5"
+    assert options.averaged(made, "ensemble-2") == "--mean geometric --weights 1.0 2.5"
+    assert options.mean(made, "M10") == "--mean arithmetic"
+    learned = made.answers.learned["ensemble-4"].files["learned"]
+    assert options.mean(made, "ensemble-4") == f"--mean learned --learned {learned}"
+    assert options.averaged(made, "ensemble-4").endswith(" --models M01 M09 M10 M11")
+
+
+def test_weights_are_learned_from_each_members_own_valid_products(tmp_path):
+    """Here M10, of dataset A, starts from M09, of dataset B; M11 starts from M10."""
+    overlay = tmp_path / "overlay.yaml"
+    start = {"models": {"M10": {"start": {"pretrained": None, "model": "M09"}}}}
+    overlay.write_text(yaml.safe_dump(start | {"ensembles": {"ensemble-2": {"mean": "learned"}}}))
+    made = artifacts_in(tmp_path, OVERLAY, overlay)
+    words = options.learned_from(made, "ensemble-2").split("--")[1:]
+    own, of_m09 = (made.data.splits[seed].files["valid_index"] for seed in (12648430, 1))
+    images = made.data.images[ImageSet(12648430)].files["images"]
+    assert [shlex.split(word)[1:] for word in words[:2]] == [["12648430", own, images], ["1", of_m09]]
+    assert [shlex.split(word)[1:3] for word in words[2:]] == [["M01", "12648430"], ["M11", "12648430,1"]]
 
 
 def test_labels_are_told_to_submissions_and_evaluations(config):

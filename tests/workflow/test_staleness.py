@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from checkout import ROOT
+from postprocessing.learned import Combination, Learned
 from tiny_workflow import OVERLAY
 from workflow import catalogs, outputs, overlays, reasons, recipes, sources
 from workflow.artifact import Artifact, write_recipe
@@ -293,6 +294,54 @@ def test_the_report_follows_what_it_shows(results):
 )
 def test_what_determines_no_content_is_free(results, change):
     assert results.missing(change) == []
+
+
+# Ensembles that learn their weights
+
+LEARNING = {"ensembles": {"learning": {"models": list(ALL), "mean": "learned"}}}
+LEARNING_ALONE = {"ensembles": LEARNING["ensembles"] | dict.fromkeys(ENSEMBLES)}
+
+
+def learned(results: Results, *counting: str) -> None:
+    """Write what an ensemble of all models has learned."""
+    weights = [float(model in counting) / len(counting) for model in ALL]
+    combination = Combination("learned", weights, [1.0] * len(ALL))
+    file = Path(results.artifacts(LEARNING).answers.learned["learning"].files["learned"])
+    file.parent.mkdir()
+    file.write_text(Learned(list(ALL), combination, [combination] * 5, [], 0, "").as_json())
+
+
+def test_an_ensemble_that_learns_predicts_nothing_again(results):
+    assert results.jobs(LEARNING) == {"learn_weights learning"} | averaged_otherwise("learning")
+
+
+def test_what_an_ensemble_learns_from_is_each_members_valid_products(results, code):
+    learned(results, *ALL)
+    results.delete("probabilities/valid-1-*/M09-*/0000.npy")
+    assert "predict_images valid-1 M09 0000" not in results.jobs(LEARNING, "submit")
+    code("learn_weights.py")
+    assert results.jobs(LEARNING, "submit") >= {"predict_images valid-1 M09 0000", "learn_weights learning"}
+
+
+def test_members_that_do_not_count_are_not_predicted_for_an_ensemble_alone(results):
+    """Before anything is learned, all are; another ensemble may want them."""
+    for model in ALL:
+        results.delete(f"probabilities/test-*/{model}-*")
+    tests = {model: predictions(model, images=("test",)) for model in ALL}
+    assert results.jobs(LEARNING_ALONE, "submit") >= set.union(*tests.values())
+    learned(results, "M10", "M11")
+    for target in ("submit", "predict"):
+        found = results.jobs(LEARNING_ALONE, target)
+        assert {model for model in ALL if tests[model] & found} == {"M10", "M11"}
+    assert {model for model in ALL if tests[model] & results.jobs(LEARNING, "predict")} == set(ALL)
+
+
+def test_what_was_learned_decides_no_path(results):
+    """Else what is made before it is there would be another file than what is wanted after it."""
+    before = results.artifacts(LEARNING)
+    learned(results, "M10")
+    after = results.artifacts(LEARNING)
+    assert [each.files for each in before.everything()] == [each.files for each in after.everything()]
 
 
 # Code

@@ -1,0 +1,284 @@
+"""Learn how much each member of an ensemble counts, and a temperature of each, on products that no member trained on.
+
+Members whose splits, with those of their ancestors, are the same have valid products of their own: these decide their
+temperatures and their weights among each other. How much each such group counts is decided by the products that all
+members can be measured on, against equal members, which are worth PRIOR_PRODUCTS products: where splits share few
+products, it stays close to that. Where, on the latter products, what was learned is right less often than the plain
+mean or the best member, beyond noise, that is taken.
+
+All is learned once from all products, and once more without each fold of them: whoever measures the ensemble takes, for
+a product, what was learned without it.
+
+In: for each split its name, the index of its valid part and the list of that part's predicted pictures (of splits that
+ancestors alone trained on, the first two); for each member its name, its split and those of its ancestors, and its
+shards; classes.csv. Out: JSON (postprocessing/learned.py).
+
+Example:
+    python scripts/learn_weights.py --split 1 split/1/valid.parquet images/valid-1.parquet \
+        --member M09 1 probabilities/valid-1/M09/0000.npy --member M13 1 probabilities/valid-1/M13/0000.npy \
+        --classes classes.csv --output weights.json
+"""
+
+import argparse
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import cli
+from catalog.classes import class_ids, read_categories
+from catalog.copies import MD5
+from catalog.index import read_index
+from catalog.joins import rows_of_pictures
+from postprocessing import learning
+from postprocessing.learned import LEARNED, Combination, Learned
+from postprocessing.learning import FOLDS, TEMPERATURES
+from postprocessing.means import tempered
+from postprocessing.products import product_blocks, product_means, product_starts
+from postprocessing.proportions import paired_interval
+from postprocessing.scores import NotFiniteError, is_scored
+from postprocessing.shards import Shards
+
+MOST_PRODUCTS = 20_000  # that are looked at; more would not tell more
+FEW_PRODUCTS = 200  # on fewer, weights follow from chance
+PLAIN_MEAN, BEST_MEMBER = "plain mean", "best member"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model with the splits that it and its ancestors trained on, its own first, and its predicted pictures."""
+
+    name: str
+    splits: list[str]
+    images: pd.DataFrame
+    shards: Shards
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Products that some members can be measured on.
+
+    Attributes:
+        members: positions in the ensemble.
+        index: of the products' pictures.
+        folds: of each product.
+        likelihoods: by member, what it says of each product's right class under each of TEMPERATURES.
+    """
+
+    members: list[int]
+    index: pd.DataFrame
+    folds: np.ndarray
+    likelihoods: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def rows(self, without: int | None) -> np.ndarray:
+        """Which products (bool) are not in a fold; all of them without one."""
+        return self.folds != (-1 if without is None else without)
+
+
+def measured(
+    members: list[Member], chosen: list[int], valid: dict[str, pd.DataFrame], categories: np.ndarray
+) -> Measured:
+    """What members say of the products that are in the valid parts of all their splits, MOST_PRODUCTS at most."""
+    first, *others = dict.fromkeys(split for number in chosen for split in members[number].splits)
+    index = valid[first]
+    for other in others:
+        index = index[index.product_id.isin(valid[other].product_id)]
+    products = index.product_id.unique()
+    if len(products) > MOST_PRODUCTS:
+        products = products[np.linspace(0, len(products) - 1, MOST_PRODUCTS).astype(np.int64)]
+        index = index[index.product_id.isin(products)]
+    index = index.reset_index(drop=True)
+    found = Measured(chosen, index, learning.folds_of(products))
+    truth = class_ids(index.category_id.to_numpy(), categories)
+    for number in chosen:
+        found.likelihoods[number] = likelihoods(members[number], index, truth)
+    return found
+
+
+def likelihoods(member: Member, index: pd.DataFrame, truth: np.ndarray) -> np.ndarray:
+    """What a member says of the right class of each product: (products, TEMPERATURES) float32.
+
+    Args:
+        truth: the class of each picture.
+    """
+    starts, rows = product_starts(index), rows_of_pictures(index, member.images)
+    found = np.empty((len(starts), len(TEMPERATURES)), np.float32)
+    for products, pictures in product_blocks(starts, len(index)):
+        vectors = read(member, rows[pictures])
+        firsts = starts[products] - pictures.start
+        counts = np.add.reduceat(is_scored(vectors).astype(np.float32), firsts)
+        right = truth[pictures, None]
+        for column, temperature in enumerate(TEMPERATURES):
+            of_right = np.take_along_axis(tempered(vectors.copy(), temperature), right, axis=1)[:, 0]
+            found[products, column] = np.add.reduceat(of_right, firsts) / np.maximum(counts, 1)
+    return found
+
+
+def read(member: Member, rows: np.ndarray) -> np.ndarray:
+    """A member's probabilities (rows, classes) float32.
+
+    Raises:
+        cli.UserError: one is not finite.
+    """
+    vectors = member.shards.read(rows)
+    try:
+        is_scored(vectors)
+    except NotFiniteError as fault:
+        raise member.shards.not_finite(int(rows[fault.row])) from None
+    return vectors
+
+
+def combine(groups: list[Measured], common: Measured, without: int | None, members: int) -> Combination:
+    """The weights and temperatures that are likeliest, without the products of a fold."""
+    weights, temperatures, mixtures, kept = np.zeros(members), np.full(members, 1.0), [], []
+    for group in groups:
+        rows = group.rows(without)
+        chosen = {each: learning.best_temperature(group.likelihoods[each][rows]) for each in group.members}
+        found = learning.sparse_weights(_columns(group, chosen)[rows])
+        weights[group.members] = found
+        temperatures[group.members] = [TEMPERATURES[each] for each in chosen.values()]
+        mixtures.append(_columns(common, chosen)[common.rows(without)] @ found)
+        kept.append(np.count_nonzero(found))
+    prior = learning.PRIOR_PRODUCTS * np.array(kept) / sum(kept)
+    for group, share in zip(groups, learning.shares(np.stack(mixtures, axis=1), prior), strict=True):
+        weights[group.members] *= share
+    return Combination(LEARNED, weights.tolist(), temperatures.tolist())
+
+
+def _columns(measured: Measured, chosen: dict[int, int]) -> np.ndarray:
+    """Likelihoods (products, members) of some members, each under its temperature's position."""
+    return np.stack([measured.likelihoods[each][:, column] for each, column in chosen.items()], axis=1)
+
+
+def plain_mean(members: int) -> Combination:
+    return Combination(PLAIN_MEAN, [1 / members] * members, [1.0] * members)
+
+
+def member_alone(number: int, members: int) -> Combination:
+    return Combination(BEST_MEMBER, [float(each == number) for each in range(members)], [1.0] * members)
+
+
+def right(members: list[Member], common: Measured, truth: np.ndarray, found: list[Combination]) -> np.ndarray:
+    """Which products (combinations, products) combinations are right on.
+
+    Args:
+        truth: the class of each picture.
+    """
+    starts = product_starts(common.index)
+    rows = [rows_of_pictures(common.index, member.images) for member in members]
+    result = np.zeros((len(found), len(starts)), bool)
+    several = [position for position, each in enumerate(found) if len(each.counting) > 1]
+    for products, pictures in product_blocks(starts, len(common.index)):
+        firsts = starts[products] - pictures.start
+        classes = truth[pictures][firsts]
+        scores = {position: np.zeros((len(firsts), members[0].shards.classes), np.float32) for position in several}
+        for number, member in enumerate(members):
+            vectors = read(member, rows[number][pictures])
+            asked = [(each, position) for position, each in enumerate(found) if each.weights[number]]
+            for temperature in {each.temperatures[number] for each, _ in asked}:
+                said = product_means(tempered(vectors.copy(), temperature), firsts)
+                for each, position in asked:
+                    if each.temperatures[number] != temperature:
+                        continue
+                    if position in scores:
+                        scores[position] += np.float32(each.weights[number]) * said
+                    else:
+                        result[position, products] = said.argmax(axis=1) == classes
+        for position, total in scores.items():
+            result[position, products] = total.argmax(axis=1) == classes
+    return result
+
+
+def never_worse(
+    learned: Combination, is_right: np.ndarray, others: list[tuple[Combination, np.ndarray]]
+) -> Combination:
+    """What was learned, or the best of the others, where that is right more often, beyond noise.
+
+    Args:
+        is_right: whether what was learned is right, on each product; the others stand with the same of theirs.
+    """
+    better = [
+        (others_right.sum(), number)
+        for number, (_, others_right) in enumerate(others)
+        if paired_interval((is_right & ~others_right).sum(), (others_right & ~is_right).sum(), len(is_right))[1] < 0
+    ]
+    return others[max(better)[1]][0] if better else learned
+
+
+def learn(members: list[Member], valid: dict[str, pd.DataFrame], categories: np.ndarray) -> Learned:
+    """Everything that is learned."""
+    by_splits: dict[frozenset, list[int]] = {}
+    for number, member in enumerate(members):
+        by_splits.setdefault(frozenset(member.splits), []).append(number)
+    groups = [measured(members, chosen, valid, categories) for chosen in by_splits.values()]
+    everyone = list(range(len(members)))
+    common = groups[0] if len(groups) == 1 else measured(members, everyone, valid, categories)
+    truth = class_ids(common.index.category_id.to_numpy(), categories)
+    fits = [combine(groups, common, without, len(members)) for without in (None, *range(FOLDS))]
+    others = [plain_mean(len(members)), *(member_alone(number, len(members)) for number in everyone)]
+    of_fits, of_others = np.split(right(members, common, truth, [*fits, *others]), [len(fits)])
+    taken = [
+        never_worse(fit, fit_right[rows], list(zip(others, of_others[:, rows], strict=True)))
+        for fit, fit_right, rows in zip(fits, of_fits, map(common.rows, (None, *range(FOLDS))), strict=True)
+    ]
+    return Learned(
+        [member.name for member in members],
+        taken[0],
+        taken[1:],
+        [
+            {"models": [members[number].name for number in group.members], "products": len(group.folds)}
+            for group in groups
+        ],
+        len(common.folds),
+        note(groups, common),
+    )
+
+
+def note(groups: list[Measured], common: Measured) -> str:
+    """What to know of weights that few products decided; empty where there were enough."""
+    fewest = min(len(group.folds) for group in groups)
+    if fewest < FEW_PRODUCTS:
+        return f"{fewest} valid products decided weights; on fewer than {FEW_PRODUCTS}, chance has a large part in them"
+    if len(common.folds) < FEW_PRODUCTS:
+        return (
+            f"splits share {len(common.folds)} valid products: how much the members of each split count together stays"
+            " close to their number"
+        )
+    return ""
+
+
+def parse_args() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--split", nargs="+", action="append", metavar=("NAME", "VALID [IMAGES]"), required=True)
+    parser.add_argument("--member", nargs="+", action="append", metavar=("MODEL", "SPLIT[,SPLIT] SHARD"), required=True)
+    parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.monotonic()
+    categories = read_categories(args.classes)
+    valid = {name: read_index(Path(path), ["product_id", "category_id", *MD5]) for name, path, *_ in args.split}
+    images = {name: read_index(Path(path), MD5) for name, _, *paths in args.split for path in paths}
+    members = []
+    for name, splits, *paths in args.member:
+        own, *_ = names = splits.split(",")
+        members.append(Member(name, names, images[own], Shards([*map(Path, paths)], len(images[own]), len(categories))))
+    learned = learn(members, valid, categories)
+    with cli.written_whole(args.output) as (output,):
+        output.write_text(learned.as_json())
+    if learned.note:
+        cli.warn(learned.note)
+    found = learned.combination
+    text = ", ".join(f"{learned.models[number]} {found.weights[number]:.2f}" for number in found.counting)
+    cli.summary(
+        f"{found.taken}: {text}; {len(found.counting)} of {len(members)} count, {time.monotonic() - start:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
