@@ -14,7 +14,7 @@ rule learn_weights:
     benchmark:
         benchmarks("learn_weights/{ensemble}-{digest}")
     params:
-        members=lambda wildcards: options.learned_from(made(), wildcards.ensemble),
+        members=lambda wildcards: options.said_of_valid(made(), ENSEMBLES[wildcards.ensemble]["models"]),
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("learn_weights"),

@@ -194,6 +194,39 @@ rule show_confusions:
         " --catalog {input.catalog:q} --index {input.index:q} --output {output.page:q} 2> {log:q}"
 
 
+rule rank_subsets:
+    input:
+        valid=source("valid"),
+        images=source("images"),
+        probabilities=source("probabilities"),
+        classes=source("classes"),
+        last_epochs=source("last_epochs"),
+    output:
+        page=report(
+            outputs("rank_subsets")["page"],
+            caption="report/subsets.rst",
+            category=MODELS_AND_ENSEMBLES,
+            labels={"what": "what how many networks give"},
+        ),
+    log:
+        logs("rank_subsets/{digest}"),
+    benchmark:
+        benchmarks("rank_subsets/{digest}")
+    params:
+        members=lambda _: options.said_of_valid(made(), list(MODELS)),
+    resources:
+        runtime=minutes("rank_subsets"),
+        mem_mb=memory("rank_subsets"),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Tabulate what how many networks give"
+    shell:
+        f"python {SCRIPTS}/rank_subsets.py"
+        " {params.members} --classes {input.classes:q} --last-epochs {input.last_epochs:q}"
+        " --output {output.page:q} 2> {log:q}"
+
+
 rule draw_categories:
     input:
         index=source("index"),

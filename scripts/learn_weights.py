@@ -21,39 +21,25 @@ Example:
 
 import argparse
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import class_ids, read_categories
-from catalog.copies import MD5
-from catalog.index import read_index
-from catalog.joins import rows_of_pictures
 from postprocessing import learning
 from postprocessing.learned import LEARNED, Combination, Learned
 from postprocessing.learning import FOLDS, TEMPERATURES
 from postprocessing.means import tempered
 from postprocessing.products import product_blocks, product_means, product_starts
 from postprocessing.proportions import paired_interval
-from postprocessing.scores import NotFiniteError, is_scored
-from postprocessing.shards import Shards
+from postprocessing.scores import is_scored
+from postprocessing.valid import Member, Valid, add_options, read
 
 MOST_PRODUCTS = 20_000  # that are looked at; more would not tell more
 FEW_PRODUCTS = 200  # on fewer, weights follow from chance
 PLAIN_MEAN, BEST_MEMBER = "plain mean", "best member"
-
-
-@dataclass(frozen=True)
-class Member:
-    """A model with the splits that it and its ancestors trained on, its own first, and its predicted pictures."""
-
-    name: str
-    splits: list[str]
-    images: pd.DataFrame
-    shards: Shards
 
 
 @dataclass(frozen=True)
@@ -70,31 +56,24 @@ class Measured:
     members: list[int]
     index: pd.DataFrame
     folds: np.ndarray
-    likelihoods: dict[int, np.ndarray] = field(default_factory=dict)
+    likelihoods: dict[int, np.ndarray]
 
     def rows(self, without: int | None) -> np.ndarray:
-        """Which products (bool) are not in a fold; all of them without one."""
-        return self.folds != (-1 if without is None else without)
+        """Which products (bool) are not in a fold; all of them for None."""
+        return np.ones(len(self.folds), bool) if without is None else self.folds != without
 
 
-def measured(
-    members: list[Member], chosen: list[int], valid: dict[str, pd.DataFrame], categories: np.ndarray
-) -> Measured:
-    """What members say of the products that are in the valid parts of all their splits, MOST_PRODUCTS at most."""
-    first, *others = dict.fromkeys(split for number in chosen for split in members[number].splits)
-    index = valid[first]
-    for other in others:
-        index = index[index.product_id.isin(valid[other].product_id)]
-    products = index.product_id.unique()
-    if len(products) > MOST_PRODUCTS:
-        products = products[np.linspace(0, len(products) - 1, MOST_PRODUCTS).astype(np.int64)]
-        index = index[index.product_id.isin(products)]
-    index = index.reset_index(drop=True)
-    found = Measured(chosen, index, learning.folds_of(products))
-    truth = class_ids(index.category_id.to_numpy(), categories)
-    for number in chosen:
-        found.likelihoods[number] = likelihoods(members[number], index, truth)
-    return found
+def measured(valid: Valid, chosen: list[int]) -> Measured:
+    """What members, by their positions, say of the products that they can be measured on."""
+    members = [valid.members[number] for number in chosen]
+    index = valid.common(members, MOST_PRODUCTS)
+    truth = valid.classes(index)
+    return Measured(
+        chosen,
+        index,
+        learning.folds_of(index.product_id.unique()),
+        {number: likelihoods(member, index, truth) for number, member in zip(chosen, members, strict=True)},
+    )
 
 
 def likelihoods(member: Member, index: pd.DataFrame, truth: np.ndarray) -> np.ndarray:
@@ -103,10 +82,10 @@ def likelihoods(member: Member, index: pd.DataFrame, truth: np.ndarray) -> np.nd
     Args:
         truth: the class of each picture.
     """
-    starts, rows = product_starts(index), rows_of_pictures(index, member.images)
+    starts, rows = product_starts(index), member.rows(index)
     found = np.empty((len(starts), len(TEMPERATURES)), np.float32)
     for products, pictures in product_blocks(starts, len(index)):
-        vectors = read(member, rows[pictures])
+        vectors = member.read(rows[pictures])
         firsts = starts[products] - pictures.start
         counts = np.add.reduceat(is_scored(vectors).astype(np.float32), firsts)
         right = truth[pictures, None]
@@ -114,20 +93,6 @@ def likelihoods(member: Member, index: pd.DataFrame, truth: np.ndarray) -> np.nd
             of_right = np.take_along_axis(tempered(vectors.copy(), temperature), right, axis=1)[:, 0]
             found[products, column] = np.add.reduceat(of_right, firsts) / np.maximum(counts, 1)
     return found
-
-
-def read(member: Member, rows: np.ndarray) -> np.ndarray:
-    """A member's probabilities (rows, classes) float32.
-
-    Raises:
-        cli.UserError: one is not finite.
-    """
-    vectors = member.shards.read(rows)
-    try:
-        is_scored(vectors)
-    except NotFiniteError as fault:
-        raise member.shards.not_finite(int(rows[fault.row])) from None
-    return vectors
 
 
 def combine(groups: list[Measured], common: Measured, without: int | None, members: int) -> Combination:
@@ -160,14 +125,10 @@ def member_alone(number: int, members: int) -> Combination:
     return Combination(BEST_MEMBER, [float(each == number) for each in range(members)], [1.0] * members)
 
 
-def right(members: list[Member], common: Measured, truth: np.ndarray, found: list[Combination]) -> np.ndarray:
-    """Which products (combinations, products) combinations are right on.
-
-    Args:
-        truth: the class of each picture.
-    """
-    starts = product_starts(common.index)
-    rows = [rows_of_pictures(common.index, member.images) for member in members]
+def right(valid: Valid, common: Measured, found: list[Combination]) -> np.ndarray:
+    """Which products (combinations, products) combinations of all members are right on."""
+    members, starts, truth = valid.members, product_starts(common.index), valid.classes(common.index)
+    rows = [member.rows(common.index) for member in members]
     result = np.zeros((len(found), len(starts)), bool)
     several = [position for position, each in enumerate(found) if len(each.counting) > 1]
     for products, pictures in product_blocks(starts, len(common.index)):
@@ -175,7 +136,7 @@ def right(members: list[Member], common: Measured, truth: np.ndarray, found: lis
         classes = truth[pictures][firsts]
         scores = {position: np.zeros((len(firsts), members[0].shards.classes), np.float32) for position in several}
         for number, member in enumerate(members):
-            vectors = read(member, rows[number][pictures])
+            vectors = member.read(rows[number][pictures])
             asked = [(each, position) for position, each in enumerate(found) if each.weights[number]]
             for temperature in {each.temperatures[number] for each, _ in asked}:
                 said = product_means(tempered(vectors.copy(), temperature), firsts)
@@ -207,18 +168,18 @@ def never_worse(
     return others[max(better)[1]][0] if better else learned
 
 
-def learn(members: list[Member], valid: dict[str, pd.DataFrame], categories: np.ndarray) -> Learned:
+def learn(valid: Valid) -> Learned:
     """Everything that is learned."""
+    members = valid.members
     by_splits: dict[frozenset, list[int]] = {}
     for number, member in enumerate(members):
         by_splits.setdefault(frozenset(member.splits), []).append(number)
-    groups = [measured(members, chosen, valid, categories) for chosen in by_splits.values()]
+    groups = [measured(valid, chosen) for chosen in by_splits.values()]
     everyone = list(range(len(members)))
-    common = groups[0] if len(groups) == 1 else measured(members, everyone, valid, categories)
-    truth = class_ids(common.index.category_id.to_numpy(), categories)
+    common = groups[0] if len(groups) == 1 else measured(valid, everyone)
     fits = [combine(groups, common, without, len(members)) for without in (None, *range(FOLDS))]
     others = [plain_mean(len(members)), *(member_alone(number, len(members)) for number in everyone)]
-    of_fits, of_others = np.split(right(members, common, truth, [*fits, *others]), [len(fits)])
+    of_fits, of_others = np.split(right(valid, common, [*fits, *others]), [len(fits)])
     taken = [
         never_worse(fit, fit_right[rows], list(zip(others, of_others[:, rows], strict=True)))
         for fit, fit_right, rows in zip(fits, of_fits, map(common.rows, (None, *range(FOLDS))), strict=True)
@@ -251,9 +212,7 @@ def note(groups: list[Measured], common: Measured) -> str:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--split", nargs="+", action="append", metavar=("NAME", "VALID [IMAGES]"), required=True)
-    parser.add_argument("--member", nargs="+", action="append", metavar=("MODEL", "SPLIT[,SPLIT] SHARD"), required=True)
-    parser.add_argument("--classes", type=Path, required=True)
+    add_options(parser)
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 
@@ -261,14 +220,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    categories = read_categories(args.classes)
-    valid = {name: read_index(Path(path), ["product_id", "category_id", *MD5]) for name, path, *_ in args.split}
-    images = {name: read_index(Path(path), MD5) for name, _, *paths in args.split for path in paths}
-    members = []
-    for name, splits, *paths in args.member:
-        own, *_ = names = splits.split(",")
-        members.append(Member(name, names, images[own], Shards([*map(Path, paths)], len(images[own]), len(categories))))
-    learned = learn(members, valid, categories)
+    valid = read(args)
+    learned = learn(valid)
     with cli.written_whole(args.output) as (output,):
         output.write_text(learned.as_json())
     if learned.note:
@@ -276,7 +229,7 @@ def main() -> None:
     found = learned.combination
     text = ", ".join(f"{learned.models[number]} {found.weights[number]:.2f}" for number in found.counting)
     cli.summary(
-        f"{found.taken}: {text}; {len(found.counting)} of {len(members)} count, {time.monotonic() - start:.1f} s"
+        f"{found.taken}: {text}; {len(found.counting)} of {len(valid.members)} count, {time.monotonic() - start:.1f} s"
     )
 
 

@@ -105,8 +105,8 @@ class Estimator:
                 work = Work(read=len(members) * shard, written=shard)
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
-            case "evaluate_predictions" | "learn_weights":
-                images = [image_sets.valid_of(self.config, model) for model in self._members(_measured(wildcards))]
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets":
+                images = [image_sets.valid_of(self.config, model) for model in self._looked_at(wildcards)]
                 work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
                 work = Work()
@@ -169,9 +169,8 @@ class Estimator:
                 mebibytes = 500
             case "write_submission":
                 mebibytes, rows = 1500, self.size.train.pictures + self.size.test.pictures
-            case "evaluate_predictions" | "learn_weights":
-                splits = recipes.evaluated_seeds(self.config, _measured(wildcards))
-                mebibytes, rows = 2000, len(splits) * self.size.train.pictures
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets":
+                mebibytes, rows = 2000, len(recipes.split_seeds(self.config)) * self.size.train.pictures
             case _:
                 raise ValueError(f"rule {rule}: no memory is known; add it to scripts/costs/estimator.py")
         return mebibytes * MEBIBYTE + rows * INDEX_ROW_BYTES
@@ -200,6 +199,11 @@ class Estimator:
     def _members(self, name: str) -> list[str]:
         """The models of an ensemble, or a model itself."""
         return recipes.as_ensemble(self.config, name)["models"]
+
+    def _looked_at(self, wildcards: dict[str, str]) -> list[str]:
+        """The models that a job looks at on valid products; all, where it names none."""
+        name = wildcards.get("evaluated") or wildcards.get("ensemble")
+        return self._members(name) if name else list(self.config["models"])
 
     def _epoch(self, name: str, epoch: int) -> Work:
         """Training and validation; records are read while the device works."""
@@ -232,11 +236,6 @@ class Estimator:
     def _probability_bytes(self, images: ImageSet) -> float:
         """Bytes of a model's probabilities on an image set."""
         return PROBABILITY_BYTES * self.size.classes * self._image_set_pictures(images)
-
-
-def _measured(wildcards: dict[str, str]) -> str:
-    """The model or ensemble that a job looks at on valid products."""
-    return wildcards.get("evaluated") or wildcards["ensemble"]
 
 
 @cache

@@ -97,13 +97,17 @@ class Answers:
 
     def _learned(self, name: str) -> Artifact:
         """How much the members of an ensemble count, from products that none of them trained on."""
-        models = self._config["ensembles"][name]["models"]
+        recipe, made_from = self.said_of_valid(self._config["ensembles"][name]["models"])
+        recipe["code"] = sources.fingerprint("learn_weights.py")
+        return self._shelf.add("learn_weights", recipe, made_from, {"ensemble": name})
+
+    def said_of_valid(self, models: list[str]) -> tuple[dict, dict]:
+        """What models say of products that neither they nor their ancestors trained on: for a recipe, and its files."""
         members = [(image_sets.valid_of(self._config, model), model) for model in models]
-        seeds = recipes.evaluated_seeds(self._config, name)
-        splits = [self._data.splits[seed] for seed in (*seeds, *recipes.ancestor_seeds(self._config, name))]
+        seeds, of_ancestors = recipes.seeds_of(self._config, models)
+        splits = [self._data.splits[seed] for seed in (*seeds, *of_ancestors)]
         recipe = {
             "models": models,
-            "code": sources.fingerprint("learn_weights.py"),
             "classes": self._data.order,
             "splits": {split.wildcards["seed"]: split.recipe for split in splits},
             "seeds": {model: recipes.lineage_seeds(self._config, model) for model in models},
@@ -115,7 +119,7 @@ class Answers:
             "probabilities": [path for member in members for path in self.probabilities(*member)],
             "classes": self._data.classes.files["classes"],
         }
-        return self._shelf.add("learn_weights", recipe, made_from, {"ensemble": name})
+        return recipe, made_from
 
     def _counting(self, name: str) -> list[str]:
         if name in self.learned and (found := Path(self.learned[name].files["learned"])).exists():

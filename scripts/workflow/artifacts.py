@@ -10,9 +10,9 @@ from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
 from workflow.data import Batch, Catalog, Data
 from workflow.models import Models
-from workflow.tables import tables
+from workflow.tables import asked_tables, tables
 
-TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report")
+TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report", "subsets")
 
 
 def target_names(config: dict) -> list[str]:
@@ -45,6 +45,7 @@ class Artifacts:
         self.models = Models(config, self.data, self._shelf)
         self.answers = Answers(config, self.data, self.models, self._shelf)
         self.tables = tables(config, self.data, self.models, self.answers, self._shelf)
+        self.asked_tables = asked_tables(config, self.models, self.answers, self._shelf)
 
     def get(self, wildcards: dict[str, str]) -> Artifact | None:
         """The artifact that a job makes; None where it is of another workflow or configuration."""
@@ -87,6 +88,7 @@ class Artifacts:
             "evaluate": _files([*answers.evaluations.values(), self.tables["tabulate_evaluations"]]),
             "submit": _files(answers.submissions.values()),
             "report": _files(self.tables.values()),
+            "subsets": _files([self.asked_tables["rank_subsets"]]),
             **{batch_target(name): _files(answers.of_batch(name)) for name in self.config["batches"]},
         }
         return files[name]

@@ -110,14 +110,14 @@ def splits(made: Artifacts, name: str) -> str:
     return shlex.join(words)
 
 
-def learned_from(made: Artifacts, name: str) -> str:
-    """The splits that decide the weights of an ensemble, and what its members say of their valid products."""
+def said_of_valid(made: Artifacts, models: list[str]) -> str:
+    """The splits that models and their ancestors trained on, and what the models say of their valid products."""
     config, data, words = made.config, made.data, []
-    own = recipes.evaluated_seeds(config, name)
-    for seed in (*own, *recipes.ancestor_seeds(config, name)):
+    own, of_ancestors = recipes.seeds_of(config, models)
+    for seed in (*own, *of_ancestors):
         images = [data.images[image_sets.ImageSet(seed)].files["images"]] if seed in own else []
         words += ["--split", str(seed), data.splits[seed].files["valid_index"], *images]
-    for model in recipes.as_ensemble(config, name)["models"]:
+    for model in models:
         seeds = ",".join(map(str, recipes.lineage_seeds(config, model)))
         paths = made.answers.probabilities(image_sets.valid_of(config, model), model)
         words += ["--member", model, seeds, *paths]

@@ -140,7 +140,7 @@ def as_ensemble(config: dict, name: str) -> dict:
 
 def evaluated_seeds(config: dict, name: str) -> list[int]:
     """The seeds of the splits that the members of an ensemble, or a model, trained on."""
-    return sorted({seed_of(config, model) for model in as_ensemble(config, name)["models"]})
+    return seeds_of(config, as_ensemble(config, name)["models"])[0]
 
 
 def lineage(config: dict, model: str) -> list[str]:
@@ -162,9 +162,14 @@ def ancestor_seeds(config: dict, name: str) -> list[int]:
     A product is measured where no member and no ancestor trained on it: it is in the valid parts of these splits and of
     those of evaluated_seeds.
     """
-    members = as_ensemble(config, name)["models"]
-    seeds = {seed for model in members for seed in lineage_seeds(config, model)}
-    return sorted(seeds.difference(evaluated_seeds(config, name)))
+    return seeds_of(config, as_ensemble(config, name)["models"])[1]
+
+
+def seeds_of(config: dict, models: list[str]) -> tuple[list[int], list[int]]:
+    """The seeds of the splits that models trained on, and those of splits that ancestors of them alone did."""
+    own = {seed_of(config, model) for model in models}
+    seeds = {seed for model in models for seed in lineage_seeds(config, model)}
+    return sorted(own), sorted(seeds - own)
 
 
 def answering_ensemble(config: dict) -> str | None:

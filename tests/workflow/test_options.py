@@ -84,13 +84,13 @@ def test_an_ensemble_is_averaged_as_configured_and_a_model_alone(tmp_path):
     assert options.averaged(made, "ensemble-4").endswith(" --models M01 M09 M10 M11")
 
 
-def test_weights_are_learned_from_each_members_own_valid_products(tmp_path):
+def test_models_are_told_with_all_splits_of_their_lineage(tmp_path):
     """Here M10, of dataset A, starts from M09, of dataset B; M11 starts from M10."""
     overlay = tmp_path / "overlay.yaml"
     start = {"models": {"M10": {"start": {"pretrained": None, "model": "M09"}}}}
     overlay.write_text(yaml.safe_dump(start | {"ensembles": {"ensemble-2": {"mean": "learned"}}}))
     made = artifacts_in(tmp_path, OVERLAY, overlay)
-    words = options.learned_from(made, "ensemble-2").split("--")[1:]
+    words = options.said_of_valid(made, ["M01", "M11"]).split("--")[1:]
     own, of_m09 = (made.data.splits[seed].files["valid_index"] for seed in (12648430, 1))
     images = made.data.images[ImageSet(12648430)].files["images"]
     assert [shlex.split(word)[1:] for word in words[:2]] == [["12648430", own, images], ["1", of_m09]]
