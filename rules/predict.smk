@@ -26,7 +26,7 @@ rule predict_images:
         runtime=minutes("predict_images"),
         mem_mb=memory("predict_images"),
     conda:
-        options.mxnet_env(config["prediction"]["gpus"])
+        options.environment(config["prediction"])
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:

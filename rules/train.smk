@@ -48,6 +48,7 @@ rule train_epochs:
         stage=lambda wildcards, resources: options.file("--stage", resources.get("stage")),
         minutes=lambda wildcards, resources: "" if workflow.is_main_process else f"--minutes {resources.runtime}",
         gpus=lambda wildcards: MODELS[wildcards.model]["gpus"],
+        deterministic="--deterministic" if config["training"]["deterministic"] else "",
     priority: lambda wildcards: recipes.turn(MODELS, wildcards.model)
     group:
         lambda wildcards: recipes.leg(wildcards.model, int(wildcards.epoch), fused_epochs(wildcards))
@@ -58,7 +59,7 @@ rule train_epochs:
         runtime=epoch_minutes,
         mem_mb=memory("train_epochs"),
     conda:
-        lambda wildcards: options.mxnet_env(MODELS[wildcards.model]["gpus"])
+        lambda wildcards: options.environment(MODELS[wildcards.model])
     message:
         "Train {wildcards.model}, epoch {wildcards.epoch}"
     shell:
@@ -66,4 +67,4 @@ rule train_epochs:
         " --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
         " {params.start} {params.states} {params.metrics} {params.superseded} {params.stage} {params.minutes}"
-        " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} 2> {log:q}"
+        " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} {params.deterministic} 2> {log:q}"

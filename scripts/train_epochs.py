@@ -90,7 +90,7 @@ def main() -> None:
     start = Start(params, categories) if params else None
     done = part.read() if part else Progress()
     trainer = engines.choose(recipe.engine).create_trainer(
-        recipe, len(categories), start, states, gpus=args.gpus, threads=args.threads
+        recipe, len(categories), start, states, gpus=args.gpus, threads=args.threads, deterministic=args.deterministic
     )
     with staged(args.train, args.stage) as train_records:
         for epoch, output in enumerate(args.outputs, args.first_epoch):
@@ -143,6 +143,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--outputs", type=Path, nargs="+", required=True, metavar="PARAMS", help="one per epoch")
     parser.add_argument("--threads", type=int, required=True, help="decoding threads")
     parser.add_argument("--gpus", type=int, default=0, help="GPUs to train on; 0: the CPU")
+    parser.add_argument("--deterministic", action="store_true", help="on GPUs, too, the same bits every time")
     return parser.parse_args()
 
 

@@ -37,9 +37,9 @@ def pins(name: str) -> dict[str, str]:
     return {package: f"{package}=={lines}" for package, lines in blocks}
 
 
-def locked() -> dict[str, str]:
-    """The version of each package of the tests' environment."""
-    return {package: lines.split()[0].partition("==")[2] for package, lines in pins("requirements.txt").items()}
+def locked(name: str = "requirements.txt") -> dict[str, str]:
+    """The version of each package of a requirements file, by default of the tests' environment."""
+    return {package: lines.split()[0].partition("==")[2] for package, lines in pins(name).items()}
 
 
 def deployed(name: str) -> list[str]:
@@ -62,8 +62,8 @@ def rules() -> dict[str, str]:
 def environments_of(rule: str) -> set[str]:
     """The environments that a rule may run in."""
     directive = re.search(r"^    conda:\n\s+(.*)\n", rule, re.MULTILINE).group(1)
-    if "mxnet_env" in directive:
-        return {"mxnet-cpu", "mxnet-cu112"}
+    if "options.environment" in directive:
+        return {"mxnet-cpu", "mxnet-cu112", "torch-cuda"}
     return {re.fullmatch(r'"\.\./envs/(.*)\.yaml"', directive).group(1)}
 
 
@@ -73,12 +73,12 @@ def distributions() -> dict[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
-def imported(program: str) -> set[str]:
-    """Distributions that a program and its neighbours import, by the names of requirements.txt."""
+def imported(program: str, environment: str) -> set[str]:
+    """Distributions that a program and its neighbours import there, by the names of requirements.txt."""
     modules = set()
     files = sources._imported_files(SCRIPTS / program)
     if ENGINES / "__init__.py" in files:  # a program that computes loads its engine when it runs
-        files |= sources._imported_files(ENGINES / "mxnet/__init__.py")
+        files |= sources._imported_files(ENGINES / environment.partition("-")[0] / "__init__.py")
     for path in files:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -95,13 +95,14 @@ def test_an_environment_pins_the_versions_of_the_tests(name):
     assert {"python", "pip"} <= conda.keys()
     assert all(re.fullmatch(r"[\d.]+", version) for version in conda.values())
     assert conda["python"].startswith("3.13.")
+    versions = locked("requirements-torch.txt") | locked() if name == "torch-cuda" else locked()
     for package, version in pip.items():
-        assert locked()[package] == version, package
+        assert versions[package] == version, package
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_pins_what_its_packages_need_too(name):
-    for package in packages(name):
+    for package in packages(name) & locked().keys():
         for line in importlib.metadata.requires(package) or []:
             requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
@@ -117,7 +118,7 @@ def test_every_rule_has_an_environment_with_what_its_program_imports(rule):
     assert programs
     for name in names:
         for program in programs:
-            assert imported(program) <= packages(name), (program, name)
+            assert imported(program, name) <= packages(name), (program, name)
 
 
 def test_mxnet_is_put_in_afterwards_with_its_hashes():
@@ -125,6 +126,10 @@ def test_mxnet_is_put_in_afterwards_with_its_hashes():
     assert deployed("mxnet-cpu") == [mxnet]
     assert deployed("mxnet-cu112") == [mxnet, "".join(gpu.values())]
     assert environment("mxnet-cu112") == environment("mxnet-cpu")
+
+
+def test_pytorch_comes_with_all_that_make_torch_adds():
+    assert locked("requirements-torch.txt").keys() <= packages("torch-cuda")
 
 
 @pytest.mark.slow
@@ -144,12 +149,14 @@ def installed(environment: Path) -> set[str]:
 
 def test_a_model_on_the_cpu_needs_no_environment_for_gpus_beside_one_that_has_some(tmp_path):
     overlay = tmp_path / "overlay.yaml"
-    overlay.write_text(yaml.safe_dump({"results": str(tmp_path), "models": {"M09": {"gpus": 2}}}))
+    models = {"M09": {"gpus": 2}, "M11": {"gpus": 2, "engine": "torch"}}
+    overlay.write_text(yaml.safe_dump({"results": str(tmp_path), "models": models}))
     command = [sys.executable, ROOT / "tests/runs/list_environments.py", "--configfile", OVERLAY, overlay]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["train_epochs M09"] == "mxnet-cu112"
+    assert found["train_epochs M11"] == "torch-cuda"
     assert found["train_epochs M10"] == found["predict_images M09"] == "mxnet-cpu"
 
 

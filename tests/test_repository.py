@@ -42,11 +42,12 @@ def test_the_image_is_installed_as_make_installs_the_environment():
     instructions = containerfile()
     shared = pip_options((ROOT / "Makefile").read_text())
     assert {"--require-hashes", "--no-deps"} == shared
-    cpu, gpu = [value for name, value in instructions if name == "RUN" and "pip install" in value]
+    cpu, gpu, torch = [value for name, value in instructions if name == "RUN" and "pip install" in value]
     assert pip_options(cpu) == {*shared, "-r", "requirements.txt"}
     assert pip_options(gpu) == {*shared, "-r", "requirements-gpu.txt", "--target", "gpu"}
+    assert pip_options(torch) == {*shared, "-r", "requirements-torch.txt"}
     copied = [value for name, value in instructions if name == "COPY"]
-    assert copied == ["requirements.txt /tmp/", "requirements-gpu.txt /tmp/"]
+    assert copied == ["requirements.txt /tmp/", "requirements-gpu.txt /tmp/", "requirements-torch.txt /tmp/"]
 
 
 def test_the_citation_is_of_the_changelogs_latest_version():

@@ -121,7 +121,7 @@ class Estimator:
         if rule == "generate_catalog":
             seconds += work.written / speeds.DRAWING
         if rule in DEVICE_RULES:
-            published = speeds.training_speed(*self._network_and_gpus(rule, wildcards))
+            published = speeds.training_speed(*self._network_and_gpus(rule, wildcards), self._engine(rule, wildcards))
             seconds += work.pictures / (self.measured_speed(rule, wildcards) or published)
         return seconds
 
@@ -131,7 +131,9 @@ class Estimator:
             return None
         model = wildcards["model"]
         recipe = {"network": recipes.network_spec(self.config, model), "image": recipes.image(self.config, model)}
-        return measured.training_speed(self._models / model, recipe, self.gpus(rule, wildcards))
+        return measured.training_speed(
+            self._models / model, recipe, self.gpus(rule, wildcards), self._engine(rule, wildcards)
+        )
 
     def has_guessed_speed(self, rule: str, wildcards: dict[str, str]) -> bool:
         """Whether a job works on a device whose speed with its network nobody published or measured here."""
@@ -195,6 +197,11 @@ class Estimator:
 
     def _network_and_gpus(self, rule: str, wildcards: dict[str, str]) -> tuple[dict, int]:
         return self.network(wildcards["model"]), self.gpus(rule, wildcards)
+
+    def _engine(self, rule: str, wildcards: dict[str, str]) -> str:
+        """What computes a job of DEVICE_RULES."""
+        section = self.config["models"][wildcards["model"]] if rule == "train_epochs" else self.config["prediction"]
+        return section["engine"]
 
     def _members(self, name: str) -> list[str]:
         """The models of an ensemble, or a model itself."""

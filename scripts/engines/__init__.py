@@ -85,7 +85,15 @@ class Engine(Protocol):
     """The package of an engine."""
 
     def create_trainer(
-        self, recipe: Recipe, classes: int, start: Start | None, states: Path | None, *, gpus: int, threads: int
+        self,
+        recipe: Recipe,
+        classes: int,
+        start: Start | None,
+        states: Path | None,
+        *,
+        gpus: int,
+        threads: int,
+        deterministic: bool,
     ) -> Trainer:
         """A trainer that is ready for its first epoch.
 
@@ -95,6 +103,7 @@ class Engine(Protocol):
             states: of the optimizer, to go on with; a fresh one where None.
             gpus: to compute on; 0: the CPU.
             threads: that decode pictures.
+            deterministic: whether GPUs compute the same bits every time; the CPU does.
 
         Raises:
             cli.UserError: a file does not fit or is damaged, too few arrays match, or the GPUs are not to be had.

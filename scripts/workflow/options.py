@@ -133,9 +133,11 @@ def members(made: Artifacts, name: str) -> str:
     return shlex.join(words)
 
 
-def mxnet_env(gpus: int) -> str:
-    """The conda environment of a job that uses this number of GPUs."""
-    return f"../envs/mxnet-{'cu112' if gpus else 'cpu'}.yaml"
+def environment(section: dict) -> str:
+    """The conda environment of the jobs of a model or of prediction, by engine and GPUs."""
+    if section["engine"] == "torch":
+        return "../envs/torch-cuda.yaml"
+    return f"../envs/mxnet-{'cu112' if section['gpus'] else 'cpu'}.yaml"
 
 
 def scripts_folder(root: Path) -> str:

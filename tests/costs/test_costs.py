@@ -184,10 +184,12 @@ def test_the_parts_of_a_dataset_are_packed_in_proportion(estimator):
 
 def test_speed_follows_the_gpus():
     network = {"published_images_per_second": 400}
-    assert speeds.training_speed(network, 8) == 400
-    assert speeds.training_speed(network, 4) == 200
-    assert 0 < speeds.training_speed(network, 0) < speeds.training_speed(network, 1)
-    assert speeds.training_speed({}, 8) == 246
+    assert speeds.training_speed(network, 8, "mxnet") == 400
+    assert speeds.training_speed(network, 4, "mxnet") == 200
+    assert speeds.training_speed(network, 1, "torch") > speeds.training_speed(network, 8, "mxnet")
+    for engine in ("mxnet", "torch"):
+        assert 0 < speeds.training_speed(network, 0, engine) < speeds.training_speed(network, 1, engine)
+    assert speeds.training_speed({}, 8, "mxnet") == 246
 
 
 def test_a_speed_is_a_guess_on_a_cpu_and_where_nobody_published_one(config, estimator):
@@ -321,6 +323,20 @@ def test_speeds_of_another_device_or_network_tell_nothing(config, tmp_path):
     config["models"]["M14"]["gpus"] = 0
     assert estimator.measured_speed(*epoch) == 1.0
     assert not estimator.has_guessed_speed(*epoch)
+
+
+def test_speeds_of_another_engine_tell_nothing(config, tmp_path):
+    """Predictions are by the engine of prediction, whichever trained the model."""
+    estimator = Estimator(config, PUBLISHED_CATALOG, tmp_path)
+    epoch = "train_epochs", {"model": "M14", "epoch": "0002"}
+    shard = "predict_images", {"model": "M14", "images": "test", "shard": "0000"}
+    train(config, tmp_path, "M14", 1, [800.0], ["gpu(0)"])
+    config["models"]["M14"]["engine"] = "torch"
+    assert estimator.measured_speed(*epoch) is None
+    assert estimator.measured_speed(*shard) == 800
+    train(config, tmp_path, "M14", 2, [3000.0], ["cuda:0"], engine="torch")
+    assert estimator.measured_speed(*epoch) == 8 * 3000
+    assert estimator.measured_speed(*shard) == 800
 
 
 def finish(benchmarks: Path, rule: str, name: str, seconds: float) -> None:

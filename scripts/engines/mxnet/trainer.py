@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +131,16 @@ class Trainer:
 
 @explained()
 def create_trainer(
-    recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, *, gpus: int, threads: int
+    recipe: Recipe,
+    classes: int,
+    start: checkpoints.Start | None,
+    states: Path | None,
+    *,
+    gpus: int,
+    threads: int,
+    deterministic: bool,
 ) -> Trainer:
     """See engines.Engine."""
+    if deterministic:
+        os.environ["MXNET_ENFORCE_DETERMINISM"] = "1"  # heeded when an operator chooses its algorithm
     return Trainer(prepare(recipe, classes, start, states, devices.contexts(gpus)), recipe, threads)

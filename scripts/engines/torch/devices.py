@@ -1,6 +1,7 @@
 """The devices that a program computes on, and how: GPUs in bfloat16 beside float32 weights, the CPU in float32."""
 
 import contextlib
+import os
 import re
 import socket
 
@@ -47,6 +48,16 @@ def of_rank(number: int, gpus: int) -> torch.device:
 def gpu(number: int) -> torch.device:
     torch.backends.cudnn.benchmark = True
     return torch.device("cuda", number)
+
+
+def be_deterministic() -> None:
+    """Compute the same bits of the same numbers every time, on GPUs too, before the first one computes.
+
+    An operator that has no such way on a GPU raises RuntimeError.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False  # it chooses by the time that algorithms take
 
 
 def name(device: torch.device, number: int) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import engines
 import networks
-from engines.torch import devices, operators
+from engines.torch import compilation, devices, operators
 from engines.torch.faults import explained
 from training import checkpoints
 
@@ -56,6 +56,6 @@ def load_predictor(
     for device in devices.take(gpus)[:batch_size]:
         copy = operators.build(network, image["size"], classes, with_features=True)
         operators.fill(copy, weights.arguments, weights.auxiliaries)
-        copies[device] = devices.on_device(copy.eval(), device)
+        copies[device] = compilation.for_device(devices.on_device(copy.eval(), device), device)
     widths = {engines.PROBABILITIES: classes, engines.FEATURES: networks.feature_count(network, image["size"])}
     return Predictor(copies, image, {name: widths[name] for name in outputs})

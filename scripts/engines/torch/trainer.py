@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import cli
 import networks
-from engines.torch import devices, operators, optimizers
+from engines.torch import compilation, devices, operators, optimizers
 from engines.torch.averages import WeightAverage
 from engines.torch.batches import Share, mixed_share, training_batches, validation_batches
 from engines.torch.faults import explained
@@ -127,7 +127,7 @@ class Trainer:
     ) -> None:
         self._network, self._optimizer, self._average, self._recipe = network, optimizer, average, recipe
         self._ranks, self._device = ranks, ranks.device
-        self._trained = ranks.wrapped(network)
+        self._trained = ranks.wrapped(compilation.for_device(network, self._device))
         self._reading = {
             "threads": threads,
             "pinned": self._device != devices.CPU,
@@ -250,10 +250,19 @@ def follow(trainer: Trainer, ranks: Ranks) -> None:
 
 @explained()
 def create_trainer(
-    recipe: Recipe, classes: int, start: checkpoints.Start | None, states: Path | None, *, gpus: int, threads: int
+    recipe: Recipe,
+    classes: int,
+    start: checkpoints.Start | None,
+    states: Path | None,
+    *,
+    gpus: int,
+    threads: int,
+    deterministic: bool,
 ) -> Trainer | Leader:
     """See engines.Engine. With several GPUs this process is the first of as many ranks; another one ends here."""
     ranks = Ranks.join(gpus)
+    if deterministic:
+        devices.be_deterministic()
     recipe.check_share(ranks.count)
     network = prepare(recipe, classes, start, ranks.device)
     arrays = operators.learned_arrays(network)

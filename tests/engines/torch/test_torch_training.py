@@ -1,6 +1,7 @@
 """Training in PyTorch: what it shares with MXNet, what resumes, what its batches hold."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -88,6 +89,21 @@ def test_an_epoch_in_parts_equals_one_in_one_go_to_the_last_bit(train, tmp_path,
     assert measured(whole, 1) == measured(divided, 1)
 
 
+def test_deterministic_training_uses_algorithms_that_are(train, tmp_path, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    train(tmp_path / "plain", in_torch(), 1, 1)
+    assert not torch.are_deterministic_algorithms_enabled()
+    try:
+        train(tmp_path / "deterministic", in_torch(), 1, 1, "--deterministic")
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not torch.backends.cudnn.benchmark
+    assert os.environ.pop("CUBLAS_WORKSPACE_CONFIG") == ":4096:8"
+    assert_same_files(tmp_path / "plain", tmp_path / "deterministic", 1)
+
+
 def test_an_epoch_depends_on_its_number_and_the_seed(train, tmp_path):
     train(tmp_path / "one", in_torch(), 1, 1)
     train(tmp_path / "two", in_torch(), 2, 2, "--start", tmp_path / "one/0001.params")
@@ -121,7 +137,9 @@ def test_both_engines_find_the_same_metrics(train, data, tmp_path):
     train(tmp_path, entries(), 1, 1)
     of_mxnet, of_torch = (
         engines.choose(name)
-        .create_trainer(recipe(), CLASSES, start_of(tmp_path / "0001.params"), None, gpus=0, threads=2)
+        .create_trainer(
+            recipe(), CLASSES, start_of(tmp_path / "0001.params"), None, gpus=0, threads=2, deterministic=False
+        )
         .validate(data / "valid.rec")
         for name in engines.NAMES
     )
@@ -256,7 +274,7 @@ def test_an_epoch_leaves_the_average_and_is_measured_by_it_and_goes_on_from_the_
     means = {name: array for kind in checkpoints.load(averaged / "0002.params") for name, array in kind.items()}
     assert {name for name in means if np.array_equal(means[name], kept[name])} == {"bn_data_gamma"}
     start = checkpoints.Start(averaged / "0002.params", np.arange(CLASSES))
-    reached = trainer.create_trainer(recipe(), CLASSES, start, None, gpus=0, threads=1)
+    reached = trainer.create_trainer(recipe(), CLASSES, start, None, gpus=0, threads=1, deterministic=False)
     assert reached.validate(data / "valid.rec") == json.loads((averaged / "0002.json").read_text())["valid"]
     with pytest.raises(cli.UserError, match=r"0002.states: no weights, whose average the start is; train the epoch"):
         train(plain, in_torch(**SETTINGS[1] | AVERAGED), 3, 3, *going_on(plain, 2))
