@@ -194,6 +194,41 @@ rule show_confusions:
         " --catalog {input.catalog:q} --index {input.index:q} --output {output.page:q} 2> {log:q}"
 
 
+rule audit_labels:
+    input:
+        valid=source("valid"),
+        images=source("images"),
+        probabilities=source("probabilities"),
+        classes=source("classes"),
+        index=source("index"),
+        catalog=source("catalog"),
+    output:
+        labels=outputs("audit_labels")["labels"],
+        page=report(
+            outputs("audit_labels")["page"],
+            caption="report/labels.rst",
+            category=DATA,
+            labels={"what": "labels that may be wrong"},
+        ),
+    log:
+        logs("audit_labels/{digest}"),
+    benchmark:
+        benchmarks("audit_labels/{digest}")
+    params:
+        members=lambda _: options.said_of_valid(made(), list(MODELS)),
+    resources:
+        runtime=minutes("audit_labels"),
+        mem_mb=memory("audit_labels"),
+    conda:
+        "../envs/report.yaml"
+    message:
+        "List labels that may be wrong"
+    shell:
+        f"python {SCRIPTS}/audit_labels.py"
+        " {params.members} --classes {input.classes:q} --index {input.index:q} --catalog {input.catalog:q}"
+        " --output {output.labels:q} --page {output.page:q} 2> {log:q}"
+
+
 rule rank_subsets:
     input:
         valid=source("valid"),

@@ -34,8 +34,7 @@ from postprocessing.learning import FOLDS, TEMPERATURES
 from postprocessing.means import tempered
 from postprocessing.products import product_blocks, product_means, product_starts
 from postprocessing.proportions import paired_interval
-from postprocessing.scores import is_scored
-from postprocessing.valid import Member, Valid, add_options, read
+from postprocessing.valid import Valid, add_options, read
 
 MOST_PRODUCTS = 20_000  # that are looked at; more would not tell more
 FEW_PRODUCTS = 200  # on fewer, weights follow from chance
@@ -72,27 +71,8 @@ def measured(valid: Valid, chosen: list[int]) -> Measured:
         chosen,
         index,
         learning.folds_of(index.product_id.unique()),
-        {number: likelihoods(member, index, truth) for number, member in zip(chosen, members, strict=True)},
+        {number: member.likelihoods(index, truth) for number, member in zip(chosen, members, strict=True)},
     )
-
-
-def likelihoods(member: Member, index: pd.DataFrame, truth: np.ndarray) -> np.ndarray:
-    """What a member says of the right class of each product: (products, TEMPERATURES) float32.
-
-    Args:
-        truth: the class of each picture.
-    """
-    starts, rows = product_starts(index), member.rows(index)
-    found = np.empty((len(starts), len(TEMPERATURES)), np.float32)
-    for products, pictures in product_blocks(starts, len(index)):
-        vectors = member.read(rows[pictures])
-        firsts = starts[products] - pictures.start
-        counts = np.add.reduceat(is_scored(vectors).astype(np.float32), firsts)
-        right = truth[pictures, None]
-        for column, temperature in enumerate(TEMPERATURES):
-            of_right = np.take_along_axis(tempered(vectors.copy(), temperature), right, axis=1)[:, 0]
-            found[products, column] = np.add.reduceat(of_right, firsts) / np.maximum(counts, 1)
-    return found
 
 
 def combine(groups: list[Measured], common: Measured, without: int | None, members: int) -> Combination:
@@ -171,10 +151,7 @@ def never_worse(
 def learn(valid: Valid) -> Learned:
     """Everything that is learned."""
     members = valid.members
-    by_splits: dict[frozenset, list[int]] = {}
-    for number, member in enumerate(members):
-        by_splits.setdefault(frozenset(member.splits), []).append(number)
-    groups = [measured(valid, chosen) for chosen in by_splits.values()]
+    groups = [measured(valid, chosen) for chosen in valid.groups()]
     everyone = list(range(len(members)))
     common = groups[0] if len(groups) == 1 else measured(valid, everyone)
     fits = [combine(groups, common, without, len(members)) for without in (None, *range(FOLDS))]

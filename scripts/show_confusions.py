@@ -15,17 +15,14 @@ import pandas as pd
 
 import cli
 from catalog.classes import full_names, read_classes
-from catalog.ids import from_text, number_of, written
+from catalog.ids import from_text, number_of
 from catalog.index import read_index
-from catalog.pictures import iter_pictures
 from figures.evaluations import NOTHING_COMMON, read_evaluations
-from figures.pages import markup_table, page, paragraph, picture
-from loading.formats import PLAIN_JPEG
-from loading.pixels import decoded, encoded
+from figures.examples import COLUMNS, captioned_pictures, example_rows, first_pictures
+from figures.pages import markup_table, page, paragraph
 from postprocessing.steps import labels_taken
 
 PAIRS = 12
-EXAMPLES = 3  # products per category
 HEAD = ("category, and products of it", "taken for, and examples of it", "products")
 
 
@@ -37,28 +34,6 @@ def numbered(pair: dict) -> dict:
 
 def _number(written: int | str) -> int:
     return number_of(from_text(str(written)))
-
-
-def confused_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
-    """The first picture of the products that all pairs name; rows of the index."""
-    product_ids = {product_id for pair in pairs for product_id in pair["product_ids"]}
-    return index[index.product_id.isin(product_ids)].drop_duplicates("product_id")
-
-
-def example_rows(index: pd.DataFrame, pairs: list[dict]) -> pd.DataFrame:
-    """The first picture of EXAMPLES products of each category that was predicted; rows of the index."""
-    category_ids = {pair["predicted_category_id"] for pair in pairs}
-    chosen = index[index.category_id.isin(category_ids)].drop_duplicates("product_id")
-    return chosen.groupby("category_id").head(EXAMPLES)
-
-
-def captioned_pictures(catalog: list[Path], rows: pd.DataFrame) -> dict[int, str]:
-    """Markup of the pictures of rows of the index, by product id; as JPEGs, which all browsers show."""
-    pictures = zip(rows.product_id, written(rows, "product"), rows.kind, iter_pictures(catalog, rows), strict=True)
-    return {
-        product_id: picture(content if kind == PLAIN_JPEG else encoded(decoded(content)), str(product))
-        for product_id, product, kind, content in pictures
-    }
 
 
 def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures: dict[int, str]) -> tuple[str, ...]:
@@ -93,9 +68,10 @@ def main() -> None:
     [(name, evaluation)] = read_evaluations([args.evaluation]).items()
     pairs = [numbered(pair) for pair in evaluation.get("confused_pairs", [])[:PAIRS]]
     names = full_names(read_classes(args.classes))
-    index = read_index(args.index, ["product_id", "product_text", "category_id", "image_offset", "image_size", "kind"])
-    examples = example_rows(index, pairs)
-    pictures = captioned_pictures(args.catalog, pd.concat([confused_rows(index, pairs), examples]))
+    index = read_index(args.index, COLUMNS)
+    examples = example_rows(index, {pair["predicted_category_id"] for pair in pairs})
+    confused = first_pictures(index, {product_id for pair in pairs for product_id in pair["product_ids"]})
+    pictures = captioned_pictures(args.catalog, pd.concat([confused, examples]))
     by_category = examples.set_index("category_id").product_id
     products = evaluation["products"]
     text = (

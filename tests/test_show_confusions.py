@@ -9,6 +9,7 @@ import pandas as pd
 
 import show_confusions
 from drawn_pictures import OTHERS
+from figures import examples
 from loading.pixels import decoded, encoded
 from tiny_catalogs import indexed, jpeg, write
 
@@ -42,4 +43,4 @@ def test_a_pair_is_shown_by_its_products_and_examples_of_what_they_were_taken_fo
 
 def test_examples_are_first_pictures_of_different_products():
     index = pd.DataFrame({"product_id": [1, 1, 2, 3, 4, 5], "category_id": [20] * 5 + [8]})
-    assert show_confusions.example_rows(index, [PAIR]).index.tolist() == [0, 2, 3]
+    assert examples.example_rows(index, {20}).index.tolist() == [0, 2, 3]

@@ -105,7 +105,7 @@ class Estimator:
                 work = Work(read=len(members) * shard, written=shard)
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
-            case "evaluate_predictions" | "learn_weights" | "rank_subsets":
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
                 images = [image_sets.valid_of(self.config, model) for model in self._looked_at(wildcards)]
                 work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
@@ -171,7 +171,7 @@ class Estimator:
                 mebibytes = 500
             case "write_submission":
                 mebibytes, rows = 1500, self.size.train.pictures + self.size.test.pictures
-            case "evaluate_predictions" | "learn_weights" | "rank_subsets":
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
                 mebibytes, rows = 2000, len(recipes.split_seeds(self.config)) * self.size.train.pictures
             case _:
                 raise ValueError(f"rule {rule}: no memory is known; add it to scripts/costs/estimator.py")

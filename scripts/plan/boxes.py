@@ -38,6 +38,7 @@ BOX_OF_RULE = {
     "draw_learning_curves": "evaluation",
     "draw_evaluations": "evaluation",
     "show_confusions": "evaluation",
+    "audit_labels": "evaluation",
     "rank_subsets": "evaluation",
     "draw_categories": "evaluation",
     "draw_times": "evaluation",

@@ -11,6 +11,9 @@ from catalog.classes import class_ids, read_categories
 from catalog.copies import MD5
 from catalog.index import read_index
 from catalog.joins import rows_of_pictures
+from postprocessing.learning import TEMPERATURES
+from postprocessing.means import tempered
+from postprocessing.products import product_blocks, product_starts
 from postprocessing.scores import NotFiniteError, is_scored
 from postprocessing.shards import Shards
 
@@ -41,6 +44,24 @@ class Member:
             raise self.shards.not_finite(int(rows[fault.row])) from None
         return vectors
 
+    def likelihoods(self, index: pd.DataFrame, truth: np.ndarray) -> np.ndarray:
+        """What it says of the right class of each product: (products, TEMPERATURES) float32.
+
+        Args:
+            truth: the class of each picture.
+        """
+        starts, rows = product_starts(index), self.rows(index)
+        found = np.empty((len(starts), len(TEMPERATURES)), np.float32)
+        for products, pictures in product_blocks(starts, len(index)):
+            vectors = self.read(rows[pictures])
+            firsts = starts[products] - pictures.start
+            counts = np.add.reduceat(is_scored(vectors).astype(np.float32), firsts)
+            right = truth[pictures, None]
+            for column, temperature in enumerate(TEMPERATURES):
+                of_right = np.take_along_axis(tempered(vectors.copy(), temperature), right, axis=1)[:, 0]
+                found[products, column] = np.add.reduceat(of_right, firsts) / np.maximum(counts, 1)
+        return found
+
 
 @dataclass(frozen=True)
 class Valid:
@@ -50,14 +71,21 @@ class Valid:
     parts: dict[str, pd.DataFrame]
     categories: np.ndarray
 
-    def common(self, members: list[Member], most: int) -> pd.DataFrame:
+    def groups(self) -> list[list[int]]:
+        """The positions of the members with the same splits."""
+        by_splits: dict[frozenset, list[int]] = {}
+        for number, member in enumerate(self.members):
+            by_splits.setdefault(frozenset(member.splits), []).append(number)
+        return list(by_splits.values())
+
+    def common(self, members: list[Member], most: int | None = None) -> pd.DataFrame:
         """The pictures of products that some members can be measured on: of so many products at most, evenly taken."""
         first, *others = dict.fromkeys(split for member in members for split in member.splits)
         index = self.parts[first]
         for other in others:
             index = index[index.product_id.isin(self.parts[other].product_id)]
         products = index.product_id.unique()
-        if len(products) > most:
+        if most is not None and len(products) > most:
             chosen = products[np.linspace(0, len(products) - 1, most).astype(np.int64)]
             index = index[index.product_id.isin(chosen)]
         return index.reset_index(drop=True)

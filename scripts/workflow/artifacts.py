@@ -12,7 +12,7 @@ from workflow.data import Batch, Catalog, Data
 from workflow.models import Models
 from workflow.tables import asked_tables, tables
 
-TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report", "subsets")
+TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report", "subsets", "audit")
 
 
 def target_names(config: dict) -> list[str]:
@@ -45,7 +45,7 @@ class Artifacts:
         self.models = Models(config, self.data, self._shelf)
         self.answers = Answers(config, self.data, self.models, self._shelf)
         self.tables = tables(config, self.data, self.models, self.answers, self._shelf)
-        self.asked_tables = asked_tables(config, self.models, self.answers, self._shelf)
+        self.asked_tables = asked_tables(config, self.data, self.models, self.answers, self._shelf)
 
     def get(self, wildcards: dict[str, str]) -> Artifact | None:
         """The artifact that a job makes; None where it is of another workflow or configuration."""
@@ -89,6 +89,7 @@ class Artifacts:
             "submit": _files(answers.submissions.values()),
             "report": _files(self.tables.values()),
             "subsets": _files([self.asked_tables["rank_subsets"]]),
+            "audit": _files([self.asked_tables["audit_labels"]]),
             **{batch_target(name): _files(answers.of_batch(name)) for name in self.config["batches"]},
         }
         return files[name]

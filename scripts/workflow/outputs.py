@@ -70,6 +70,10 @@ OUTPUTS = {
         "calibration": "by-recipe/report/{digest}/calibration.svg",
     },
     "show_confusions": {"page": "by-recipe/report/{digest}/confusions.html"},
+    "audit_labels": {
+        "labels": "by-recipe/audit/{digest}/labels.csv",
+        "page": "by-recipe/audit/{digest}/labels.html",
+    },
     "rank_subsets": {"page": "by-recipe/report/{digest}/subsets.html"},
     "draw_categories": {"figure": "by-recipe/report/{digest}/categories.svg"},
     "draw_times": {"figure": "by-recipe/report/{digest}/times.svg"},

@@ -1,4 +1,4 @@
-"""Stable names for people: submission/, evaluation/ and report/ below the results.
+"""Stable names for people: submission/, evaluation/, audit/ and report/ below the results.
 
 They are copies of what lies by recipe, and always belong to the configuration that ran last: before a run those of
 another one go, and each is put in place as soon as its own is made.
@@ -24,6 +24,7 @@ from workflow.artifacts import Artifacts
 KINDS = {
     "submission": (".csv.gz",),
     "evaluation": (".json", ".parquet", ".csv", ".txt"),
+    "audit": (".csv", ".html"),
     "report": (".svg", ".html", ".tsv", ".rst"),
 }
 

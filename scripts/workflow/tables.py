@@ -67,13 +67,17 @@ def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Sh
     return _added(recipes_and_sources, shelf)
 
 
-def asked_tables(config: dict, models: Models, answers: Answers, shelf: Shelf) -> dict[str, Artifact]:
+def asked_tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Shelf) -> dict[str, Artifact]:
     """What is made only where it is asked for, by rule: it needs what all models say of their valid products."""
     said, files = answers.said_of_valid(list(config["models"]))
     last = [epochs[-1] for epochs in models.epochs.values()]
     metrics = {"last_epochs": [epoch.files["metrics"] for epoch in last]}
     trained = {"trained": [epoch.digest for epoch in last]}
-    return _added({"rank_subsets": (said | trained, files | metrics)}, shelf)
+    of_train = {"index": data.index["train"].files["index"], "catalog": data.catalog["train"]}
+    audited = said | {"classes": data.classes.recipe, "index": data.index["train"].recipe}
+    return _added(
+        {"rank_subsets": (said | trained, files | metrics), "audit_labels": (audited, files | of_train)}, shelf
+    )
 
 
 def _added(recipes_and_sources: dict[str, tuple[dict, dict]], shelf: Shelf) -> dict[str, Artifact]:

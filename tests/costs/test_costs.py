@@ -39,7 +39,13 @@ WILDCARDS = {
     "evaluated": "ensemble-14",
     "weights": "efficientnet-lite0",
 }
-NOT_IN_ALL = {"generate_catalog", "join_indexes", "learn_weights", "rank_subsets"}  # of the published configuration
+NOT_IN_ALL = {
+    "generate_catalog",
+    "join_indexes",
+    "learn_weights",
+    "rank_subsets",
+    "audit_labels",
+}  # of the published configuration
 
 
 @pytest.fixture
