@@ -5,7 +5,8 @@ A process of its own makes them, since the peak memory of a benchmark's process 
 Example:
     python benchmarks/workloads.py catalog train.bson 1000000000 4700
     python benchmarks/workloads.py index synthetic.parquet 12400000
-    python benchmarks/workloads.py join synthetic.parquet "known pictures"
+    python benchmarks/workloads.py index labelled.parquet 3100000 12400000
+    python benchmarks/workloads.py join synthetic.parquet "known pictures" labelled.parquet
     python benchmarks/workloads.py probabilities M01.npy 10000
 """
 
@@ -22,6 +23,7 @@ import numpy as np
 import generate_catalog
 from catalog import copies, joins
 from catalog.index import as_table, encoded_texts, read_columns, read_index, write_index
+from catalog.known import read_known
 from catalog.layout import ROW, TEXTS
 
 CATEGORIES = 500
@@ -77,33 +79,36 @@ def with_sides(jpeg: bytes, side: int) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, generate_catalog.JPEG_QUALITY])[1].tobytes()
 
 
-def synthetic_index(path: Path, rows: int) -> None:
-    """Write an index of random rows with the published shares of copies and of pictures per product."""
+def synthetic_index(path: Path, rows: int, first: int = 0) -> None:
+    """Write an index of random rows with the published shares of copies and of pictures per product.
+
+    Its own products and pictures have numbers from `first` on; copies are of any picture with a smaller one.
+    """
     rng = np.random.default_rng(1)
     products = rows * PUBLISHED_PRODUCTS // PUBLISHED_ROWS
     product = np.sort(np.r_[np.arange(products), rng.integers(products, size=rows - products)])
     first = np.r_[True, product[1:] != product[:-1]]
     places = np.arange(rows)
     image = places - np.maximum.accumulate(np.where(first, places, 0))
-    picture = np.where(rng.random(rows) < COPIES, rng.integers(rows, size=rows), places).astype(np.uint64)
+    is_copy = rng.random(rows) < COPIES
+    picture = np.where(is_copy, rng.integers(first + rows, size=rows), first + places).astype(np.uint64)
     sizes = rng.integers(2000, 12000, rows)
     index = np.zeros(rows, ROW)
-    index["product_id"], index["image"], index["image_size"] = product, image, sizes
+    index["product_id"], index["image"], index["image_size"] = first + product, image, sizes
     index["category_id"] = rng.integers(PUBLISHED_CATEGORIES, size=products)[product]
     index["doc_offset"], index["doc_size"], index["image_offset"] = product * 12_000, 12_000, product * 12_000 + 100
     index["md5_hi"], index["md5_lo"] = (picture * np.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F))
     write_index(as_table(index, {name: [encoded_texts(None, rows)] for name in TEXTS}), path)
 
 
-def join(name: str, path: Path) -> None:
-    """Read an index and join it."""
+def join(path: Path, name: str, labelled: Path) -> None:
+    """Find the first copies of an index, or label another one by it, reading included."""
     if name == "first copies":
         copies.first_copies(read_columns(path, copies.MD5))
-    elif name == "known pictures":
-        joins.known_pictures(read_index(path, [*copies.MD5, "category_id"]))
-    else:
-        index = read_index(path, [*copies.MD5, "product_id", "category_id"])
-        joins.known_product_categories(index[:0], index)
+        return
+    rule = {"known pictures": joins.single_categories, "product hashes": joins.known_product_categories}[name]
+    index = read_index(labelled, ["product_id", *copies.MD5])
+    rule(index, read_known([path], index))
 
 
 def random_probabilities(path: Path, rows: int) -> None:
@@ -121,11 +126,11 @@ def main() -> None:
     if work == "catalog":
         make_catalog(path, int(value), *map(int, more))
     elif work == "index":
-        synthetic_index(path, int(value))
+        synthetic_index(path, int(value), *map(int, more))
     elif work == "probabilities":
         random_probabilities(path, int(value))
     else:
-        join(value, path)
+        join(path, value, *map(Path, more))
 
 
 if __name__ == "__main__":

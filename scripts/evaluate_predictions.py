@@ -32,8 +32,10 @@ import pandas as pd
 
 import cli
 from catalog.classes import class_ids, first_levels, read_classes, written_categories
+from catalog.copies import MD5
 from catalog.ids import written
 from catalog.index import read_index
+from catalog.known import Known, read_known
 from postprocessing import levels, steps
 from postprocessing.learned import LEARNED, read_learned
 from postprocessing.learning import folds_of
@@ -47,15 +49,34 @@ from training.metrics import Metrics
 CONFUSED_PAIRS = 20
 CALIBRATION_BINS = 10
 EXAMPLES = 4  # products that are named of each confused pair
+COLUMNS = ["product_id", "product_text", "category_id", "image", *MD5]  # of the valid parts
 
 
 @dataclass(frozen=True)
-class Split:
-    """A split's valid and train part as indexes, and its predicted pictures."""
+class Splits:
+    """What the splits of the members say of the measured products.
 
-    valid: pd.DataFrame
-    train: pd.DataFrame
-    images: pd.DataFrame
+    Attributes:
+        known: what the train part of each says, by its name.
+        known_to_all: what the products say that every member trained on.
+        images: the predicted pictures of each, by its name.
+    """
+
+    known: dict[str, Known]
+    known_to_all: Known
+    images: dict[str, pd.DataFrame]
+
+
+def read_splits(paths: list[list[str]], index: pd.DataFrame) -> Splits:
+    """Read what the splits say of the products of an index.
+
+    Args:
+        paths: of each split its name and the paths of its valid and train part and of its pictures.
+    """
+    trains = {name: Path(train) for name, _, train, _ in paths}
+    known = {name: read_known([train], index) for name, train in trains.items()}
+    to_all = read_known([*trains.values()], index) if len(trains) > 1 else next(iter(known.values()))
+    return Splits(known, to_all, {name: read_index(Path(images), MD5) for name, *_, images in paths})
 
 
 def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -64,14 +85,6 @@ def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
     for other in others:
         index = index[index.product_id.isin(other.product_id)]
     return index.reset_index(drop=True)
-
-
-def known_to_all(splits: list[Split]) -> pd.DataFrame:
-    """Pictures of the products that every member's split trains on."""
-    index = splits[0].train
-    for split in splits[1:]:
-        index = index[index.product_id.isin(split.train.product_id)]
-    return index
 
 
 def product_types() -> dict[str, str]:
@@ -162,14 +175,14 @@ def calibration(products: pd.DataFrame) -> list[dict]:
 
 def predict(
     index: pd.DataFrame,
-    splits: dict[str, Split],
+    splits: Splits,
     members: list[tuple[str, list[Path]]],
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
     """product_types() of the products of an index, and how well the networks predict single pictures."""
-    metrics, known = Metrics(), known_to_all(list(splits.values()))
-    leaked = np.intersect1d(index.product_id, known.product_id)
+    metrics, known = Metrics(), splits.known_to_all
+    leaked = np.intersect1d(index.product_id, known.pictures.product_id)
     if len(leaked):
         raise ValueError(f"{len(leaked)} measured products are among the known ones, {leaked[0]} first")
     processing = steps.PostProcessing(classes, steps.choices(args))
@@ -177,10 +190,10 @@ def predict(
     def of_part(part: pd.DataFrame, mean: Mean, counting: list[int]) -> pd.DataFrame:
         chosen = [members[number] for number in counting]
         pictures = {
-            name: processing.image_set(part, splits[name].images, splits[name].train)
+            name: processing.image_set(part, splits.images[name], splits.known[name])
             for name in dict.fromkeys(name for name, _ in chosen)
         }
-        sources = [(pictures[name], Shards(paths, len(splits[name].images), len(classes))) for name, paths in chosen]
+        sources = [(pictures[name], Shards(paths, len(splits.images[name]), len(classes))) for name, paths in chosen]
         truth = class_ids(part.category_id.to_numpy(), classes.category_id.to_numpy())
 
         def measure_pictures(step: str, block: slice, vectors: np.ndarray) -> None:
@@ -216,14 +229,13 @@ def parts(
 
 def evaluate(
     index: pd.DataFrame,
-    splits: dict[str, Split],
     members: list[tuple[str, list[Path]]],
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[dict, pd.DataFrame]:
     """Everything that is measured, ready for JSON, and product_types() of each product of an index."""
     result = {
-        "splits": [*splits, *(name for name, _ in args.ancestor_split)],
+        "splits": [name for name, *_ in (*args.split, *args.ancestor_split)],
         "members": len(members),
         **steps.choices(args),
         **({"learned": asdict(read_learned(args.learned))} if args.mean == LEARNED else {}),
@@ -235,7 +247,7 @@ def evaluate(
         return result | {"note": f"{note}; raise valid_fraction"}, pd.DataFrame(columns=list(product_types())).astype(
             product_types()
         )
-    products, pictures = predict(index, splits, members, classes, args)
+    products, pictures = predict(index, read_splits(args.split, index), members, classes, args)
     measured = {
         "picture": pictures,
         "steps": after_steps(products),
@@ -251,11 +263,11 @@ def evaluate(
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    splits = {name: Split(*(read_index(Path(path)) for path in paths)) for name, *paths in args.split}
     members = [(name, [Path(path) for path in paths]) for name, *paths in args.member]
-    of_ancestors = (read_index(Path(path), ["product_id"]) for _, path in args.ancestor_split)
-    index = measured_pictures([*(split.valid for split in splits.values()), *of_ancestors])
-    result, products = evaluate(index, splits, members, read_classes(args.classes), args)
+    valid_parts = (read_index(Path(valid), COLUMNS) for _, valid, *_ in args.split)
+    of_ancestors = (read_index(Path(valid), ["product_id"]) for _, valid in args.ancestor_split)
+    index = measured_pictures([*valid_parts, *of_ancestors])
+    result, products = evaluate(index, members, read_classes(args.classes), args)
     with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(cli.as_json(result))
         products.to_parquet(table, compression="zstd", index=False)

@@ -21,8 +21,9 @@ import pandas as pd
 
 import cli
 from catalog.copies import MD5, first_copies
-from catalog.index import read_copies, read_index
+from catalog.index import read_index
 from catalog.joins import single_categories
+from catalog.known import Known, read_known
 from catalog.layout import NO_CATEGORY
 
 REVISION = 3
@@ -30,7 +31,7 @@ REVISION = 3
 COLUMNS = [*MD5, "product_id", "product_text", "image", "doc_offset", "image_offset", "image_size"]
 
 
-def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: str) -> np.ndarray:
+def needs_forward_pass(index: pd.DataFrame, known: Known, picture_md5: str) -> np.ndarray:
     """Mark (bool) the rows of an index that are listed."""
     if picture_md5 == "off":
         return first_copies(index)
@@ -43,7 +44,7 @@ def needs_forward_pass(index: pd.DataFrame, known: pd.DataFrame, picture_md5: st
 def main() -> None:
     args = parse_args()
     index = read_index(args.index, COLUMNS)
-    known = read_copies(args.known, [*MD5, "product_id", "category_id"], index)
+    known = read_known([args.known], index)
     rows = index[needs_forward_pass(index, known, args.picture_md5)].reset_index(drop=True)
     with cli.written_whole(args.output) as (output,):
         rows[COLUMNS].to_parquet(output, index=False)

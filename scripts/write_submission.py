@@ -22,23 +22,27 @@ import pandas as pd
 
 import cli
 from catalog.classes import NO_CLASS, read_classes, written_categories
+from catalog.copies import MD5
 from catalog.ids import from_cell, numbers_of, written
 from catalog.index import read_index
+from catalog.known import read_known
 from catalog.rejects import Reject, read_rejects
 from postprocessing import steps
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
-from postprocessing.products import most_frequent_category
 from postprocessing.shards import Shards
+
+COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
 
 
 def all_products(index: pd.DataFrame, rejects: list[Reject]) -> pd.Series:
     """The catalog's products in its order, with rejected ones that have an id: number -> id as people have it."""
     indexed = index.drop_duplicates("doc_offset")
-    rejected = {offset: product for offset, product, *_ in rejects if product is not None}
-    ids = [*written(indexed, "product").tolist(), *rejected.values()]
-    order = np.argsort([*indexed.doc_offset, *rejected], kind="stable")
-    products = pd.Series(ids, index=numbers_of(ids)).iloc[order]
+    products = written(indexed, "product").set_axis(indexed.product_id)
+    if rejected := {offset: product for offset, product, *_ in rejects if product is not None}:
+        ids = [*rejected.values()]
+        offsets = np.concatenate([indexed.doc_offset, [*rejected]])
+        products = pd.concat([products, pd.Series(ids, numbers_of(ids))]).iloc[np.argsort(offsets, kind="stable")]
     return products[~products.index.duplicated()]
 
 
@@ -70,8 +74,8 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     classes = read_classes(args.classes)
-    index, known = read_index(args.index), read_index(args.known)
-    images = read_index(args.images)
+    index, images = read_index(args.index, COLUMNS), read_index(args.images, MD5)
+    known = read_known([args.known], index)
     ids = all_products(index, read_rejects(args.rejects))
     if args.sample_submission:
         check_sample(args.sample_submission, ids)
@@ -80,7 +84,7 @@ def main() -> None:
     ensemble = Members([(pictures, Shards(args.probabilities, len(images), len(classes)))], Mean("arithmetic", [1.0]))
     labelled, final = steps.scored()[-1], steps.names()[-1]
     products = processing.categorize(index, ensemble, known, after=[labelled])
-    categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=most_frequent_category(known))
+    categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=known.most_frequent_category())
     submission = pd.DataFrame({"_id": ids, "category_id": written_categories(categories, classes)})
     with cli.written_whole(args.output) as (output,):
         output.write_bytes(zipped(submission.to_csv(index=False).encode()))

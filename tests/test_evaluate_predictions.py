@@ -15,6 +15,7 @@ import pytest
 
 import evaluate_predictions
 import published_rules
+from known_products import all_known
 from list_images import COLUMNS, needs_forward_pass
 from postprocessing.learned import Combination, Learned
 from postprocessing.learning import FOLDS, folds_of
@@ -35,7 +36,7 @@ def folder(tmp_path_factory) -> Path:
         is_valid = index.product_id.isin(rng.choice(ids, len(ids) // 2, replace=False))
         index[is_valid].to_parquet(folder / f"{split}-valid.parquet", index=False)
         index[~is_valid].to_parquet(folder / f"{split}-train.parquet", index=False)
-        rows = index[is_valid][needs_forward_pass(index[is_valid], index[~is_valid], "off")][COLUMNS]
+        rows = index[is_valid][needs_forward_pass(index[is_valid], all_known(index[~is_valid]), "off")][COLUMNS]
         rows.to_parquet(folder / f"{split}-images.parquet", index=False)
         np.save(folder / f"{split}.npy", rng.dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16))
     return folder

@@ -12,6 +12,7 @@ import pytest
 import cli
 import published_rules
 import write_submission
+from known_products import all_known
 from list_images import COLUMNS, needs_forward_pass
 from tiny_catalogs import indexed, jpeg, product, write
 
@@ -46,7 +47,7 @@ def folder(tmp_path_factory) -> Path:
     test, train = pd.read_parquet(folder / "test.parquet"), pd.read_parquet(folder / "train.parquet")
     rng = np.random.default_rng(3)
     for listing in ("unique", "off"):
-        rows = test[needs_forward_pass(test, train, listing)][COLUMNS]
+        rows = test[needs_forward_pass(test, all_known(train), listing)][COLUMNS]
         rows.to_parquet(folder / f"{listing}.parquet", index=False)
         probabilities = rng.dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16)
         probabilities[rng.random(len(rows)) < UNDECODABLE] = 0
@@ -153,7 +154,7 @@ def test_a_product_that_is_sorted_again_is_not_among_its_own_known_ones(
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "rejects.csv").write_text("offset,product_id,image,reason\n")
     index, known = pd.read_parquet(tmp_path / "test.parquet"), pd.read_parquet(tmp_path / "train.parquet")
-    rows = index[needs_forward_pass(index, known, listing_of(mode))][COLUMNS]
+    rows = index[needs_forward_pass(index, all_known(known), listing_of(mode))][COLUMNS]
     rows.to_parquet(tmp_path / f"{listing_of(mode)}.parquet", index=False)
     probabilities = np.random.default_rng(5).dirichlet(np.full(len(CATEGORIES), 0.5), len(rows)).astype(np.float16)
     for shard, part in enumerate(np.array_split(probabilities, 3)):

@@ -37,27 +37,44 @@ def read_index(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
 
 
 def iter_index(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """Read an index, or some of its columns, about a million rows at a time.
+    """Read an index, or some of its columns, about a million rows at a time; never none.
 
     Raises:
         cli.UserError: like read_index.
     """
     with _explained(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, columns, use_threads=False)
+            if file.metadata.row_group(group).num_rows:
+                yield file.read_row_group(group, columns, use_threads=False)
 
 
-def read_columns(path: Path, columns: list[str]) -> dict[str, np.ndarray]:
-    """Columns of ROW as arrays.
+def row_count(path: Path) -> int:
+    """Rows of an index.
 
     Raises:
         cli.UserError: like read_index.
     """
-    found = {}
+    with _explained(path), pq.ParquetFile(path) as file:
+        return file.metadata.num_rows
+
+
+def read_columns(path: Path, columns: list[str], chosen: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Columns of ROW as arrays, of all rows or of those that are chosen (bool).
+
+    Raises:
+        cli.UserError: like read_index.
+    """
+    count = row_count(path) if chosen is None else np.count_nonzero(chosen)
+    found = {name: np.empty(count, ROW[name]) for name in columns}
+    first = written = 0
     with _explained(path):
-        for name in columns:
-            groups = [numbers(rows, name) for rows in iter_index(path, [name])]
-            found[name] = np.concatenate([np.empty(0, ROW[name]), *groups])
+        for group in iter_index(path, columns):
+            kept = slice(None) if chosen is None else chosen[first : first + len(group)]
+            values = {name: numbers(group, name)[kept] for name in columns}
+            stop = written + len(values[columns[0]])
+            for name in columns:
+                found[name][written:stop] = values[name]
+            first, written = first + len(group), stop
     return found
 
 
@@ -89,26 +106,6 @@ def first_rows(path: Path, columns: list[str]) -> pa.Table:
             found.append(selected(rows, starts_document(offsets, last)))
             last = offsets[-1]
         return pa.concat_tables(found)
-
-
-def read_copies(path: Path, columns: list[str], pictures: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of an index that may be copies of some pictures, by the first half of the MD5: all that are, few others.
-
-    Args:
-        columns: md5_hi among them.
-        pictures: with md5_hi.
-
-    Raises:
-        cli.UserError: like read_index.
-    """
-    wanted = np.unique(pictures.md5_hi.to_numpy())
-    found = []
-    with _explained(path):
-        for rows in iter_index(path, columns):
-            halves = numbers(rows, "md5_hi")
-            nearest = np.minimum(np.searchsorted(wanted, halves), len(wanted) - 1)
-            found.append(selected(rows, wanted[nearest] == halves))
-        return as_frame(pa.concat_tables(found))
 
 
 def starts_document(offsets: np.ndarray, last: int | None) -> np.ndarray:

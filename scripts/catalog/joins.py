@@ -7,20 +7,23 @@ import numpy as np
 import pandas as pd
 
 from catalog.copies import MD5, picture_numbers
+from catalog.index import starts_document
+from catalog.known import Known, all_of_product, is_among
 from catalog.layout import NO_CATEGORY
 
 NOT_FOUND = -1
 
 
-def known_pictures(index: pd.DataFrame) -> pd.DataFrame:
+def known_pictures(known: Known) -> pd.DataFrame:
     """What categories the copies of each picture have.
 
     Returns:
         A row per distinct MD5: md5_hi, md5_lo, and the columns of ranked_categories; copies are counted.
     """
-    (numbers,) = picture_numbers(index)
-    known = index[MD5].iloc[any_row_of_each(numbers)].reset_index(drop=True)
-    return known.join(ranked_categories(numbers, index.category_id.to_numpy()))
+    (numbers,) = picture_numbers(known.pictures)
+    pictures = known.pictures[MD5].iloc[any_row_of_each(numbers)].reset_index(drop=True)
+    categories = known.pictures.category_id.to_numpy()
+    return pictures.join(ranked_categories(numbers, categories, known.categories["pictures"]))
 
 
 def any_row_of_each(numbers: np.ndarray) -> np.ndarray:
@@ -30,21 +33,22 @@ def any_row_of_each(numbers: np.ndarray) -> np.ndarray:
     return rows
 
 
-def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray) -> pd.DataFrame:
+def ranked_categories(numbers: np.ndarray, category_ids: np.ndarray, totals: pd.Series) -> pd.DataFrame:
     """The two categories of most rows, for each number.
 
-    On equal counts the one with more rows under all numbers comes first, then the smaller id (published tie rule,
+    On equal counts the one with the larger total comes first, then the smaller id (published tie rule,
     data/bson_md5_dict.py of the published solution).
 
     Args:
         numbers, category_ids: of each row; the numbers are 0..count-1.
+        totals: how many rows a category has under all numbers, by its id, also of those that are not given.
 
     Returns:
-        A row per number: category_id, copies (its rows), total (its rows under all numbers); other_id, other_copies,
-        other_total of the second category, without copies where there is only one; categories, how many there are.
+        A row per number: category_id, copies (its rows), total; other_id, other_copies, other_total of the second
+        category, without copies where there is only one; categories, how many there are.
     """
     categories, ids = pd.factorize(category_ids, sort=True)
-    totals = np.bincount(categories)
+    totals = totals.reindex(ids).to_numpy()
     pairs, copies = np.unique(numbers * len(ids) + categories, return_counts=True)
     number, category = np.divmod(pairs, max(len(ids), 1))
     firsts = np.searchsorted(number, np.arange(number.max(initial=-1) + 1))
@@ -114,7 +118,7 @@ def _copies_of_others(ranked: pd.DataFrame, own: Own) -> tuple[pd.Series, pd.Ser
     )
 
 
-def single_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+def single_categories(index: pd.DataFrame, known: Known) -> np.ndarray:
     """The one category (int64) that all copies of a picture have among the known pictures, for each row of an index.
 
     A product is not among its own known ones: of the pictures of a product that is in both, the copies in its own rows
@@ -123,7 +127,7 @@ def single_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     return _labels(index, known, only_category)
 
 
-def majority_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
+def majority_categories(index: pd.DataFrame, known: Known) -> np.ndarray:
     """The category (int64) of most copies of a picture among the known ones, for each row of an index.
 
     Copies in a product's own rows do not count. NO_CATEGORY where a picture is not known.
@@ -131,15 +135,18 @@ def majority_categories(index: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     return _labels(index, known, most_common_category)
 
 
-def _labels(index: pd.DataFrame, known: pd.DataFrame, rule: Rule) -> np.ndarray:
+def _labels(index: pd.DataFrame, known: Known, rule: Rule) -> np.ndarray:
     pictures = known_pictures(known)
-    rows = rows_of_pictures(index, pictures)
+    rows = np.full(len(index), NOT_FOUND)
+    may_be_known = np.flatnonzero(is_among(index.md5_hi.to_numpy(), np.unique(pictures.md5_hi)))
+    rows[may_be_known] = rows_of_pictures(index[MD5].iloc[may_be_known], pictures)
     labels = np.full(len(index), NO_CATEGORY)
     is_found = rows != NOT_FOUND
     labels[is_found] = rule(pictures, NOTHING)[rows[is_found]]
-    shared = np.flatnonzero(is_found & index.product_id.isin(known.product_id))
+    shared = np.flatnonzero(is_found & index.product_id.isin(known.pictures.product_id))
     if len(shared):
-        labels[shared] = rule(pictures.iloc[rows[shared]].reset_index(drop=True), _own_rows(index.iloc[shared], known))
+        own = _own_rows(index.iloc[shared], known.pictures)
+        labels[shared] = rule(pictures.iloc[rows[shared]].reset_index(drop=True), own)
     return labels
 
 
@@ -204,7 +211,7 @@ def _number_groups(groups: np.ndarray, members: np.ndarray, count: int) -> np.nd
     return sets
 
 
-def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+def known_product_categories(index: pd.DataFrame, known: Known) -> pd.Series:
     """The category of products whose set of pictures equals that of known products with exactly one category.
 
     A product is not among its own known ones.
@@ -212,10 +219,12 @@ def known_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> pd.Ser
     Returns:
         product_id -> category_id, for those products alone.
     """
-    known_sets, sets = picture_sets(known, index)
-    categories = known.drop_duplicates("product_id").set_index("product_id").category_id
+    may_be_known = is_among(index.md5_hi.to_numpy(), np.unique(known.products.md5_hi))
+    of_products = all_of_product(may_be_known, starts_document(index.product_id.to_numpy(), None))
+    known_sets, sets = picture_sets(known.products, index[of_products])
+    categories = known.products.drop_duplicates("product_id").set_index("product_id").category_id
     numbers, rows = np.unique(known_sets.reindex(categories.index), return_inverse=True)
-    ranked = ranked_categories(rows, categories.to_numpy())
+    ranked = ranked_categories(rows, categories.to_numpy(), known.categories["products"])
     sets = sets[sets.isin(numbers)]
     is_own = known_sets.reindex(sets.index).to_numpy() == sets.to_numpy()
     own_categories = categories.reindex(sets.index, fill_value=NO_CATEGORY).to_numpy()

@@ -41,8 +41,3 @@ def product_means(vectors: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def best_classes(scores: np.ndarray, fallback: int) -> np.ndarray:
     """The class (int64) with the highest score of each product; the fallback where there is none."""
     return np.where(is_scored(scores), scores.argmax(axis=1), fallback)
-
-
-def most_frequent_category(known: pd.DataFrame) -> int:
-    """The category of most known products, the smallest id of several."""
-    return int(known.drop_duplicates("product_id").category_id.mode().iloc[0])

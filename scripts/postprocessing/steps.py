@@ -26,10 +26,10 @@ from catalog.joins import (
     rows_of_pictures,
     single_categories,
 )
+from catalog.known import Known
 from postprocessing.pictures import ImageSet, Members
 from postprocessing.products import (
     best_classes,
-    most_frequent_category,
     product_blocks,
     product_means,
     product_starts,
@@ -48,15 +48,15 @@ class Step:
     Attributes:
         name: of its option, its column and its accuracy.
         source: what the labels come from, in words.
-        rules: by the value of its option, a function of two indexes, that of the products to label and that of the
-            known ones. A rule of a step that labels pictures gives the category id (int64) of each row, NO_CATEGORY
+        rules: by the value of its option, a function of the index of the products to label and of what is known. A
+            rule of a step that labels pictures gives the category id (int64) of each row, NO_CATEGORY
             for no label; a rule of a step that labels products gives category ids by product id, for those alone that
             it labels.
     """
 
     name: str
     source: str
-    rules: dict[str, Callable[[pd.DataFrame, pd.DataFrame], np.ndarray | pd.Series]]
+    rules: dict[str, Callable[[pd.DataFrame, Known], np.ndarray | pd.Series]]
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -113,13 +113,13 @@ class PostProcessing:
     classes: pd.DataFrame
     chosen: dict[str, str]
 
-    def image_set(self, index: pd.DataFrame, images: pd.DataFrame, known: pd.DataFrame) -> ImageSet:
+    def image_set(self, index: pd.DataFrame, images: pd.DataFrame, known: Known) -> ImageSet:
         """Join the pictures of an index with the predicted ones, and label them by what is known.
 
         Args:
             index: pictures of the image set.
             images: pictures in the order of their probabilities.
-            known: index of the known products; of one that is in the set, its own rows are not known to itself.
+            known: what is known; of a product that is in the set, its own rows are not known to itself.
 
         Raises:
             cli.UserError: a picture is neither predicted nor labelled.
@@ -145,7 +145,7 @@ class PostProcessing:
         self,
         index: pd.DataFrame,
         members: Members,
-        known: pd.DataFrame,
+        known: Known,
         after: Sequence[str],
         watch: Watch | None = None,
     ) -> pd.DataFrame:
@@ -153,7 +153,7 @@ class PostProcessing:
 
         Args:
             index: pictures, in the order of the members' image sets.
-            known: index of the known products, which label products and have the most frequent category.
+            known: which labels products and has the most frequent category.
             after: the names of scored() to compute, in their order; without earlier ones the result is the same.
             watch: is called for each of them and each block of products: the step's name, the slice of the index, mean
                 vectors (pictures, classes) float32 of these pictures.
@@ -164,7 +164,7 @@ class PostProcessing:
             step of `after`, 0 where no picture has pixels.
         """
         starts, category_ids = product_starts(index), self.classes.category_id.to_numpy()
-        fallback = int(class_ids(np.array([most_frequent_category(known)]), self.classes.category_id.to_numpy())[0])
+        fallback = int(class_ids(np.array([known.most_frequent_category()]), self.classes.category_id.to_numpy())[0])
         products = pd.DataFrame({"product_id": index.product_id.to_numpy()[starts]})
         classes = {name: np.empty(len(starts), np.int64) for name in after}
         confidence = np.empty(len(starts), np.float32)

@@ -15,22 +15,7 @@ from catalog.joins import (
     single_categories,
 )
 from catalog.layout import NO_CATEGORY
-
-
-def draw_index(seed: int, products: int = 300, pictures: int = 250, first_id: int = 0) -> pd.DataFrame:
-    """An index whose products share pictures; MD5s differ in one half only, often."""
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 5, products)
-    product = np.repeat(np.arange(products), counts)
-    digest = rng.integers(0, pictures, len(product))
-    return pd.DataFrame(
-        {
-            "product_id": first_id + rng.permutation(products)[product],
-            "category_id": rng.integers(1, 5, products)[product] * 10,
-            "md5_hi": (digest % 20).astype(np.uint64) + np.uint64(2**63),
-            "md5_lo": (digest // 20).astype(np.uint64),
-        }
-    )
+from known_products import all_known, draw_index
 
 
 def digests(index: pd.DataFrame) -> list[tuple[int, int]]:
@@ -60,15 +45,15 @@ def test_known_pictures_have_the_published_majority(seed):
         digest: (max(counts, key=lambda c: (counts[c], totals[c], -c)), len(counts))
         for digest, counts in counters.items()
     }
-    known = known_pictures(index)
+    known = known_pictures(all_known(index))
     found = dict(zip(digests(known), zip(known.category_id, known.categories, strict=True), strict=True))
     assert found == expected
     assert len(known) == len(expected)
 
 
 def test_a_tie_goes_to_the_category_with_more_pictures():
-    index = pd.DataFrame({"category_id": [20, 10, 20], "md5_hi": [1, 1, 2], "md5_lo": [0, 0, 0]}, dtype=np.uint64)
-    assert known_pictures(index).category_id.tolist() == [20, 20]
+    columns = {"product_id": [1, 2, 3], "category_id": [20, 10, 20], "md5_hi": [1, 1, 2], "md5_lo": [0, 0, 0]}
+    assert known_pictures(all_known(pd.DataFrame(columns, dtype=np.uint64))).category_id.tolist() == [20, 20]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -79,7 +64,7 @@ def test_pictures_take_the_categories_of_known_copies(seed):
     counters = defaultdict(Counter)
     for digest, category_id in zip(digests(known), known.category_id, strict=True):
         counters[digest][category_id] += 1
-    single, majority = single_categories(index, known), majority_categories(index, known)
+    single, majority = (rule(index, all_known(known)) for rule in (single_categories, majority_categories))
     assert single.dtype == majority.dtype == np.int64
     found = defaultdict(int)
     for digest, one, most in zip(digests(index), single.tolist(), majority.tolist(), strict=True):
@@ -127,7 +112,7 @@ def plain_product_categories(index: pd.DataFrame, known: pd.DataFrame) -> dict[i
 @pytest.mark.parametrize("first_id", [1000, 150, 0])
 def test_products_take_the_one_category_of_other_products_with_their_pictures(seed, first_id):
     known, test = draw_index(seed, pictures=12), draw_index(seed + 100, pictures=12, first_id=first_id)
-    found = known_product_categories(test, known)
+    found = known_product_categories(test, all_known(known))
     assert found.dtype == np.int64
     assert found.to_dict() == plain_product_categories(test, known)
     assert 0 < len(found) < 300
@@ -137,9 +122,9 @@ def test_a_product_that_is_sorted_again_is_not_its_own_twin_but_another_one_is()
     known = pd.DataFrame(
         {"product_id": [1, 2, 3], "category_id": [10, 10, 20], "md5_hi": [1, 2, 2], "md5_lo": [0, 0, 0]}
     ).astype({"md5_hi": np.uint64, "md5_lo": np.uint64})
-    assert known_product_categories(known, known).to_dict() == {2: 20, 3: 10}
-    assert single_categories(known, known).tolist() == [NO_CATEGORY, 20, 10]
-    assert majority_categories(known, known).tolist() == [NO_CATEGORY, 20, 10]
+    assert known_product_categories(known, all_known(known)).to_dict() == {2: 20, 3: 10}
+    assert single_categories(known, all_known(known)).tolist() == [NO_CATEGORY, 20, 10]
+    assert majority_categories(known, all_known(known)).tolist() == [NO_CATEGORY, 20, 10]
 
 
 @pytest.mark.parametrize(("seed", "pictures"), [(1, 30), (2, 60)])
@@ -148,11 +133,13 @@ def test_pictures_of_a_known_product_are_labelled_as_if_it_were_not_known(seed, 
     # Some products are the same, some have other pictures now, some are new.
     index = pd.concat([known.iloc[:50], draw_index(seed + 50, 20, pictures, first_id=30)], ignore_index=True)
     for rule in (single_categories, majority_categories):
-        labels = rule(index, known)
+        labels = rule(index, all_known(known))
         for product_id in index.product_id.unique():
             rows = (index.product_id == product_id).to_numpy()
-            assert labels[rows].tolist() == rule(index[rows], known[known.product_id != product_id]).tolist()
-    assert (single_categories(index, known) != single_categories(index.assign(product_id=-1), known)).any()
+            of_others = all_known(known[known.product_id != product_id])
+            assert labels[rows].tolist() == rule(index[rows], of_others).tolist()
+    of_all = all_known(known)
+    assert (single_categories(index, of_all) != single_categories(index.assign(product_id=-1), of_all)).any()
 
 
 def test_numbers_of_pictures_hold_across_indexes():
@@ -166,5 +153,5 @@ def test_numbers_of_pictures_hold_across_indexes():
 def test_an_empty_index_joins_with_any_other():
     empty, full = draw_index(1).iloc[:0], draw_index(1)
     assert first_copies(empty).tolist() == []
-    assert len(known_pictures(empty)) == 0
+    assert len(known_pictures(all_known(empty))) == 0
     assert [len(sets) for sets in picture_sets(empty, full)] == [0, 300]

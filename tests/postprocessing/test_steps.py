@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 import cli
+from catalog.known import Known
 from catalog.layout import NO_CATEGORY
+from known_products import all_known
 from postprocessing import steps
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
@@ -37,15 +39,15 @@ def members(tmp_path) -> Members:
     np.save(tmp_path / "0.npy", np.array(PROBABILITIES, np.float16))
     shards = Shards([tmp_path / "0.npy"], len(INDEX), len(CLASSES))
     chosen = {"picture_md5": "unique", "product_md5": "on"}
-    pictures = steps.PostProcessing(CLASSES, chosen).image_set(INDEX, INDEX, KNOWN)
+    pictures = steps.PostProcessing(CLASSES, chosen).image_set(INDEX, INDEX, all_known(KNOWN))
     return Members([(pictures, shards)], Mean("arithmetic", [1.0]))
 
 
 def categorized(members: Members, known: pd.DataFrame = KNOWN, **chosen: str) -> pd.DataFrame:
     processing = steps.PostProcessing(CLASSES, {"picture_md5": "unique", "product_md5": "on"} | chosen)
-    pictures = processing.image_set(INDEX, INDEX, known)
+    pictures = processing.image_set(INDEX, INDEX, all_known(known))
     sources = [(pictures, shards) for _, shards in members.sources]
-    return processing.categorize(INDEX, Members(sources, members.mean), known, steps.scored())
+    return processing.categorize(INDEX, Members(sources, members.mean), all_known(known), steps.scored())
 
 
 def test_labels_of_pictures_take_part_in_the_mean_and_no_digit_of_a_category_is_lost(members):
@@ -83,10 +85,10 @@ def test_a_product_with_the_pictures_of_known_products_takes_their_category(memb
 
 
 def test_steps_that_are_added_to_the_lists_have_options_columns_and_words(members, monkeypatch):
-    def second_pictures(index: pd.DataFrame, _: pd.DataFrame) -> np.ndarray:
+    def second_pictures(index: pd.DataFrame, _: Known) -> np.ndarray:
         return np.where(index.image == 1, 30, NO_CATEGORY)
 
-    def first_product(index: pd.DataFrame, _: pd.DataFrame) -> pd.Series:
+    def first_product(index: pd.DataFrame, _: Known) -> pd.Series:
         return pd.Series({index.product_id.iloc[0]: 10})
 
     pictures = steps.Step("second", "second pictures", {"on": second_pictures})
@@ -107,4 +109,4 @@ def test_steps_that_are_added_to_the_lists_have_options_columns_and_words(member
 def test_a_picture_that_is_neither_predicted_nor_known_is_named():
     processing = steps.PostProcessing(CLASSES, {"picture_md5": "unique", "product_md5": "on"})
     with pytest.raises(cli.UserError, match=r"^product 1, picture 1: neither predicted nor known \(2 such pictures\)"):
-        processing.image_set(INDEX, INDEX[3:], KNOWN)
+        processing.image_set(INDEX, INDEX[3:], all_known(KNOWN))
