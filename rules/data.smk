@@ -132,6 +132,34 @@ rule split_catalog:
         ' --output-folder "$(dirname {output.train:q})" 2> {log:q}'
 
 
+rule split_dumps:
+    input:
+        catalog=source("catalog"),
+        index=source("index"),
+    output:
+        **outputs("split_dumps"),
+    log:
+        logs("split_dumps/{seed}-{digest}"),
+    benchmark:
+        benchmarks("split_dumps/{seed}-{digest}")
+    params:
+        valid_fraction=config["valid_fraction"],
+        grouping=options.grouping(config),
+    priority: BEFORE_TRAINING
+    resources:
+        runtime=minutes("split_dumps"),
+        mem_mb=memory("split_dumps"),
+    conda:
+        "../envs/data.yaml"
+    message:
+        "Split the training products of all dumps with seed {wildcards.seed}"
+    shell:
+        f"python {SCRIPTS}/split_dumps.py"
+        " --catalog {input.catalog:q} --index {input.index:q}"
+        " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
+        ' --output-folder "$(dirname {output.train_index:q})" 2> {log:q}'
+
+
 rule pack_records:
     input:
         split=source("split"),
@@ -146,8 +174,6 @@ rule pack_records:
     params:
         filters=lambda wildcards: options.filters(artifact_of(wildcards)),
         memory=lambda wildcards, resources: options.budget(resources.mem_mb),
-    # One thread: two of these jobs side by side take less time than one after the other with two processes each, which
-    # write to one file by turns.
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("pack_records"),
@@ -159,7 +185,7 @@ rule pack_records:
     shell:
         f"python {SCRIPTS}/pack_records.py"
         " --split {input.split:q} --index {input.index:q}"
-        " --classes {input.classes:q} {params.filters} {params.memory} --processes {threads}"
+        " --classes {input.classes:q} {params.filters} {params.memory}"
         " --output {output.records:q} 2> {log:q}"
 
 

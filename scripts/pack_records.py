@@ -21,36 +21,39 @@ import functools
 import hashlib
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import cli
 from catalog.classes import NO_CLASS, class_ids, read_categories
 from catalog.copies import MD5, all_of_one_category, first_copies
+from catalog.files import Files
 from catalog.ids import first_written
-from catalog.index import iter_index, numbers, read_columns, read_index
+from catalog.index import iter_index, numbers, read_columns, read_index, row_count
 from catalog.layout import TEXTS
 from catalog.published_random import PublishedRandom
 from loading.formats import JPEG_QUALITY, in_words, other_kinds
 from records import recordio
 from records.packing import Pictures, write_records
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 REVISION = 2
 
 SHUFFLE_SEED = 0xC0FFEE
-PROCESSES = 2
 DEFAULT_MEMORY = 2 << 30  # bytes
 
 
 def kept_rows(index: Path, first_copies_only: bool, drop_conflicts: bool) -> np.ndarray:
-    """The rows (int64) of an index that become records."""
-    filters = [all_of_one_category] * drop_conflicts + [first_copies] * first_copies_only
-    columns = read_columns(index, MD5 * bool(filters) + ["category_id"] * (drop_conflicts or not filters))
-    rows = np.arange(len(next(iter(columns.values()))))
-    for keeps in filters:
-        chosen = keeps(columns)
-        rows, columns = rows[chosen], {name: column[chosen] for name, column in columns.items()}
-    return rows
+    """Mark (bool) the rows of an index that become records."""
+    kept = np.ones(row_count(index), bool)
+    if drop_conflicts:
+        kept = all_of_one_category(read_columns(index, [*MD5, "category_id"]))
+    if first_copies_only:
+        kept[kept] = first_copies(read_columns(index, MD5, kept))
+    return kept
 
 
 def written_order(count: int) -> np.ndarray:
@@ -58,73 +61,82 @@ def written_order(count: int) -> np.ndarray:
     return PublishedRandom(SHUFFLE_SEED).shuffled(np.arange(count, dtype=np.uint32))
 
 
-def read_labels(index: Path, rows: np.ndarray, classes: Path) -> np.ndarray:
-    """The class id (int32) of rows of an index.
+def read_labels(index: Path, kept: np.ndarray, classes: Path) -> np.ndarray:
+    """The class id (int32) of the rows of an index that are kept (bool).
 
     Raises:
         cli.UserError: a category has no class.
     """
-    categories = read_categories(classes)
-    groups = (numbers(group, "category_id") for group in iter_index(index, ["category_id"]))
-    labels = np.concatenate([class_ids(group, categories).astype(np.int32) for group in groups])[rows]
+    categories, labels, first = read_categories(classes), [], 0
+    for group in iter_index(index, ["category_id"]):
+        labels.append(class_ids(numbers(group, "category_id"), categories)[kept[first:][: len(group)]].astype(np.int32))
+        first += len(group)
+    labels = np.concatenate(labels)
     if (labels == NO_CLASS).any():
-        first = read_index(index, ["product_id", "category_id", *TEXTS])[rows[np.argmax(labels == NO_CLASS)] :]
-        category, product = (first_written(first, of) for of in ("category", "product"))
+        row = read_row(index, kept, int(np.argmax(labels == NO_CLASS)))
+        category, product = (first_written(row, of) for of in ("category", "product"))
         raise cli.UserError(f"{classes}: category {category} of product {product} is missing")
     return labels
 
 
-def named(index: Path, rows: np.ndarray, number: int) -> str:
+def read_row(index: Path, kept: np.ndarray, number: int) -> "pd.DataFrame":
+    """The row of an index that becomes the record of a number."""
+    row = int(np.flatnonzero(kept)[number])
+    return read_index(index, ["product_id", "category_id", "image", *TEXTS])[row : row + 1]
+
+
+def named(index: Path, kept: np.ndarray, number: int) -> str:
     """How a line names the picture of a record."""
-    found = read_index(index, ["product_id", "product_text", "image", "image_offset"])[rows[number] :]
-    product, row = first_written(found, "product"), found.iloc[0]
-    return f"byte {row.image_offset}: product {product}, picture {row.image}"
+    row = read_row(index, kept, number)
+    return f"product {first_written(row, 'product')}, picture {row.image.item()}"
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    rows = kept_rows(args.index, args.first_copies_only, args.drop_conflicts)
-    if not len(rows):
+    kept = kept_rows(args.index, args.first_copies_only, args.drop_conflicts)
+    count = np.count_nonzero(kept)
+    if not count:
         raise cli.UserError(f"{args.index}: no picture is left to pack")
-    labels = read_labels(args.index, rows, args.classes)
-    offsets, sizes, kinds = (
-        read_columns(args.index, [name])[name][rows] for name in ("image_offset", "image_size", "kind")
-    )
-    if (recordio.record_sizes(sizes) > recordio.LARGEST).any():
-        raise cli.UserError(f"{args.split}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
-    pictures = Pictures(args.split, offsets, sizes, kinds, labels, functools.partial(named, args.index, rows))
+    labels = read_labels(args.index, kept, args.classes)
+    columns = read_columns(args.index, ["image_offset", "image_size", "kind"], kept)
+    if recordio.record_sizes(columns["image_size"].max()) > recordio.LARGEST:
+        raise cli.UserError(f"{Files(args.split)}: a picture is larger than a record may be ({recordio.LARGEST} bytes)")
     targets = [args.output.with_suffix(suffix) for suffix in (".rec", ".idx", ".json")]
-    with cli.written_whole(*targets) as (records_path, offsets_path, summary_path):
-        write_records(pictures, written_order(len(rows)), args.processes, args.memory, records_path, offsets_path)
-        summary = describe(pictures, args.index, rows)
+    with (
+        Files(args.split) as split,
+        cli.written_whole(*targets) as (records_path, offsets_path, summary_path),
+    ):
+        pictures = Pictures(split, *columns.values(), labels, functools.partial(named, args.index, kept))
+        write_records(pictures, written_order(count), args.memory, records_path, offsets_path)
+        summary = describe(pictures, args.index, kept)
         summary_path.write_text(cli.as_json(summary))
         size = records_path.stat().st_size
     seconds = time.monotonic() - start
     anew = in_words(summary["encoded_anew"])
     anew = f" ({anew}, encoded anew)" if anew else ""
     cli.summary(
-        f"{len(rows)} records{anew} of {summary['classes']} classes,"
+        f"{count} records{anew} of {summary['classes']} classes,"
         f" {size / 1e6:.0f} MB in {seconds:.1f} s ({size / 1e6 / seconds:.0f} MB/s)"
     )
 
 
-def describe(pictures: Pictures, index: Path, rows: np.ndarray) -> dict:
+def describe(pictures: Pictures, index: Path, kept: np.ndarray) -> dict:
     """What the records hold; the digest covers labels and pictures in order.
 
     Args:
-        rows: of the index, in its order, of each record.
+        kept: marks (bool) the rows of the index that are the records' in order.
     """
     digest = hashlib.sha256()
     first = number = 0
     for group in iter_index(index, MD5):
-        last = number + np.searchsorted(rows[number:], first + len(group))
-        chosen = rows[number:last] - first
+        chosen = kept[first : first + len(group)]
         halves = [numbers(group, half)[chosen] for half in MD5]
-        digest.update(np.column_stack([pictures.labels[number:last].astype(np.uint64), *halves]).tobytes())
-        first, number = first + len(group), last
+        labels = pictures.labels[number : number + len(halves[0])].astype(np.uint64)
+        digest.update(np.column_stack([labels, *halves]).tobytes())
+        first, number = first + len(group), number + len(labels)
     return {
-        "records": len(rows),
+        "records": len(pictures.labels),
         "classes": int(np.count_nonzero(np.bincount(pictures.labels))),
         "picture_bytes": int(pictures.sizes.sum(dtype=np.int64)),
         "encoded_anew": other_kinds(pictures.kinds),
@@ -142,13 +154,14 @@ def bytes_of(text: str) -> int:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument(
+        "--split", type=Path, nargs="+", required=True, help="the part, or the catalog's dumps in order"
+    )
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--first-copies-only", action="store_true", help="keep only the first copy of each picture")
     parser.add_argument("--drop-conflicts", action="store_true", help="drop pictures with several categories")
     parser.add_argument("--memory", type=bytes_of, default=DEFAULT_MEMORY, help="of pictures, such as 500M or 2G")
-    parser.add_argument("--processes", type=int, default=PROCESSES)
     parser.add_argument("--output", type=Path, required=True, help="the .rec")
     return parser.parse_args()
 

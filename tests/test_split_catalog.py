@@ -1,6 +1,5 @@
 """split_catalog.py: the published products for a seed, with the source's bytes in the source's order."""
 
-import itertools
 import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 import cli
 import split_catalog
-from catalog.files import Files
+from catalog import parts
 from catalog.index import read_index
 from programs import error_of, run
 from tiny_catalogs import files_below, indexed, jpeg, product, products, write
@@ -57,7 +56,7 @@ def test_any_seed_and_size_picks_the_published_products(seed, count):
     shuffled = list(ids)
     random.shuffle(shuffled)
     expected = set(random.sample(shuffled, int(count * 0.5)))
-    assert set(split_catalog.valid_products(np.array(ids), seed, 0.5).tolist()) == expected
+    assert set(parts.valid_products(np.array(ids), seed, 0.5).tolist()) == expected
 
 
 def test_a_parts_index_is_the_index_of_that_part(tmp_path):
@@ -112,17 +111,13 @@ def test_neighbours_are_copied_as_one_run():
 
 @pytest.mark.parametrize("share", [1, 40, 10_000])
 @pytest.mark.parametrize("piece", [1, 300, 10_000])
-@pytest.mark.parametrize("dumps", [1, 3])
-def test_runs_are_copied_one_after_the_other_however_they_are_shared(tmp_path, monkeypatch, share, piece, dumps):
+def test_runs_are_copied_one_after_the_other_however_they_are_shared(tmp_path, monkeypatch, share, piece):
     content = np.random.default_rng(1).bytes(5000)
-    cuts = [0, 705, 2800, 5000] if dumps == 3 else [0, 5000]
-    sources = [tmp_path / f"source{number}" for number in range(dumps)]
-    for source, (start, stop) in zip(sources, itertools.pairwise(cuts), strict=True):
-        source.write_bytes(content[start:stop])
+    (tmp_path / "source").write_bytes(content)
     runs = [(0, 10), (700, 1), (701, 2000), (4000, 1000)]
     monkeypatch.setattr(split_catalog, "SHARE", share)
     monkeypatch.setattr(split_catalog, "PIECE", piece)
-    with ThreadPoolExecutor(3) as copiers, Files(sources) as catalog:
+    with ThreadPoolExecutor(3) as copiers, (tmp_path / "source").open("rb", buffering=0) as catalog:
         assert sum(split_catalog.start_copying(copiers, catalog, tmp_path / "target", runs)) == 3011
     assert (tmp_path / "target").read_bytes() == b"".join(content[start : start + size] for start, size in runs)
 
@@ -131,7 +126,7 @@ def test_a_file_that_ends_before_its_runs_is_named(tmp_path):
     (tmp_path / "source").write_bytes(bytes(100))
     with (
         ThreadPoolExecutor(2) as copiers,
-        Files([tmp_path / "source"]) as catalog,
+        (tmp_path / "source").open("rb", buffering=0) as catalog,
         pytest.raises(cli.UserError, match="source: byte 100: the file is shorter than its index says"),
     ):
         list(split_catalog.start_copying(copiers, catalog, tmp_path / "target", [(0, 50), (60, 41)]))
@@ -141,7 +136,7 @@ def test_a_full_disk_is_told_by_its_cause(tmp_path):
     (tmp_path / "source").write_bytes(bytes(100))
     with (
         ThreadPoolExecutor(2) as copiers,
-        Files([tmp_path / "source"]) as catalog,
+        (tmp_path / "source").open("rb", buffering=0) as catalog,
         pytest.raises(OSError, match="No space left"),
     ):
         list(split_catalog.start_copying(copiers, catalog, Path("/dev/full"), [(0, 100)]))
@@ -188,7 +183,7 @@ def test_groups_of_products_are_in_one_part(tmp_path, seed):
 
 def test_another_seed_draws_other_groups():
     ids = list(range(100))
-    drawn = {frozenset(split_catalog.valid_groups(ids, [each % 20 for each in ids], seed, 0.2)) for seed in range(5)}
+    drawn = {frozenset(parts.valid_groups(ids, [each % 20 for each in ids], seed, 0.2)) for seed in range(5)}
     assert len(drawn) == 5
     assert {len(each) for each in drawn} == {20}
 
@@ -219,7 +214,7 @@ def test_groups_that_are_too_large_are_told_and_nothing_is_written(tmp_path):
 
 
 def test_categories_that_no_model_can_learn_are_told(tmp_path):
-    valid = split_catalog.valid_products(np.arange(20), 1, 0.2).tolist()
+    valid = parts.valid_products(np.arange(20), 1, 0.2).tolist()
     path = write(tmp_path / "source.bson", [product(n, [jpeg(n)], 20 if n in valid else 10) for n in range(20)])
     indexed(path)
     done = split(path, tmp_path, 1)

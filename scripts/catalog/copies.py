@@ -23,10 +23,11 @@ def rows_by_picture(md5_hi: np.ndarray, md5_lo: np.ndarray) -> tuple[np.ndarray,
     keys = md5_hi >> bits << bits
     keys |= np.arange(len(keys), dtype=np.uint64)
     keys.sort()
-    rows = (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    rows = (keys & ((np.uint64(1) << bits) - np.uint64(1))).view(np.int64)
     keys >>= bits
     begins = np.ones(len(rows), bool)
     begins[1:] = keys[1:] != keys[:-1]
+    del keys
     is_new = _differ(md5_hi, md5_lo, rows)
     if (is_mixed := is_new & ~begins).any():
         group = np.cumsum(begins)

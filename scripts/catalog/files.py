@@ -59,12 +59,9 @@ class Files:
         number = int(self.numbers(offset))
         return os.pread(self.descriptor(number), size, offset - int(self.starts[number]))
 
-    def piece(self, offset: int, size: int) -> tuple[int, int, int]:
-        """The beginning of a run of bytes that lies in one file: the file's position, the offset in it, and bytes.
-
-        What lies behind the end of the last file counts as its own.
-        """
-        number = int(self.numbers(offset))
-        is_last = number + 1 == len(self.starts)
-        room = size if is_last else min(size, int(self.starts[number + 1]) - offset)
-        return number, offset - int(self.starts[number]), room
+    def located(self, offsets: np.ndarray) -> tuple[list[int], list[int]]:
+        """The descriptor of the file that each offset lies in, and the offset in that file."""
+        numbers = self.numbers(offsets)
+        found, places = np.unique(numbers, return_inverse=True)
+        descriptors = np.array([self.descriptor(number) for number in found.tolist()])
+        return descriptors[places].tolist(), (offsets - self.starts[numbers]).tolist()

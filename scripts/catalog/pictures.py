@@ -47,13 +47,12 @@ def _read_pictures(files: Files, rows: "pd.DataFrame") -> Iterator[bytes]:
     ends = np.cumsum(sizes)  # of what is read for each row, in memory
     raw = memoryview(bytearray(int(ends[-1])))
     in_file = np.argsort(starts, kind="stable")
-    numbers = files.numbers(starts)
-    columns = [column[in_file].tolist() for column in (numbers, starts - files.starts[numbers], sizes, ends)]
-    for number, start, size, _ in zip(*columns, strict=True):
-        os.posix_fadvise(files.descriptor(number), start, size, os.POSIX_FADV_WILLNEED)
-    for row, number, start, size, end in zip(in_file.tolist(), *columns, strict=True):
+    columns = [*files.located(starts[in_file]), sizes[in_file].tolist(), ends[in_file].tolist()]
+    for descriptor, start, size, _ in zip(*columns, strict=True):
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+    for row, descriptor, start, size, end in zip(in_file.tolist(), *columns, strict=True):
         element = raw[end - size : end]
-        is_whole = os.preadv(files.descriptor(number), [element], start) == size
+        is_whole = os.preadv(descriptor, [element], start) == size
         if not is_whole or element[:BEFORE_PICTURE] != before_picture(size - BEFORE_PICTURE):
             raise _moved(files, rows[row:])
     for size, end in zip(picture_sizes.tolist(), ends.tolist(), strict=True):

@@ -15,7 +15,18 @@ VIEWS = 2  # of a picture that is predicted: itself and its mirror
 WEIGHT_BYTES = 4  # a float32
 PROBABILITY_BYTES = 2  # a float16
 INDEX_FILE_BYTES = 40  # of a picture, in the index's file: 31 were measured
-INDEX_ROW_BYTES = 200  # of a picture, in memory, with the copies that joins make: 95 to 190 were measured
+# Of a picture, in the memory of jobs that hold a row of each; docs/data-path.md has what was measured.
+ROW_BYTES = {
+    "index_catalog": 200,
+    "join_indexes": 40,
+    "split_catalog": 60,
+    "split_dumps": 60,
+    "pack_records": 50,
+    "draw_categories": 200,
+    "show_confusions": 200,
+}
+LABELLED_ROW_BYTES = 160  # of a picture that is labelled by known ones
+KNOWN_ROW_BYTES = 15  # of a known picture
 MEBIBYTE = 1 << 20
 
 DEVICE_RULES = ("train_epochs", "predict_images")  # whose jobs bring pictures through a network
@@ -86,7 +97,7 @@ class Estimator:
                 work = Work(written=train + test)
             case "index_catalog":
                 work = Work(read=self.size.file(wildcards["catalog"]).bytes)
-            case "join_indexes" | "list_images" | "draw_categories" | "show_confusions":
+            case "join_indexes" | "split_dumps" | "list_images" | "draw_categories" | "show_confusions":
                 work = Work(read=INDEX_FILE_BYTES * (self.size.train.pictures + self.size.test.pictures))
             case "split_catalog":
                 work = Work(read=train, written=train)
@@ -149,20 +160,18 @@ class Estimator:
         Raises:
             ValueError: this file does not say it of the rule.
         """
-        rows = 0
+        train, held = self.size.train.pictures, 0.0
         match rule:
-            case "index_catalog":
-                mebibytes, rows = 1000, self.size.file(wildcards["catalog"]).pictures
-            case "join_indexes":
-                mebibytes, rows = 1000, self.size.file(wildcards["catalog"]).pictures
-            case "split_catalog" | "pack_records":
-                mebibytes, rows = 2000, self.size.train.pictures
+            case "index_catalog" | "join_indexes":
+                mebibytes, held = 1000, ROW_BYTES[rule] * self.size.file(wildcards["catalog"]).pictures
+            case "split_catalog" | "split_dumps" | "pack_records":
+                mebibytes, held = 2000, ROW_BYTES[rule] * train
             case "generate_catalog":  # products may have pictures of any that were drawn before
                 mebibytes = 200 + 2 * self.work(rule, wildcards).written / MEBIBYTE
             case "draw_categories" | "show_confusions":
-                mebibytes, rows = 1000, self.size.train.pictures
+                mebibytes, held = 1000, ROW_BYTES[rule] * train
             case "list_images":
-                mebibytes, rows = 1000, self.size.train.pictures + self.size.test.pictures
+                mebibytes, held = 1000, self._labelling_bytes(image_sets.named(wildcards["images"]), 1)
             case "train_epochs":
                 mebibytes = 4000 + 2000 * self.gpus(rule, wildcards)
             case "predict_images":
@@ -170,12 +179,18 @@ class Estimator:
             case "average_models":
                 mebibytes = 500
             case "write_submission":
-                mebibytes, rows = 1500, self.size.train.pictures + self.size.test.pictures
+                mebibytes, held = 1500, self._labelling_bytes(TEST, 1)
             case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
-                mebibytes, rows = 2000, len(recipes.split_seeds(self.config)) * self.size.train.pictures
+                seeds = recipes.split_seeds(self.config)
+                mebibytes, held = 2000, self._labelling_bytes(ImageSet(seeds[0]), len(seeds))
             case _:
                 raise ValueError(f"rule {rule}: no memory is known; add it to scripts/costs/estimator.py")
-        return mebibytes * MEBIBYTE + rows * INDEX_ROW_BYTES
+        return mebibytes * MEBIBYTE + held
+
+    def _labelling_bytes(self, images: ImageSet, times: int) -> float:
+        """Bytes of memory to label the pictures of so many image sets by those of training products."""
+        labelled = self._image_set_pictures(images) / DISTINCT
+        return times * (LABELLED_ROW_BYTES * labelled + KNOWN_ROW_BYTES * self.size.train.pictures)
 
     def gpus(self, rule: str, wildcards: dict[str, str]) -> int:
         """GPUs of a job; 0 also where it works on the CPU."""

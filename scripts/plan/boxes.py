@@ -23,6 +23,7 @@ BOX_OF_RULE = {
     "join_indexes": "catalog-{catalog}",
     "label_categories": "classes",
     "split_catalog": "split-{seed}",
+    "split_dumps": "split-{seed}",
     "pack_records": "dataset-{dataset}",
     "list_images": "images-{images}",
     "convert_weights": "weights-{weights}",

@@ -1,46 +1,44 @@
-"""Records made of pictures that lie in a catalog's file, by processes that fill one .rec together.
+"""Records made of pictures that lie in a catalog's files.
 
-Each takes a few records at a time, in the order in which they are written, and reads their pictures to where they stand
-in the records, in a buffer that it uses again and again. Which bytes of the file are its own it learns from the process
-before it.
+A few at a time, in the order in which they are written, their pictures are read to where they stand in the records,
+into one of two buffers, while another thread writes the other.
 """
 
-import functools
 import itertools
 import os
 import resource
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import cli
-import forks
+from catalog.files import Files
 from catalog.layout import BEFORE_PICTURE, before_pictures, moved
 from loading.formats import PLAIN_JPEG
 from records import recordio
 
-CHUNK_RECORDS = 256  # that a process makes at a time
+CHUNK_RECORDS = 256  # that are made at a time
 CHUNK_BYTES = 4 << 20  # of their pictures, and one more
 ORDERED_AT_A_TIME = 1 << 20  # records
 WORD = 4  # bytes
-OFFSET = 8  # bytes of an offset as processes hand it on
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of a catalog's file, one for each record's number.
+    """Pictures of a catalog's files, one for each record's number.
 
     Attributes:
-        offsets: int64, bytes.
+        offsets: int64, bytes from the first byte of the first file.
         sizes: int32, bytes.
         kinds: uint8, positions in KINDS of loading/formats.py.
         labels: int32, class ids.
         named: how a line names the picture of a number.
     """
 
-    catalog: Path
+    catalog: Files
     offsets: np.ndarray
     sizes: np.ndarray
     kinds: np.ndarray
@@ -49,7 +47,7 @@ class Pictures:
 
 
 def write_records(
-    pictures: Pictures, order: np.ndarray, processes: int, read_ahead: int, records_path: Path, offsets_path: Path
+    pictures: Pictures, order: np.ndarray, read_ahead: int, records_path: Path, offsets_path: Path
 ) -> None:
     """Write .rec and .idx.
 
@@ -58,34 +56,27 @@ def write_records(
         read_ahead: bytes of pictures that are asked of the disk at a time, where they are not in memory.
 
     Raises:
-        cli.UserError: a picture is not where it should be, or a process died.
+        cli.UserError: a picture is not where it should be.
         OSError: a file cannot be read or written.
     """
-    records_path.touch()
-    turns = [os.pipe() for _ in range(processes)]
-    os.write(turns[0][1], bytes(OFFSET))
-    works = [
-        functools.partial(
-            _write_share,
-            pictures,
-            itertools.islice(chunks(order, pictures.sizes), number, None, processes),
-            records_path,
-            (turns[number][0], turns[(number + 1) % processes][1]),
-            read_ahead // processes,
-        )
-        for number in range(processes)
-    ]
-    answers = forks.answers_in_turn(works)
-    try:
-        with offsets_path.open("wb") as file, cli.progress(len(order), "record", "packing") as bar:
-            for lines in answers:
-                file.write(lines)
-                bar.update(lines.count(b"\n"))
-    except forks.DeathError:
-        raise cli.PassingError(f"{pictures.catalog}: a packing process died, of too little memory perhaps") from None
-    finally:
-        for end in itertools.chain(*turns):
-            os.close(end)
+    makers = itertools.cycle([RecordMaker(pictures), RecordMaker(pictures)])
+    start = 0
+    with (
+        records_path.open("wb", buffering=0) as file,
+        offsets_path.open("wb") as lines,
+        cli.progress(len(order), "record", "packing") as bar,
+        ThreadPoolExecutor(1) as writer,
+    ):
+        written = writer.submit(bool)
+        for numbers in asked_of_the_disk(chunks(order, pictures.sizes), pictures, read_ahead):
+            records, sizes = next(makers).records(numbers)
+            written.result()
+            written = writer.submit(cli.write_at, file.fileno(), records, start)
+            columns = (numbers.tolist(), (start + np.cumsum(sizes) - sizes).tolist())
+            lines.write("".join([f"{number}\t{offset}\n" for number, offset in zip(*columns, strict=True)]).encode())
+            start += len(records)
+            bar.update(len(numbers))
+        written.result()
 
 
 def chunks(order: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
@@ -97,29 +88,7 @@ def chunks(order: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
         yield from np.split(numbers, np.flatnonzero(is_cut) + 1)
 
 
-def _write_share(
-    pictures: Pictures, share: Iterator[np.ndarray], records_path: Path, turn: tuple[int, int], read_ahead: int
-) -> Iterator[bytes]:
-    """Write the records of some chunks; yields the lines of each for the .idx.
-
-    Args:
-        turn: the pipe that says where a chunk starts, and that which tells the process of the next chunk.
-    """
-    with pictures.catalog.open("rb", buffering=0) as catalog, records_path.open("r+b", buffering=0) as file:
-        maker = RecordMaker(pictures, catalog.fileno())
-        for numbers in asked_of_the_disk(share, pictures, catalog.fileno(), read_ahead):
-            records, sizes = maker.records(numbers)
-            start = int.from_bytes(os.read(turn[0], OFFSET), "little")
-            os.write(turn[1], (start + len(records)).to_bytes(OFFSET, "little"))
-            cli.write_at(file.fileno(), records, start)
-            starts = start + np.cumsum(sizes) - sizes
-            columns = (numbers.tolist(), starts.tolist())
-            yield "".join([f"{number}\t{start}\n" for number, start in zip(*columns, strict=True)]).encode()
-
-
-def asked_of_the_disk(
-    chunks: Iterator[np.ndarray], pictures: Pictures, descriptor: int, size: int
-) -> Iterator[np.ndarray]:
+def asked_of_the_disk(chunks: Iterator[np.ndarray], pictures: Pictures, size: int) -> Iterator[np.ndarray]:
     """Yield the chunks; where the first of about `size` bytes needed the disk, it is asked for the others at once."""
     while window := list(itertools.islice(chunks, max(size // CHUNK_BYTES, 1))):
         blocks = blocks_read()
@@ -127,8 +96,8 @@ def asked_of_the_disk(
         if len(window) > 1 and blocks_read() > blocks:
             numbers = np.concatenate(window[1:])
             numbers = numbers[np.argsort(pictures.offsets[numbers])]
-            columns = (pictures.offsets[numbers].tolist(), pictures.sizes[numbers].tolist())
-            for offset, length in zip(*columns, strict=True):
+            columns = (*pictures.catalog.located(pictures.offsets[numbers]), pictures.sizes[numbers].tolist())
+            for descriptor, offset, length in zip(*columns, strict=True):
                 os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_WILLNEED)
         yield from window[1:]
 
@@ -141,9 +110,8 @@ def blocks_read() -> int:
 class RecordMaker:
     """Makes records, in a buffer that grows to the largest chunk."""
 
-    def __init__(self, pictures: Pictures, descriptor: int) -> None:
+    def __init__(self, pictures: Pictures) -> None:
         self._pictures = pictures
-        self._descriptor = descriptor
         self._buffer = np.empty(0, np.uint8)
 
     def records(self, numbers: np.ndarray) -> tuple[memoryview, np.ndarray]:
@@ -187,17 +155,21 @@ class RecordMaker:
         """Read pictures to where they begin in the records; what lies before them in the catalog comes along."""
         offsets, sizes = self._pictures.offsets[numbers], self._pictures.sizes[numbers].astype(np.int64)
         starts = begins - BEFORE_PICTURE
-        room, descriptor = octets.data, self._descriptor
-        columns = (starts.tolist(), (begins + sizes).tolist(), (offsets - BEFORE_PICTURE).tolist())
-        found = [os.preadv(descriptor, [room[start:end]], offset) for start, end, offset in zip(*columns, strict=True)]
+        room = octets.data
+        columns = (
+            starts.tolist(),
+            (begins + sizes).tolist(),
+            *self._pictures.catalog.located(offsets - BEFORE_PICTURE),
+        )
+        found = [
+            os.preadv(descriptor, [room[start:end]], offset)
+            for start, end, descriptor, offset in zip(*columns, strict=True)
+        ]
         is_there = np.array(found, np.int64) == sizes + BEFORE_PICTURE
         is_there &= (octets[starts[:, None] + np.arange(BEFORE_PICTURE)] == before_pictures(sizes)).all(axis=1)
         if not is_there.all():
             missing = int(np.argmin(is_there))
-            raise self._fault(
-                numbers[missing],
-                moved(sizes[missing]),
-            )
+            raise self._fault(numbers[missing], moved(sizes[missing]))
 
     def _encoded_anew(self, number: int) -> bytes:
         """The JPEG that stands for a picture that is no plain JPEG."""
@@ -211,4 +183,5 @@ class RecordMaker:
             raise self._fault(number, f"{fault}, unlike when it was indexed; index the catalog again") from None
 
     def _fault(self, number: int, reason: str) -> cli.UserError:
-        return cli.UserError(f"{self._pictures.catalog}: {self._pictures.named(number)}: {reason}")
+        path, offset = self._pictures.catalog.place(int(self._pictures.offsets[number]))
+        return cli.UserError(f"{path}: byte {offset}: {self._pictures.named(number)}: {reason}")

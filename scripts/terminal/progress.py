@@ -29,6 +29,7 @@ LINES = {
     "generate_catalog": "catalog drawn",
     "index_catalog": "{catalog} indexed",
     "split_catalog": "train.bson split with seed {seed}",
+    "split_dumps": "train split with seed {seed}",
     "pack_records": "dataset {dataset} packed",
     "predict_images": "{model} predicted {images}",
     "write_submission": "submission of {ensemble} written",

@@ -116,16 +116,18 @@ class Data:
         return self._shelf.add("join_indexes", recipe, made_from, {"catalog": name})
 
     def _split(self, seed: int) -> Artifact:
+        """A split's parts with their indexes; of a catalog in several dumps, the indexes alone."""
+        rule = "split_catalog" if isinstance(self.catalog["train"], str) else "split_dumps"
         recipe = {
             "valid_fraction": self._config["valid_fraction"],
             "seed": seed,
-            "revision": sources.revision("split_catalog.py"),
+            "revision": sources.revision(f"{rule}.py"),
             "index": self.index["train"].recipe,
         }
         if "group_field" in self._config:
             recipe["group_field"] = self._config["group_field"]
         made_from = {"catalog": self.catalog["train"], "index": self.index["train"].files["index"]}
-        return self._shelf.add("split_catalog", recipe, made_from, {"seed": str(seed)})
+        return self._shelf.add(rule, recipe, made_from, {"seed": str(seed)})
 
     def _records(self, name: str) -> dict[str, Artifact]:
         """The train and valid part of a dataset."""
@@ -143,7 +145,7 @@ class Data:
                 "pack_records",
                 recipe,
                 {
-                    "split": split.files[part],
+                    "split": split.files.get(part, self.catalog["train"]),
                     "index": split.files[f"{part}_index"],
                     "classes": self.classes.files["classes"],
                 },

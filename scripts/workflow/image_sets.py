@@ -51,9 +51,8 @@ class ImageSet:
             recipe = {"index": of_set.recipe, "known": known.recipe}
             return Sources(catalog[self.name], of_set.files["index"], known.files["index"], recipe)
         split = splits[self.seed]
-        return Sources(
-            split.files["valid"], split.files["valid_index"], split.files["train_index"], {"split": split.recipe}
-        )
+        pictures = split.files.get("valid", catalog["train"])
+        return Sources(pictures, split.files["valid_index"], split.files["train_index"], {"split": split.recipe})
 
 
 BATCH = "batch-"  # what the names of batches begin with in paths

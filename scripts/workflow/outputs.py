@@ -31,6 +31,10 @@ OUTPUTS = {
         "valid": "split/{seed}-{digest}/valid.bson",
         "valid_index": "split/{seed}-{digest}/valid.parquet",
     },
+    "split_dumps": {
+        "train_index": "split/{seed}-dumps-{digest}/train.parquet",
+        "valid_index": "split/{seed}-dumps-{digest}/valid.parquet",
+    },
     "pack_records": {
         "records": "records/{dataset}-{digest}/{part}.rec",
         "offsets": "records/{dataset}-{digest}/{part}.idx",

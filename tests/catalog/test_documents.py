@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import split_catalog
+from catalog import parts
 from catalog.documents import find_documents, open_catalog, read_documents
-from catalog.files import Files
 from catalog.ids import written
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
@@ -95,11 +95,12 @@ def test_catalogs_round_trip_through_index_split_and_pictures(documents):
             expected = [as_people_have_it(fields["category_id"]) for fields in documents for _ in fields["imgs"]]
             assert written(index, "category").map(str).tolist() == expected
         kept = index.drop_duplicates("doc_offset")
-        picked = split_catalog.valid_products(kept.product_id.to_numpy(), 3, 0.5)
+        picked = parts.valid_products(kept.product_id.to_numpy(), 3, 0.5)
         is_valid = kept.product_id.isin(picked).to_numpy()
         (folder / "parts").mkdir()
-        indexes = {part: folder / "parts" / f"{part}.parquet" for part in split_catalog.PARTS}
-        split_catalog.write_indexes(path.with_suffix(".parquet"), kept.doc_size.to_numpy(), is_valid, *indexes.values())
+        indexes = {part: folder / "parts" / f"{part}.parquet" for part in parts.PARTS}
+        offsets = split_catalog.offsets_in_parts(kept.doc_size.to_numpy(np.int64), is_valid)
+        parts.write_indexes(path.with_suffix(".parquet"), is_valid, *indexes.values(), offsets)
         for part, is_in_part in (("train", ~is_valid), ("valid", is_valid)):
             check_part(path, documents, kept[is_in_part], indexes[part])
 
@@ -112,7 +113,7 @@ def check_part(source: Path, documents: list[dict], kept: pd.DataFrame, index: P
         return
     part = index.with_suffix(".bson")
     byte_runs = split_catalog.runs(kept.doc_offset.to_numpy(), kept.doc_size.to_numpy(np.int64))
-    with Files([source]) as catalog, ThreadPoolExecutor(2) as copiers:
+    with source.open("rb", buffering=0) as catalog, ThreadPoolExecutor(2) as copiers:
         list(split_catalog.start_copying(copiers, catalog, part, byte_runs))
     members = set(written(kept, "product").map(str))
     expected = b"".join(bson.encode(fields) for fields in documents if as_people_have_it(fields["_id"]) in members)

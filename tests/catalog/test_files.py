@@ -1,5 +1,7 @@
 """Several files that are read as if they were one."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -28,9 +30,12 @@ def test_a_file_ends_where_it_ends(files):
     assert files.read(1, 5) == b"bc"
 
 
-@pytest.mark.parametrize(
-    ("run", "piece"),
-    [((0, 10), (0, 0, 3)), ((2, 3), (0, 2, 1)), ((3, 5), (1, 0, 1)), ((4, 6), (2, 0, 6)), ((5, 9), (2, 1, 9))],
-)
-def test_a_run_is_cut_where_a_file_ends_but_for_the_last(files, run, piece):
-    assert files.piece(*run) == piece
+def test_offsets_are_located_in_their_files(files):
+    descriptors, offsets = files.located(np.array([9, 0, 3, 4, 2]))
+    assert [os.pread(*each) for each in zip(descriptors, [1] * 5, offsets, strict=True)] == [
+        b"j",
+        b"a",
+        b"d",
+        b"e",
+        b"c",
+    ]

@@ -11,7 +11,7 @@ import pytest
 
 from checkout import ROOT
 from costs import finished, requests, sizes, speeds
-from costs.estimator import INDEX_ROW_BYTES, MEBIBYTE, Estimator, Work
+from costs.estimator import MEBIBYTE, ROW_BYTES, Estimator, Work
 from costs.finished import Expectation, Forecast
 from costs.sizes import PUBLISHED_CATALOG, CatalogSize, FileSize
 from plan import hours
@@ -42,6 +42,7 @@ WILDCARDS = {
 NOT_IN_ALL = {
     "generate_catalog",
     "join_indexes",
+    "split_dumps",
     "learn_weights",
     "rank_subsets",
     "audit_labels",
@@ -92,7 +93,7 @@ def test_each_of_several_dumps_has_its_size_and_so_have_all(config, tmp_path):
     rows = {name: estimator.size.file(name).pictures for name in ("train", "train.a", "test")}
     assert rows == {"train": 75, "train.a": 15, "test": 6}
     joining = estimator.memory("join_indexes", {"catalog": "train"})
-    assert joining - estimator.memory("join_indexes", {"catalog": "test"}) == 69 * INDEX_ROW_BYTES
+    assert joining - estimator.memory("join_indexes", {"catalog": "test"}) == 69 * ROW_BYTES["join_indexes"]
 
 
 def test_a_batch_has_a_size_of_its_own(config, tmp_path):

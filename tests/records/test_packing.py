@@ -1,14 +1,15 @@
 """records/packing.py beside records that are put together one by one."""
 
+import dataclasses
 import itertools
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cli
-from catalog.layout import before_picture
+from catalog.files import Files
+from catalog.layout import BEFORE_PICTURE, before_picture
 from loading.formats import KINDS, PLAIN_JPEG
 from loading.pixels import decoded, encoded
 from records import packing, recordio
@@ -28,7 +29,7 @@ def make_pictures(folder: Path, contents: list[bytes], kinds: list[int] | None =
     labels = np.arange(len(contents), dtype=np.int32) % 7
     kinds = np.array(kinds or [PLAIN_JPEG] * len(contents), np.uint8)
     named = "picture {}".format
-    return packing.Pictures(folder / "a.bson", np.array(offsets, np.int64), sizes, kinds, labels, named)
+    return packing.Pictures(Files([folder / "a.bson"]), np.array(offsets, np.int64), sizes, kinds, labels, named)
 
 
 def drawn(count: int, largest: int = 300) -> list[bytes]:
@@ -37,8 +38,8 @@ def drawn(count: int, largest: int = 300) -> list[bytes]:
     return [rng.bytes(int(size)) for size in rng.integers(0, largest, count)]
 
 
-def packed(folder: Path, pictures: packing.Pictures, order: np.ndarray, processes: int) -> tuple[bytes, str]:
-    packing.write_records(pictures, order, processes, 1 << 20, folder / "a.rec", folder / "a.idx")
+def packed(folder: Path, pictures: packing.Pictures, order: np.ndarray) -> tuple[bytes, str]:
+    packing.write_records(pictures, order, 1 << 20, folder / "a.rec", folder / "a.idx")
     return (folder / "a.rec").read_bytes(), (folder / "a.idx").read_text()
 
 
@@ -48,16 +49,30 @@ def expected(contents: list[bytes], order: np.ndarray) -> tuple[bytes, str]:
     return b"".join(records), "".join(f"{number}\t{start}\n" for number, start in zip(order, starts, strict=False))
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
 @pytest.mark.parametrize("limit", [{}, {"CHUNK_RECORDS": 1}, {"CHUNK_BYTES": 999}, {"ORDERED_AT_A_TIME": 512}])
 @pytest.mark.parametrize("count", [1, 3, 700])
-def test_records_are_the_same_however_they_are_shared(tmp_path, monkeypatch, processes, limit, count):
+def test_records_are_the_same_in_whatever_chunks(tmp_path, monkeypatch, limit, count):
     for name, value in limit.items():
         monkeypatch.setattr(packing, name, value)
     contents = drawn(count)
     order = np.random.default_rng(1).permutation(count)
     pictures = make_pictures(tmp_path, contents)
-    assert packed(tmp_path, pictures, order, processes) == expected(contents, order)
+    assert packed(tmp_path, pictures, order) == expected(contents, order)
+
+
+def test_records_of_several_files_are_those_of_one(tmp_path):
+    contents = drawn(300)
+    pictures = make_pictures(tmp_path, contents)
+    octets, cuts = (
+        (tmp_path / "a.bson").read_bytes(),
+        [0, 4, *(pictures.offsets[[70, 71, 200]] - BEFORE_PICTURE).tolist(), None],
+    )
+    paths = [tmp_path / f"{number}.bson" for number in range(len(cuts) - 1)]
+    for path, bounds in zip(paths, itertools.pairwise(cuts), strict=True):
+        path.write_bytes(octets[slice(*bounds)])
+    order = np.random.default_rng(1).permutation(300)
+    with Files(paths) as files:
+        assert packed(tmp_path, dataclasses.replace(pictures, catalog=files), order) == expected(contents, order)
 
 
 @pytest.mark.parametrize("limit", [1, 100, 1000, 10**6])
@@ -72,15 +87,14 @@ def test_chunks_hold_no_more_than_their_bytes_and_one_picture(monkeypatch, limit
 
 
 @pytest.mark.parametrize("inside", [MAGIC, b"abcd" + MAGIC * 2, b"a" + MAGIC, MAGIC + b"abc" + MAGIC, MAGIC[:3]])
-@pytest.mark.parametrize("processes", [1, 2])
-def test_pictures_with_the_magic_number_inside_move_all_that_follow(tmp_path, monkeypatch, inside, processes):
+def test_pictures_with_the_magic_number_inside_move_all_that_follow(tmp_path, monkeypatch, inside):
     monkeypatch.setattr(packing, "CHUNK_RECORDS", 5)
     contents = drawn(40)
     for number in (0, 17, 39):
         contents[number] = inside
     order = np.random.default_rng(1).permutation(40)
     pictures = make_pictures(tmp_path, contents)
-    assert packed(tmp_path, pictures, order, processes) == expected(contents, order)
+    assert packed(tmp_path, pictures, order) == expected(contents, order)
 
 
 def test_pictures_of_other_kinds_are_encoded_anew(tmp_path, monkeypatch):
@@ -94,38 +108,33 @@ def test_pictures_of_other_kinds_are_encoded_anew(tmp_path, monkeypatch):
     for number in (3, 4, 15):
         contents[number] = encoded(decoded(png))
     order = np.random.default_rng(1).permutation(20)
-    assert packed(tmp_path, pictures, order, 2) == expected(contents, order)
+    assert packed(tmp_path, pictures, order) == expected(contents, order)
 
 
 def test_a_picture_that_does_not_decode_any_more_is_named(tmp_path):
     pictures = make_pictures(tmp_path, [b"nothing"], [KINDS.index("PNG")])
-    with pytest.raises(cli.UserError, match=r"a\.bson: picture 0: .*index the catalog again"):
-        packed(tmp_path, pictures, np.arange(1), 1)
+    with pytest.raises(cli.UserError, match=r"a\.bson: byte 21: picture 0: .*index the catalog again"):
+        packed(tmp_path, pictures, np.arange(1))
 
 
-@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("damage", ["cut", "moved", "another size"])
-def test_a_picture_that_is_not_where_it_should_be_is_named(tmp_path, processes, damage):
+def test_a_picture_that_is_not_where_it_should_be_is_named(tmp_path, damage):
     pictures = make_pictures(tmp_path, drawn(20, 50))
-    raw = pictures.catalog.read_bytes()
+    raw = (path := tmp_path / "a.bson").read_bytes()
     offset = int(pictures.offsets[-1])
     before = {"cut": raw[: offset + 3], "moved": raw[: offset - 9] + b"x" + raw[offset - 9 :]}
     another = raw[: offset - 5] + bytes([raw[offset - 5] ^ 1]) + raw[offset - 4 :]
-    pictures.catalog.write_bytes(before.get(damage, another))
-    with pytest.raises(cli.UserError, match=f"a.bson: picture 19: no picture of {pictures.sizes[-1]} bytes there"):
-        packed(tmp_path, pictures, np.arange(20), processes)
+    path.write_bytes(before.get(damage, another))
+    with pytest.raises(
+        cli.UserError, match=f"a.bson: byte {offset}: picture 19: no picture of {pictures.sizes[-1]} bytes there"
+    ):
+        packed(tmp_path, pictures, np.arange(20))
 
 
 def test_a_full_disk_is_told_by_its_cause(tmp_path):
     pictures = make_pictures(tmp_path, drawn(20))
     with pytest.raises(OSError, match="No space left"):
-        packing.write_records(pictures, np.arange(20), 2, 1, Path("/dev/full"), tmp_path / "a.idx")
-
-
-def test_a_process_that_dies_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "write_at", lambda *_: os._exit(9))
-    with pytest.raises(cli.PassingError, match="a packing process died"):
-        packed(tmp_path, make_pictures(tmp_path, drawn(20)), np.arange(20), 2)
+        packing.write_records(pictures, np.arange(20), 1, Path("/dev/full"), tmp_path / "a.idx")
 
 
 @pytest.mark.parametrize("from_disk", [True, False])
@@ -137,7 +146,7 @@ def test_the_disk_is_asked_for_what_follows_if_it_was_needed(tmp_path, monkeypat
     pictures = make_pictures(tmp_path, [bytes(60)] * 50)
     order = np.random.default_rng(1).permutation(50)
     chunks = list(packing.chunks(order, pictures.sizes))
-    found = list(packing.asked_of_the_disk(iter(chunks), pictures, 0, 500))
+    found = list(packing.asked_of_the_disk(iter(chunks), pictures, 500))
     assert np.concatenate(found).tolist() == order.tolist()
     windows = [np.concatenate([[], *chunks[first + 1 : first + 5]]).astype(int) for first in range(0, len(chunks), 5)]
     wanted = [(offset, 60) for window in windows for offset in sorted(pictures.offsets[window].tolist())]

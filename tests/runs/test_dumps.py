@@ -6,6 +6,7 @@ import bson
 import pytest
 
 from catalog.index import read_index
+from records.files import record_count
 from tiny_catalogs import jpeg, product, products, write
 from tiny_workflow import artifacts_in, snakemake
 from workflow.image_sets import TEST as TEST_SET
@@ -35,16 +36,20 @@ def test_dumps_are_indexed_by_a_job_each_and_split_as_one_file(overlay, tmp_path
     assert [Path(path).name for path in confusions.sources["catalog"]] == ["a.bson", "b.bson"]
     assert [Path(path).name for path in shard.sources["catalog"]] == ["2024-01-02.bson", "x.bson"]
     split, test = made.data.splits[1], made.data.index["test"]
-    done = snakemake(tmp_path, "--", split.files["train"], test.files["index"], overlay=overlay)
+    records = made.data.records["B"]["train"]
+    assert [Path(path).name for path in records.sources["split"]] == ["a.bson", "b.bson"]
+    done = snakemake(tmp_path, "--", records.files["records"], test.files["index"], overlay=overlay)
     assert done.returncode == 0, done.stderr
     logs = {path.name[:-15] for path in (tmp_path / "results/logs/index_catalog").iterdir()}
     assert logs == {"train.a", "train.b", "test.2024-01-02", "test.x"}
     assert read_index(tmp_path / test.files["index"]).product_id.tolist() == [each["_id"] for each in TEST]
-    parts = [bson.decode_all((tmp_path / split.files[part]).read_bytes()) for part in ("train", "valid")]
+    parts = [read_index(tmp_path / split.files[f"{part}_index"]).product_id.unique() for part in ("train", "valid")]
     in_order = [each["_id"] for name in "ab" for each in read(tmp_path / f"catalog/train/{name}.bson")]
     for part in parts:
-        assert [each["_id"] for each in part] == [each for each in in_order if each in {one["_id"] for one in part}]
-    assert sum(map(len, parts)) == 60
+        assert part.tolist() == [each for each in in_order if each in part]
+    assert [*map(len, parts)] == [45, 15]
+    assert not list(tmp_path.glob("results/split/**/*.bson"))
+    assert record_count(tmp_path / records.files["records"]) > 45
 
 
 def read(path: Path) -> list[dict]:

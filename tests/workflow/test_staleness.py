@@ -505,7 +505,8 @@ def in_dumps(catalog: Path, **dumps: str) -> None:
         (catalog / f"train/{name}.bson").write_text(content)
 
 
-FROM_TRAIN = {"label_categories"} | SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
+DUMP_SPLITS = {f"split_dumps {seed}" for seed in SEEDS}
+FROM_TRAIN = {"label_categories"} | DUMP_SPLITS | PACKED | LISTS | TRAINED | all_that_follows(*ALL)
 
 
 @pytest.fixture
