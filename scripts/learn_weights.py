@@ -13,6 +13,9 @@ In: for each split its name, the index of its valid part and the list of that pa
 ancestors alone trained on, the first two); for each member its name, its split and those of its ancestors, and its
 shards; classes.csv. Out: JSON (postprocessing/learned.py).
 
+REVISION goes into the recipe in place of the code, though the program is cheap: what it finds decides which predictions
+an ensemble asks for, and these are not.
+
 Example:
     python scripts/learn_weights.py --split 1 split/1/valid.parquet images/valid-1.parquet \
         --member M09 1 probabilities/valid-1/M09/0000.npy --member M13 1 probabilities/valid-1/M13/0000.npy \
@@ -35,6 +38,8 @@ from postprocessing.means import tempered
 from postprocessing.products import product_blocks, product_means, product_starts
 from postprocessing.proportions import paired_interval
 from postprocessing.valid import Valid, add_options, read
+
+REVISION = 1
 
 MOST_PRODUCTS = 20_000  # that are looked at; more would not tell more
 FEW_PRODUCTS = 200  # on fewer, weights follow from chance

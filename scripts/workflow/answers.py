@@ -98,7 +98,7 @@ class Answers:
     def _learned(self, name: str) -> Artifact:
         """How much the members of an ensemble count, from products that none of them trained on."""
         recipe, made_from = self.said_of_valid(self._config["ensembles"][name]["models"])
-        recipe["code"] = sources.fingerprint("learn_weights.py")
+        recipe["revision"] = sources.revision("learn_weights.py")
         return self._shelf.add("learn_weights", recipe, made_from, {"ensemble": name})
 
     def said_of_valid(self, models: list[str]) -> tuple[dict, dict]:

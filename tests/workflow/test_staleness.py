@@ -315,11 +315,11 @@ def test_an_ensemble_that_learns_predicts_nothing_again(results):
     assert results.jobs(LEARNING) == {"learn_weights learning"} | averaged_otherwise("learning")
 
 
-def test_what_an_ensemble_learns_from_is_each_members_valid_products(results, code):
+def test_what_an_ensemble_learns_from_is_each_members_valid_products(results, revision):
     learned(results, *ALL)
     results.delete("probabilities/valid-1-*/M09-*/0000.npy")
     assert "predict_images valid-1 M09 0000" not in results.jobs(LEARNING, "submit")
-    code("learn_weights.py")
+    revision("learn_weights.py")
     assert results.jobs(LEARNING, "submit") >= {"predict_images valid-1 M09 0000", "learn_weights learning"}
 
 
