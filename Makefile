@@ -22,7 +22,7 @@ GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble bench-planning
 
 .DEFAULT_GOAL := help
-.PHONY: help gpu torch demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
+.PHONY: help gpu torch timm demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
 
 help:  ## this list
 	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ $(TORCH): requirements-torch$(if $(BUILD),-$(BUILD)).txt $(VENV)
 	$(PIP) -r $<
 	@touch $@
 
+timm: $(TORCH)  ## networks of timm for the engine torch, of which it has hundreds: 3 MB; BUILD=cpu as for torch
+	$(PIP) -r requirements-timm.txt
+
 demo: $(VENV) $(if $(filter torch,$(ENGINE)),$(TORCH))  ## the whole workflow on a drawn catalog, in minutes; ENGINE=torch
 	@$(SNAKEMAKE) --profile profiles/demo $(if $(ENGINE),--config engine=$(ENGINE))
 
@@ -70,8 +73,7 @@ test-browser: demo  ## the demo's report in a browser; needs chromium
 test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
 
-test-torch: $(TORCH)  ## PyTorch against MXNet and timm on the CPU
-	$(PIP) -r requirements-timm.txt
+test-torch: timm  ## PyTorch against MXNet and timm on the CPU
 	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py tests/public_weights/test_timm.py
 
 SUITES ?= trixie bookworm

@@ -17,7 +17,7 @@ rule predict_images:
         shards=config["prediction"]["shards"],
         batch_size=config["prediction"]["batch_size"],
         gpus=config["prediction"]["gpus"],
-        engine=config["prediction"]["engine"],
+        engine=lambda wildcards: recipes.prediction(config, wildcards.model)["engine"],
     priority: BEFORE_TRAINING
     threads: config["prediction"]["threads"]
     resources:
@@ -26,7 +26,7 @@ rule predict_images:
         runtime=minutes("predict_images"),
         mem_mb=memory("predict_images"),
     conda:
-        options.environment(config["prediction"])
+        lambda wildcards: options.environment(recipes.prediction(config, wildcards.model))
     message:
         "Predict {wildcards.images} with {wildcards.model}, shard {wildcards.shard}"
     shell:

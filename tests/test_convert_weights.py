@@ -11,11 +11,13 @@ import bson
 import cv2
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import networks
 from checkout import GROCERY
 from engines.mxnet.library import mx
 from programs import error_of, run
+from training import checkpoints
 
 SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
@@ -132,3 +134,23 @@ def test_a_file_without_a_digest_in_its_name_is_taken(published_configuration, t
     numbers = json.dumps(published_configuration["networks"]["efficientnet-lite0"])
     run("convert_weights", path, "--network", numbers, "--output", tmp_path / "x-0000.params")
     assert (tmp_path / "x-0000.params").exists()
+
+
+def test_weights_of_timm_keep_their_names_and_are_known_by_the_features_of_their_classifier(tmp_path):
+    arrays = {
+        "stem.weight": np.ones((4, 3, 2, 2), np.float16),
+        "norm.weight": np.ones(4, np.float32),
+        "norm.running_var": np.full(4, 2, np.float32),
+        "norm.num_batches_tracked": np.array(7),
+        "head.fc.weight": np.zeros((9, 4), np.float32),
+        "head.fc.bias": np.zeros(9, np.float32),
+    }
+    safetensors.numpy.save_file(arrays, tmp_path / "model.safetensors")
+    spec = {"family": "timm", "name": "x", "features": 4}
+    words = (tmp_path / "model.safetensors", "--network", json.dumps(spec), "--output", tmp_path / "x-0000.params")
+    assert "4 + 1 arrays, 97 parameters; SHA-256" in run("convert_weights", *words).stderr
+    arguments, auxiliaries = checkpoints.load(tmp_path / "x-0000.params")
+    assert list(arguments) == ["head.fc.bias", "head.fc.weight", "norm.weight", "stem.weight"]
+    assert {name: array.tolist() for name, array in auxiliaries.items()} == {"norm.running_var": [2, 2, 2, 2]}
+    done = run("convert_weights", *words[:2], json.dumps(spec | {"features": 5}), *words[3:])
+    assert "model.safetensors: no classifier of 5 features; name the network" in error_of(done)

@@ -207,6 +207,9 @@ class Estimator:
 
     def parameters(self, model: str) -> int:
         """Values that a model learns."""
+        if recipes.is_timms(self.config, model):
+            network = self.network(model)
+            return network["parameters"] + self.size.classes * (network["features"] + 1)
         spec = json.dumps(recipes.network_spec(self.config, model))
         return _parameter_count(spec, recipes.image(self.config, model)["size"], self.size.classes)
 

@@ -117,7 +117,7 @@ class Engine(Protocol):
 
         Args:
             network: family and numbers (scripts/networks/).
-            image: size (pixels), mean and scale: a network sees (byte - mean) * scale.
+            image: size (pixels), mean, scale and perhaps deviation: a network sees (byte - mean) / deviation * scale.
             outputs: which of OUTPUTS it gives.
             batch_size: pictures of a batch, which the GPUs share.
 

@@ -1,5 +1,7 @@
 """Networks, built from the numbers of a `networks:` entry of config.yaml by an engine's operators.
 
+Those of the family TIMM are none of these: PyTorch's engine builds them. Here only their numbers are known.
+
 A family is one module; its layers have the names of the public MXNet checkpoints, so that published weights load
 by name. Every network ends in a fully connected layer `fc`.
 """
@@ -15,7 +17,8 @@ FAMILIES = {
     "densenet": densenet.features,
     "efficientnet-lite": efficientnet_lite.features,
 }
-CLASSIFIER = ("fc_weight", "fc_bias")  # the arrays of every network's last layer
+TIMM = "timm"
+CLASSIFIER = ("fc_weight", "fc_bias")  # the arrays of the last layer
 PADDED_BY_SIZE = ("efficientnet-lite",)  # the others pad alike for every size
 
 
@@ -67,6 +70,8 @@ def array_shapes(spec: dict, size: int, classes: int) -> tuple[dict[str, Shape],
 
 def feature_count(spec: dict, size: int) -> int:
     """The number of a network's pooled features."""
+    if spec["family"] == TIMM:
+        return spec["features"]
     return features(ShapeOperators(size), spec, size).shape[1]
 
 

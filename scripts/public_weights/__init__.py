@@ -20,6 +20,7 @@ SOURCES = {
     "dpn": Source(timm.dpn_arrays, "{mean: [124, 117, 104], scale: 0.0167}"),
     "densenet": Source(timm.densenet_arrays, "{mean: [0, 0, 0], scale: 1}"),
     "efficientnet-lite": Source(efficientnet_lite.renamed, "{mean: [127, 127, 127], scale: 0.0078125}"),
+    "timm": Source(dict, "as scripts/describe_network.py says it"),
 }
 
 

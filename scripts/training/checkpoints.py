@@ -1,7 +1,9 @@
 """Parameters on disk as NumPy arrays, and what of them fits a network."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,19 @@ class Start:
 
     params: Path
     categories: np.ndarray
+
+
+class Layout(NamedTuple):
+    """The arrays of a network.
+
+    Attributes:
+        arguments, auxiliaries: shapes of learned arrays and of moving statistics, by name.
+        classifier: names of the arrays of its last layer, which have a row for each class.
+    """
+
+    arguments: dict[str, Shape]
+    auxiliaries: dict[str, Shape]
+    classifier: tuple[str, ...] = networks.CLASSIFIER
 
 
 @dataclass(frozen=True)
@@ -64,32 +79,41 @@ def load(path: Path) -> tuple[Arrays, Arrays]:
     return kinds["arg"], kinds["aux"]
 
 
-def fitting(found: tuple[Arrays, Arrays], shapes: tuple[dict[str, Shape], dict[str, Shape]]) -> Transfer:
+def fitting(found: tuple[Arrays, Arrays], layout: Layout) -> Transfer:
     """What a checkpoint gives to a network: every array that matches by name and shape.
 
     Args:
         found: arguments and auxiliary states of the checkpoint.
-        shapes: of the network's (networks.array_shapes).
     """
     matching = [
         {name: array for name, array in arrays.items() if wanted.get(name) == array.shape}
-        for arrays, wanted in zip(found, shapes, strict=True)
+        for arrays, wanted in zip(found, layout[:2], strict=True)
     ]
-    return Transfer(*matching, needed=sum(map(len, shapes)))
+    return Transfer(*matching, needed=len(layout.arguments) + len(layout.auxiliaries))
 
 
-def of_start(start: Start, recipe: Recipe, classes: int) -> Transfer:
+def as_it_is(arguments: Arrays, auxiliaries: Arrays) -> tuple[Arrays, Arrays]:
+    """What own families make of a checkpoint."""
+    return arguments, auxiliaries
+
+
+def of_start(
+    start: Start, recipe: Recipe, layout: Layout, adapted: Callable[[Arrays, Arrays], tuple[Arrays, Arrays]] = as_it_is
+) -> Transfer:
     """What a checkpoint gives to the recipe's network; says how much that is.
+
+    Args:
+        adapted: a checkpoint's arrays as the network has them, where it knows more than their names and shapes.
 
     Raises:
         cli.UserError: fewer arrays match than the recipe asks for, or the list of its categories does not fit.
     """
     params, kept = start.params, ""
-    arguments, auxiliaries = load(params)
+    arguments, auxiliaries = adapted(*load(params))
     if classifiers.class_list(params).exists():
-        arguments, known = classifiers.with_categories(arguments, params, start.categories)
-        kept = f"; {known:,} of {classes:,} categories keep their rows of the classifier"
-    found = fitting((arguments, auxiliaries), networks.array_shapes(recipe.network, recipe.image["size"], classes))
+        arguments, known = classifiers.with_categories(arguments, params, start.categories, layout.classifier)
+        kept = f"; {known:,} of {len(start.categories):,} categories keep their rows of the classifier"
+    found = fitting((arguments, auxiliaries), layout)
     matches = f"{found.matched} of {found.needed} arrays match by name and shape"
     cli.summary(f"{params}: {matches}{kept}")
     if found.matched < recipe.min_transfer * found.needed:
@@ -100,23 +124,29 @@ def of_start(start: Start, recipe: Recipe, classes: int) -> Transfer:
     return found
 
 
-def of_trained(params: Path, network: dict, size: int) -> tuple[Transfer, int]:
-    """All arrays of a trained network, and the number of its classes.
-
-    Args:
-        network: family and numbers.
-        size: pixels of a picture's side.
+def class_count(params: Path, arguments: Arrays, classifier: tuple[str, ...]) -> int:
+    """The number of classes of a checkpoint's classifier, which is known by the names of its arrays.
 
     Raises:
-        cli.UserError: the file is damaged or another network's.
+        cli.UserError: there is none.
     """
-    found = load(params)
-    if "fc_bias" not in found[0]:
-        raise cli.UserError(f"{params}: no fc_bias, which every network ends in; train the model again")
-    classes = len(found[0]["fc_bias"])
-    weights = fitting(found, networks.array_shapes(network, size, classes))
+    if missing := [name for name in classifier if name not in arguments]:
+        raise cli.UserError(f"{params}: no {missing[0]}, which its network ends in; train the model again")
+    return len(arguments[classifier[0]])
+
+
+def of_trained(params: Path, found: tuple[Arrays, Arrays], layout: Layout) -> Transfer:
+    """All arrays of a trained network.
+
+    Args:
+        found: what `load` gives of its file.
+
+    Raises:
+        cli.UserError: the file is another network's.
+    """
+    weights = fitting(found, layout)
     if weights.matched < weights.needed:
         raise cli.UserError(
             f"{params}: {weights.matched} of the {weights.needed} arrays of its network match; train the model again"
         )
-    return weights, classes
+    return weights

@@ -35,7 +35,10 @@ def read_class_list(path: Path, known: np.ndarray) -> np.ndarray:
 
 
 def with_categories(
-    arrays: dict[str, np.ndarray], params: Path, categories: np.ndarray
+    arrays: dict[str, np.ndarray],
+    params: Path,
+    categories: np.ndarray,
+    names: tuple[str, ...] = networks.CLASSIFIER,
 ) -> tuple[dict[str, np.ndarray], int]:
     """A checkpoint's arguments with a classifier of other categories, and how many of these it knew.
 
@@ -47,13 +50,14 @@ def with_categories(
         arrays: the arguments of a .params, by name.
         params: where they come from; its class_list says which row is which category's.
         categories: the category id (int64) of each class to have.
+        names: of the classifier's arrays.
 
     Raises:
         cli.UserError: the class list is no table, or one of another checkpoint.
     """
     path = class_list(params)
     before = read_class_list(path, categories)
-    classifier = {name: array for name, array in arrays.items() if name in networks.CLASSIFIER}
+    classifier = {name: array for name, array in arrays.items() if name in names}
     for array in classifier.values():
         if len(array) != len(before):
             raise cli.UserError(

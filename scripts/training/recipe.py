@@ -18,7 +18,8 @@ class Recipe:
 
     Attributes:
         network: family and numbers (scripts/networks/).
-        image: size, mean, scale and, where pictures are larger before they are cropped, resize.
+        image: size, mean, scale, deviation where there is one and, where pictures are larger before they are cropped,
+            resize.
         optimizer: nag, sgd, adam, nadam or adamw.
         learning_rates: one per epoch.
         momentum, weight_decay: 0 where the optimizer has none; only arrays named as DECAYED says decay.

@@ -65,7 +65,7 @@ class Answers:
             "revision": sources.revision("predict_images.py"),
             "model": last.digest,
             "images": listed.recipe,
-            **recipes.engine(self._config["prediction"]),
+            **recipes.engine(recipes.prediction(self._config, model)),
         }
         made_from = {
             "catalog": self._data.sources(images).catalog,

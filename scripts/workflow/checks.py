@@ -1,10 +1,11 @@
 """What must hold before a run's first job: faults that a job would meet in hours end the run at once."""
 
+import importlib.util
 from pathlib import Path
 
 import cli
 import gpus
-from workflow import catalogs, options
+from workflow import catalogs, options, recipes
 from workflow.artifact import Artifact
 from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
@@ -19,6 +20,8 @@ def check_run(workflow, image: Path, made: Artifacts, planned: set[Artifact]) ->
     check_image(image, workflow.deployment_settings)
     check_rejects(made, planned)
     check_pretrained_weights(made, planned)
+    if not workflow.deployment_settings.deployment_method:  # else jobs have environments of their own
+        check_timm(made.config, planned)
     if workflow.local_exec:
         granted = workflow.global_resources.get("gpu")
         check_gpus(made.config, planned, getattr(granted, "value", None))
@@ -75,6 +78,22 @@ def missing_checkpoints(made: Artifacts, planned: set[Artifact]) -> dict[Path, l
         if not (weights := options.pretrained_weights(made.config, name)).exists():
             found.setdefault(weights, []).append(name)
     return found
+
+
+def check_timm(config: dict, planned: set[Artifact]) -> None:
+    """Refuse to compute with networks of timm where it is not installed, in the environment of this process.
+
+    Raises:
+        cli.UserError: names the network and how to install it.
+    """
+    computed = sorted({artifact.wildcards["model"] for artifact in planned if "model" in artifact.wildcards})
+    for model in computed:
+        if recipes.is_timms(config, model) and importlib.util.find_spec("timm") is None:
+            network = config["models"][model]["network"]
+            raise cli.UserError(
+                f"config: networks.{network}.family: {model} needs the package timm, which is not installed; make timm"
+                " installs it"
+            )
 
 
 def check_gpus(config: dict, planned: set[Artifact], granted: int | None) -> None:

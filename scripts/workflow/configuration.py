@@ -101,7 +101,7 @@ def check_networks(networks: dict) -> None:
         cli.UserError: the first fault, with the path of its key.
     """
     for name, network in networks.items():
-        stages = len(network["units"])
+        stages = len(network.get("units", ()))
         for key, value in network.items():
             if isinstance(value, list) and len(value) != stages:
                 raise cli.UserError(
@@ -149,6 +149,11 @@ def check_training(config: dict) -> None:
                         f"config: models.{name}.phases.{number}.{key}: {model['engine']} has none; leave it out, or set"
                         f" models.{name}.engine: torch"
                     )
+        if recipes.is_timms(config, name) and model["engine"] != "torch":
+            raise cli.UserError(
+                f"config: models.{name}.network: {model['engine']} has no networks of timm, such as {model['network']};"
+                f" set models.{name}.engine: torch"
+            )
         image = recipes.image(config, name)
         if recipes.resize(image) < image["size"]:
             raise cli.UserError(
@@ -165,6 +170,8 @@ def check_sizes(config: dict) -> None:
     """
     for name, model in config["models"].items():
         size = recipes.image(config, name)["size"]
+        if recipes.is_timms(config, name):
+            continue  # timm alone knows, in the model's first job
         try:
             networks.array_shapes(recipes.network_spec(config, name), size, classes=1)
         except TooSmallError as error:

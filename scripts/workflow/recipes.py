@@ -6,6 +6,8 @@ inside a phase the optimizer goes on exactly.
 
 from collections.abc import Iterator
 
+import networks
+
 AUGMENTATION_AND_REGULARIZATION = ("dropout", "label_smoothing", "mirror", "hsl")
 OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
 # What the published recipes do not have is in a recipe only where it is set.
@@ -118,6 +120,16 @@ def engine(section: dict) -> dict:
     return {} if section["engine"] == USUAL_ENGINE else {"engine": section["engine"]}
 
 
+def is_timms(config: dict, model: str) -> bool:
+    """Whether a model's network is one of timm, which PyTorch alone computes with."""
+    return network_spec(config, model)["family"] == networks.TIMM
+
+
+def prediction(config: dict, model: str) -> dict:
+    """How a model is predicted: as the configuration says, but for the engine where one alone has its network."""
+    return config["prediction"] | ({"engine": "torch"} if is_timms(config, model) else {})
+
+
 def trained_datasets(config: dict) -> list[str]:
     """The datasets that models learn from, by name."""
     return sorted({model["dataset"] for model in config["models"].values()})
@@ -219,5 +231,7 @@ def network_spec(config: dict, model_name: str) -> dict:
 
 
 def numbers(spec: dict) -> dict:
-    """A network without what it is not built from: its published speed and its pictures."""
-    return {key: value for key, value in spec.items() if key not in ("published_images_per_second", "image")}
+    """A network without what it is not built from: its published speed, its pictures, and the parameters of timm's."""
+    return {
+        key: value for key, value in spec.items() if key not in ("published_images_per_second", "image", "parameters")
+    }

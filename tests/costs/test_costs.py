@@ -184,6 +184,12 @@ def test_states_that_stay_make_a_checkpoint_larger(estimator):
         assert work.written == copies * 4 * estimator.parameters(model)
 
 
+def test_parameters_of_a_network_of_timm_are_those_that_the_configuration_says(estimator):
+    estimator.config["networks"]["dpn-92"] = {"family": "timm", "name": "x", "features": 768, "parameters": 27_820_128}
+    assert estimator.parameters("M02") == 27_820_128 + 5270 * 769
+    assert estimator.has_guessed_speed("train_epochs", {"model": "M02", "epoch": "0001"})
+
+
 def test_the_parts_of_a_dataset_are_packed_in_proportion(estimator):
     train, valid = (estimator.seconds("pack_records", {"dataset": "A", "part": part}) for part in ("train", "valid"))
     assert train == pytest.approx(19 * valid)

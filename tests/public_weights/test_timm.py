@@ -1,9 +1,6 @@
 """timm.py: timm's own networks and the converted ones give the same scores; each of our arrays is converted."""
 
-import importlib.abc
-import importlib.machinery
-import sys
-import types
+import importlib.util
 
 import numpy as np
 import pytest
@@ -12,7 +9,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make torc
 
 import networks
 import public_weights
-from engines.torch import operators
+from engines.torch import operators, timm_networks
 from workflow import recipes
 
 NETWORKS = {
@@ -32,48 +29,11 @@ CLASSES = 11
 SIZE = 64
 
 
-class _AnyName(type):
-    """A class with every attribute that is asked for: its name."""
-
-    def __getattr__(cls, name: str) -> str:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return name
-
-
-class _AnyModule(types.ModuleType):
-    __path__: tuple = ()
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _AnyName(name, (), {})
-
-
-class StandInForTorchvision(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """timm imports torchvision, which does not load beside PyTorch's build for CPUs; its networks need none of it."""
-
-    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        is_its = name.partition(".")[0] == "torchvision"
-        return importlib.machinery.ModuleSpec(name, self, is_package=True) if is_its else None
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return _AnyModule(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def timm():
-    before = set(sys.modules)
-    finder = StandInForTorchvision()
-    sys.meta_path.insert(0, finder)
-    yield pytest.importorskip("timm", reason="timm is not installed: make test-torch")
-    sys.meta_path.remove(finder)
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] == "torchvision":
-            del sys.modules[name]
+    if importlib.util.find_spec("timm") is None:
+        pytest.skip("timm is not installed: make timm")
+    return timm_networks.library()
 
 
 def with_random_numbers(network: torch.nn.Module) -> torch.nn.Module:

@@ -42,6 +42,18 @@ def test_checkpoints_are_missing_where_a_planned_model_starts_from_one(made, tmp
     checks.check_pretrained_weights(made, asked)
 
 
+def test_a_missing_timm_ends_a_run_that_would_compute_with_it(made, monkeypatch):
+    made.config["networks"]["dpn-98"] = {"family": "timm", "name": "x", "features": 1, "parameters": 1}
+    found = {"timm": "installed"}
+    monkeypatch.setattr(checks.importlib.util, "find_spec", found.get)
+    last, of_another = (made.models.epochs[model][-1] for model in ("M05", "M06"))
+    checks.check_timm(made.config, {last, of_another})
+    found.clear()
+    checks.check_timm(made.config, {of_another, made.data.classes})
+    with pytest.raises(cli.UserError, match=r"networks\.dpn-98\.family: M05 needs the package timm, .*; make timm"):
+        checks.check_timm(made.config, {last, of_another})
+
+
 def test_products_that_were_left_out_of_an_index_that_stays_end_a_run(made):
     index = made.data.index["test"]
     rejects = Path(index.files["rejects"])

@@ -12,6 +12,7 @@ from checkout import ROOT
 from workflow import configuration, values
 
 SCHEMA_PATH = ROOT / "config.schema.yaml"
+CONVNEXT = {"family": "timm", "name": "convnext_tiny", "features": 768, "parameters": 27_820_128}
 LITE = {"pretrained": "efficientnet-lite0"}
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
 
@@ -93,6 +94,12 @@ def test_the_published_configuration_is_right(config):
             lambda c: c["networks"]["dpn-98"].update(image={"resize": 160}),
             r"networks\.dpn-98\.image\.resize: 160 pixels are fewer than the 180",
         ),
+        (
+            lambda c: c["networks"].update({"dpn-92": CONVNEXT}),
+            r"models\.M02\.network: mxnet has no networks of timm, such as dpn-92; set models\.M02\.engine: torch",
+        ),
+        (lambda c: c["networks"].update(x={"family": "timm", "name": "x"}), r"networks\.x\.features: missing"),
+        (lambda c: c["networks"].update(x=CONVNEXT | {"units": [1]}), r"networks\.x\.units: no such key"),
         (lambda c: c.update(only=["M05", "M77"]), "config: only: M77 is not in models: M01, M02"),
         (
             lambda c: c["models"].update({"_x": c["models"]["M01"]}),

@@ -77,6 +77,15 @@ def test_only_the_first_epoch_of_a_model_with_a_start_transfers(config):
     assert recipes.epoch_recipe(config, "M02", 1)["transfer"] is None
 
 
+def test_a_network_of_timm_is_known_by_its_name_and_predicted_by_pytorch(config):
+    named = {"family": "timm", "name": "convnext_tiny", "features": 768}
+    config["networks"]["dpn-92"] = named | {"parameters": 27_820_128, "image": {"deviation": [1, 2, 3]}}
+    recipe = recipes.epoch_recipe(config, "M02", 1)
+    assert recipe["network"] == named
+    assert recipe["image"] == config["image"] | {"deviation": [1, 2, 3]}
+    assert [recipes.prediction(config, model)["engine"] for model in ("M01", "M02")] == ["mxnet", "torch"]
+
+
 def test_the_published_speed_does_not_belong_to_a_network(config):
     assert "published_images_per_second" not in recipes.network_spec(config, "M14")
 

@@ -41,6 +41,7 @@ def validation_batches(records: Path, recipe: Recipe, threads: int) -> mx.io.Dat
 def _iterator(records: Path, recipe: Recipe, threads: int, **options: object) -> mx.io.DataIter:
     image = recipe.image
     red, green, blue = image["mean"]
+    red_deviation, green_deviation, blue_deviation = image.get("deviation", (1, 1, 1))
     folder = os.open(records.parent, os.O_PATH)
     path = Path("/proc/self/fd", str(folder), records.name)  # MXNet would divide a path at ; and #
     iterator = mx.io.ImageRecordIter(
@@ -51,6 +52,9 @@ def _iterator(records: Path, recipe: Recipe, threads: int, **options: object) ->
         mean_r=red,
         mean_g=green,
         mean_b=blue,
+        std_r=red_deviation,
+        std_g=green_deviation,
+        std_b=blue_deviation,
         scale=image["scale"],
         batch_size=recipe.batch_size,
         preprocess_threads=threads,

@@ -27,15 +27,21 @@ def network_symbols(network: dict, size: int, classes: int, outputs: Sequence[st
 def prediction_symbol(outputs: list[mx.sym.Symbol], image: dict) -> mx.sym.Symbol:
     """The outputs of data (batch, 3, height, width) uint8 RGB, as a group.
 
-    They are computed from (byte - mean) * scale in float32, which is what ImageRecordIter gives in training.
+    They are computed from (byte - mean) / deviation * scale in float32, as ImageRecordIter has it in training.
     """
     pixels = mx.sym.cast(mx.sym.Variable("data"), dtype="float32")
     if any(image["mean"]):
-        mean = [mx.sym.full((1, 1, 1, 1), value) for value in image["mean"]]
-        pixels = mx.sym.broadcast_sub(pixels, mx.sym.concat(*mean, dim=1))
+        pixels = mx.sym.broadcast_sub(pixels, of_channels(image["mean"]))
+    if "deviation" in image:
+        pixels = mx.sym.broadcast_div(pixels, of_channels(image["deviation"]))
     if image["scale"] != 1:
         pixels = pixels * image["scale"]
     return mx.sym.Group(outputs)(data=pixels)
+
+
+def of_channels(values: list[float]) -> mx.sym.Symbol:
+    """A number for each of red, green and blue."""
+    return mx.sym.concat(*(mx.sym.full((1, 1, 1, 1), value) for value in values), dim=1)
 
 
 class Predictor:
@@ -90,7 +96,10 @@ def load_predictor(
     network: dict, image: dict, params: Path, outputs: Sequence[str], *, batch_size: int, gpus: int
 ) -> Predictor:
     """See engines.Engine."""
-    weights, classes = checkpoints.of_trained(params, network, image["size"])
+    found = checkpoints.load(params)
+    classes = checkpoints.class_count(params, found[0], networks.CLASSIFIER)
+    layout = checkpoints.Layout(*networks.array_shapes(network, image["size"], classes))
+    weights = checkpoints.of_trained(params, found, layout)
     symbol = prediction_symbol(network_symbols(network, image["size"], classes, outputs), image)
     return Predictor(symbol, outputs, weights, image["size"], batch_size, devices.contexts(gpus))
 

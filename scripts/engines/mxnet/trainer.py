@@ -58,7 +58,8 @@ def prepare(
     module = mx.mod.Module(symbol, context=contexts, fixed_param_names=fixed)
     module.bind(data_shapes=[("data", (batch, 3, size, size))], label_shapes=[("softmax_label", (batch,))])
     mx.random.seed(recipe.seed)
-    fitting = checkpoints.of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
+    layout = checkpoints.Layout(*networks.array_shapes(recipe.network, size, classes))
+    fitting = checkpoints.of_start(start, recipe, layout) if start else checkpoints.Transfer({}, {}, 0)
     module.init_params(
         # He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), with the published solution's settings.
         mx.init.MSRAPrelu(factor_type="avg", slope=0.25),

@@ -100,7 +100,13 @@ def on_device(network: torch.nn.Module, device: torch.device) -> torch.nn.Module
 
 
 def inputs(pixels: Tensor, image: dict, device: torch.device) -> Tensor:
-    """What a network sees of pictures (batch, 3, size, size) uint8 RGB: (byte - mean) * scale in float32."""
-    mean = torch.tensor(image["mean"], dtype=torch.float32).reshape(3, 1, 1).to(device, non_blocking=True)
-    normalized = (pixels.to(device, non_blocking=True).float() - mean) * image["scale"]
+    """What a network sees of pictures (batch, 3, size, size) uint8 RGB, float32: (byte - mean) / deviation * scale."""
+
+    def of_channels(values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32).reshape(3, 1, 1).to(device, non_blocking=True)
+
+    normalized = pixels.to(device, non_blocking=True).float() - of_channels(image["mean"])
+    if "deviation" in image:
+        normalized /= of_channels(image["deviation"])
+    normalized *= image["scale"]
     return normalized.contiguous(memory_format=layout(device))

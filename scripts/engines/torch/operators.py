@@ -9,8 +9,11 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 import networks
+from engines.torch import timm_networks
+from engines.torch.optimizers import OURS, Roles
+from engines.torch.timm_networks import TimmNetwork
 from networks.shapes import Shape
-from training.checkpoints import Arrays
+from training.checkpoints import Arrays, Layout
 
 
 class Convolution(nn.Module):
@@ -157,11 +160,17 @@ class TorchOperators:
         return x * factor
 
 
-def build(spec: dict, size: int, classes: int, dropout: float = 0.0, with_features: bool = False) -> fx.GraphModule:
-    """A network whose numbers are not set, from pictures (batch, 3, size, size) to scores (batch, classes).
+def build(spec: dict, size: int, classes: int, dropout: float = 0.0, with_features: bool = False) -> nn.Module:
+    """A network from pictures (batch, 3, size, size) to scores (batch, classes); see networks.build.
 
-    With features, it gives a pair: the scores, and the pooled features that they are computed from. See networks.build.
+    Its numbers are not set; those of timm's networks are drawn. With features, it gives a pair: the scores, and the
+    pooled features that they are computed from.
+
+    Raises:
+        cli.UserError: timm has no such network.
     """
+    if spec["family"] == networks.TIMM:
+        return TimmNetwork(spec, size, classes, dropout, with_features)
     arguments, _ = networks.array_shapes(spec, size, classes)
     ops = TorchOperators(arguments)
     if not with_features:
@@ -170,14 +179,35 @@ def build(spec: dict, size: int, classes: int, dropout: float = 0.0, with_featur
     return ops.module(networks.classifier(ops, pooled, classes), pooled)
 
 
+def classifier(spec: dict) -> tuple[str, ...]:
+    """The names of the arrays of a network's last layer."""
+    return timm_networks.classifier(spec) if spec["family"] == networks.TIMM else networks.CLASSIFIER
+
+
+def layout(network: nn.Module) -> Layout:
+    """The arrays that a network has; a number alone is an array of one."""
+    kinds = (learned_arrays(network), moving_statistics(network))
+    shapes = ({name: tuple(array.shape) or (1,) for name, array in kind.items()} for kind in kinds)
+    return Layout(*shapes, network.classifier if isinstance(network, TimmNetwork) else networks.CLASSIFIER)
+
+
 def learned_arrays(network: nn.Module) -> dict[str, nn.Parameter]:
-    """By MXNet's names and in its order: that in which the layers compute."""
+    """By MXNet's names and in its order: that in which the layers compute; by timm's for a network of it."""
+    if isinstance(network, TimmNetwork):
+        return network.learned_arrays()
     return {_array_name(name): array for name, array in network.named_parameters()}
 
 
 def moving_statistics(network: nn.Module) -> dict[str, Tensor]:
-    """By MXNet's names."""
+    """By the same names."""
+    if isinstance(network, TimmNetwork):
+        return network.moving_statistics()
     return {_array_name(name): array for name, array in network.named_buffers()}
+
+
+def roles(network: nn.Module) -> Roles:
+    """What an optimizer does with a network's arrays."""
+    return Roles(network.classifier, network.decays) if isinstance(network, TimmNetwork) else OURS
 
 
 def _array_name(name: str) -> str:
@@ -189,12 +219,12 @@ def fill(network: nn.Module, arguments: Arrays, auxiliaries: Arrays) -> None:
     """Give a network all its numbers."""
     for own, given in ((learned_arrays(network), arguments), (moving_statistics(network), auxiliaries)):
         for name, array in own.items():
-            array.copy_(torch.from_numpy(np.array(given[name])))
+            array.copy_(torch.from_numpy(np.array(given[name])).reshape(array.shape))
 
 
 def numbers(network: nn.Module) -> tuple[Arrays, Arrays]:
     """A network's arguments and auxiliaries, as `fill` takes them."""
     return tuple(
-        {name: array.detach().cpu().numpy() for name, array in arrays.items()}
+        {name: np.atleast_1d(array.detach().cpu().numpy()) for name, array in arrays.items()}
         for arrays in (learned_arrays(network), moving_statistics(network))
     )

@@ -6,7 +6,9 @@ Adam adds eps elsewhere; and their Nadam has a momentum schedule for each array,
 
 import abc
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +26,16 @@ SCHEDULE_DECAY = 0.004  # of Nadam
 CPU = 0  # the device by which a states file counts updates
 
 
+class Roles(NamedTuple):
+    """What learned arrays are to an optimizer: those of the classifier have the whole rate; decay acts on some."""
+
+    classifier: tuple[str, ...]
+    decays: Callable[[str], bool]
+
+
+OURS = Roles(CLASSIFIER, lambda name: name.endswith(DECAYED))
+
+
 class Optimizer(abc.ABC):
     """Updates learned arrays by their gradients.
 
@@ -34,11 +46,11 @@ class Optimizer(abc.ABC):
     parts: int  # arrays that it keeps for each learned array
     m_schedule: float | None = None
 
-    def __init__(self, recipe: Recipe, arrays: dict[str, Tensor]) -> None:
+    def __init__(self, recipe: Recipe, arrays: dict[str, Tensor], roles: Roles) -> None:
         positions = {name: position for position, name in enumerate(arrays) if arrays[name].requires_grad}
         self._positions, self._arrays = list(positions.values()), [arrays[name] for name in positions]
-        self._rate_shares = [1.0 if name in CLASSIFIER else recipe.body_rate for name in positions]
-        self._decays = [recipe.weight_decay if name.endswith(DECAYED) else 0.0 for name in positions]
+        self._rate_shares = [1.0 if name in roles.classifier else recipe.body_rate for name in positions]
+        self._decays = [recipe.weight_decay if roles.decays(name) else 0.0 for name in positions]
         self._momentum = recipe.momentum
         self._kept = [[torch.zeros_like(array) for array in self._arrays] for _ in range(self.parts)]
         self._updates = 0
@@ -188,6 +200,6 @@ class Nadam(Adam):
 RULES = {"sgd": SGD, "nag": NAG, "adam": Adam, "nadam": Nadam, "adamw": AdamW}
 
 
-def create(recipe: Recipe, arrays: dict[str, Tensor]) -> Optimizer:
+def create(recipe: Recipe, arrays: dict[str, Tensor], roles: Roles = OURS) -> Optimizer:
     """The recipe's optimizer for what a network learns."""
-    return RULES[recipe.optimizer](recipe, arrays)
+    return RULES[recipe.optimizer](recipe, arrays, roles)

@@ -51,10 +51,12 @@ def load_predictor(
     network: dict, image: dict, params: Path, outputs: Sequence[str], *, batch_size: int, gpus: int
 ) -> Predictor:
     """See engines.Engine."""
-    weights, classes = checkpoints.of_trained(params, network, image["size"])
+    found = checkpoints.load(params)
+    classes = checkpoints.class_count(params, found[0], operators.classifier(network))
     copies = {}
     for device in devices.take(gpus)[:batch_size]:
         copy = operators.build(network, image["size"], classes, with_features=True)
+        weights = checkpoints.of_trained(params, found, operators.layout(copy))
         operators.fill(copy, weights.arguments, weights.auxiliaries)
         copies[device] = compilation.for_device(devices.on_device(copy.eval(), device), device)
     widths = {engines.PROBABILITIES: classes, engines.FEATURES: networks.feature_count(network, image["size"])}

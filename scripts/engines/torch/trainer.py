@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 import cli
-import networks
 from engines.torch import compilation, devices, operators, optimizers
 from engines.torch.averages import WeightAverage
 from engines.torch.batches import Share, mixed_share, training_batches, validation_batches
 from engines.torch.faults import explained
 from engines.torch.ranks import Ranks
+from engines.torch.timm_networks import TimmNetwork
 from networks.shapes import Shape
 from records.files import batch_count
 from training import checkpoints
@@ -31,7 +31,7 @@ from training.recipe import Recipe
 SLOPE = 0.25  # of the PReLU that the initial weights are for, as the published solution set it
 
 
-def initial_arrays(shapes: tuple[dict[str, Shape], dict[str, Shape]], seed: int) -> tuple[Arrays, Arrays]:
+def initial_arrays(layout: checkpoints.Layout, seed: int) -> tuple[Arrays, Arrays]:
     """Learned arrays and moving statistics of a network that has learned nothing, as MXNet's MSRAPrelu has them.
 
     He et al., Delving Deep into Rectifiers, 2015 (arXiv:1502.01852), by the mean of inputs and outputs.
@@ -45,7 +45,7 @@ def initial_arrays(shapes: tuple[dict[str, Shape], dict[str, Shape]], seed: int)
             return generator.normal(0, math.sqrt(variance), shape).astype(np.float32)
         return np.full(shape, name.endswith(("_gamma", "_moving_var")), np.float32)
 
-    return tuple({name: array(name, shape) for name, shape in kind.items()} for kind in shapes)
+    return tuple({name: array(name, shape) for name, shape in kind.items()} for kind in layout[:2])
 
 
 def prepare(recipe: Recipe, classes: int, start: checkpoints.Start | None, device: torch.device) -> nn.Module:
@@ -54,14 +54,17 @@ def prepare(recipe: Recipe, classes: int, start: checkpoints.Start | None, devic
     Raises:
         cli.UserError: a file does not fit, or fewer arrays match the start than the recipe asks for.
     """
-    fitting = checkpoints.of_start(start, recipe, classes) if start else checkpoints.Transfer({}, {}, 0)
-    size = recipe.image["size"]
-    arguments, auxiliaries = initial_arrays(networks.array_shapes(recipe.network, size, classes), recipe.seed)
-    network = operators.build(recipe.network, size, classes, recipe.dropout)
-    operators.fill(network, arguments | fitting.arguments, auxiliaries | fitting.auxiliaries)
+    torch.manual_seed(recipe.seed)
+    network = operators.build(recipe.network, recipe.image["size"], classes, recipe.dropout)
+    layout, is_timms = operators.layout(network), isinstance(network, TimmNetwork)
+    arguments, auxiliaries = operators.numbers(network) if is_timms else initial_arrays(layout, recipe.seed)
+    if start:
+        fitting = checkpoints.of_start(start, recipe, layout, network.adapted if is_timms else checkpoints.as_it_is)
+        arguments, auxiliaries = arguments | fitting.arguments, auxiliaries | fitting.auxiliaries
+    operators.fill(network, arguments, auxiliaries)
     if recipe.trains_classifier_only:
         for name, array in operators.learned_arrays(network).items():
-            array.requires_grad_(name in networks.CLASSIFIER)
+            array.requires_grad_(name in layout.classifier)
     return devices.on_device(network, device)
 
 
@@ -208,8 +211,8 @@ class Trainer:
 
     def _fix_statistics(self) -> None:
         """Let batch normalizations use their moving statistics in training too, and leave them as they are."""
-        for layer in self._network.children():
-            if isinstance(layer, operators.BatchNorm):
+        for layer in self._network.modules():
+            if isinstance(layer, operators.BatchNorm | nn.modules.batchnorm._BatchNorm):
                 layer.eval()
 
 
@@ -266,7 +269,7 @@ def create_trainer(
     recipe.check_share(ranks.count)
     network = prepare(recipe, classes, start, ranks.device)
     arrays = operators.learned_arrays(network)
-    optimizer = optimizers.create(recipe, arrays)
+    optimizer = optimizers.create(recipe, arrays, operators.roles(network))
     average = WeightAverage(network, recipe.weight_average) if recipe.weight_average else None
     if states:
         weights = optimizer.load(states, list(arrays))

@@ -62,3 +62,14 @@ def test_mxnet_knows_every_option(plain_pictures, monkeypatch, make):
     monkeypatch.setattr(batches.mx.io, "ImageRecordIter", iterator)
     make(plain_pictures, settings(), *((1, 1) if make is batches.training_batches else (1,)))
     assert set(iterator.call_args.kwargs) <= known
+
+
+def test_pixels_are_less_the_mean_over_the_deviation_times_the_scale(plain_pictures):
+    mean, deviation, scale = (10.0, 20.0, 30.0), (2.0, 5.0, 8.0), 0.5
+    plain, own = {"size": SIZE, "mean": [0, 0, 0], "scale": 1.0}, {"size": SIZE, "mean": mean, "scale": scale}
+    pixels, scaled, divided = (
+        next(batches.validation_batches(plain_pictures, settings(image=image), 1)).data[0].asnumpy()[0, :, 8, 8]
+        for image in (plain, own, own | {"deviation": deviation})
+    )
+    np.testing.assert_allclose(scaled, (pixels - mean) * scale, rtol=1e-6)
+    np.testing.assert_allclose(divided, (pixels - mean) / deviation * scale, rtol=1e-6)

@@ -23,7 +23,14 @@ from engines.torch.faults import explained
 from engines.torch.predictor import Predictor, load_predictor
 
 
-@pytest.mark.parametrize("image", [IMAGE | {"scale": 0.01}, {"size": SIZE, "mean": [0, 0, 0], "scale": 0.005}])
+@pytest.mark.parametrize(
+    "image",
+    [
+        IMAGE | {"scale": 0.01},
+        {"size": SIZE, "mean": [0, 0, 0], "scale": 0.005},
+        {"size": SIZE, "mean": [120, 110, 100], "scale": 1.0, "deviation": [50, 60, 70]},
+    ],
+)
 @pytest.mark.parametrize("network", SMALL)
 def test_probabilities_are_those_of_mxnet(tmp_path, network, image):
     generator = np.random.default_rng(0)
