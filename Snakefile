@@ -43,6 +43,7 @@ include: "rules/resources.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/predict.smk"
+include: "rules/heads.smk"
 include: "rules/ensemble.smk"
 include: "rules/report.smk"
 

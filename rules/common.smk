@@ -47,8 +47,9 @@ wildcard_constraints:
     images=configuration.any_of(images.name for images in image_sets.all_of(config)),
     shard=r"\d{4}",  # counted from 0000
     weights=configuration.any_of(models.PACKAGED_WEIGHTS),  # that a Python package brings
+    head=configuration.any_of(config["heads"]),
     ensemble=configuration.any_of(ENSEMBLES),
-    evaluated=configuration.any_of([*MODELS, *ENSEMBLES]),
+    evaluated=configuration.any_of([*recipes.members(config), *ENSEMBLES]),
 
 
 def results(path):

@@ -64,6 +64,7 @@ rule write_submission:
         classes=source("classes"),
         sample=source("sample"),
         probabilities=source("probabilities"),
+        of_products=source("of_products"),
     output:
         **outputs("write_submission"),
     log:
@@ -72,6 +73,7 @@ rule write_submission:
         benchmarks("write_submission/{ensemble}-{digest}")
     params:
         labels=options.labels(config),
+        answers=lambda wildcards: options.answers(made(), wildcards.ensemble),
         sample=option("--sample-submission", "sample"),
     priority: BEFORE_TRAINING
     resources:
@@ -86,7 +88,7 @@ rule write_submission:
         " --index {input.index:q} --rejects {input.rejects:q}"
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
         " {params.labels} {params.sample}"
-        " --probabilities {input.probabilities:q} --output {output.submission:q} 2> {log:q}"
+        " {params.answers} --output {output.submission:q} 2> {log:q}"
 
 
 rule evaluate_predictions:

@@ -215,7 +215,7 @@ rule audit_labels:
     benchmark:
         benchmarks("audit_labels/{digest}")
     params:
-        members=lambda _: options.said_of_valid(made(), list(MODELS)),
+        members=lambda _: options.said_of_valid(made(), recipes.trained(config)),
     resources:
         runtime=minutes("audit_labels"),
         mem_mb=memory("audit_labels"),
@@ -248,7 +248,7 @@ rule rank_subsets:
     benchmark:
         benchmarks("rank_subsets/{digest}")
     params:
-        members=lambda _: options.said_of_valid(made(), list(MODELS)),
+        members=lambda _: options.said_of_valid(made(), recipes.trained(config)),
     resources:
         runtime=minutes("rank_subsets"),
         mem_mb=memory("rank_subsets"),

@@ -20,14 +20,14 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--figure", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)
-    parser.add_argument("last_epochs", type=Path, nargs="+")
+    parser.add_argument("last_epochs", type=Path, nargs="*")
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     epochs = read_epochs(args.last_epochs)
-    style.save(curves.draw(epochs), args.figure)
+    style.save(style.notice("no model learns") if epochs.empty else curves.draw(epochs), args.figure)
     with cli.written_whole(args.table) as (temporary,):
         write_table(epochs, temporary)
     cli.summary(f"{len(epochs)} epochs of {epochs.model.nunique()} models drawn to {args.figure}")

@@ -7,10 +7,10 @@ pictures are labelled before the mean over members, since splits differ. A model
 
 In: for each split its name, the indexes of its valid and train part and the list of its predicted pictures; for each
 split of ancestors its name and the index of its valid part; for each member the name of its split and its shards;
-classes.csv. Out: JSON with accuracies before and after each step of post-processing, at each level of the category
-tree, by top-level category, the most confused pairs, and calibration; and a table with a row per measured product: its
-category, and the one predicted after each step, so that what was measured on different products can be compared on
-those that both have.
+classes.csv. A member of products has a row per product of its split's valid part. Out: JSON with accuracies before and
+after each step of post-processing, at each level of the category tree, by top-level category, the most confused pairs,
+and calibration; and a table with a row per measured product: its category, and the one predicted after each step, so
+that what was measured on different products can be compared on those that both have.
 
 Example:
     python scripts/evaluate_predictions.py \
@@ -24,7 +24,7 @@ import argparse
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,8 @@ from postprocessing import levels, steps
 from postprocessing.learned import LEARNED, read_learned
 from postprocessing.learning import folds_of
 from postprocessing.means import Mean, add_mean_options, learned_mean, weights_of
-from postprocessing.pictures import Members
+from postprocessing.pictures import ImageSet, Members
+from postprocessing.products import product_starts, rows_of_products
 from postprocessing.proportions import wilson_interval
 from postprocessing.scores import is_scored
 from postprocessing.shards import Shards
@@ -60,11 +61,13 @@ class Splits:
         known: what the train part of each says, by its name.
         known_to_all: what the products say that every member trained on.
         images: the predicted pictures of each, by its name.
+        valid: the index of the valid part of each, by its name.
     """
 
     known: dict[str, Known]
     known_to_all: Known
     images: dict[str, pd.DataFrame]
+    valid: dict[str, Path]
 
 
 def read_splits(paths: list[list[str]], index: pd.DataFrame) -> Splits:
@@ -76,7 +79,25 @@ def read_splits(paths: list[list[str]], index: pd.DataFrame) -> Splits:
     trains = {name: Path(train) for name, _, train, _ in paths}
     known = {name: read_known([train], index) for name, train in trains.items()}
     to_all = read_known([*trains.values()], index) if len(trains) > 1 else next(iter(known.values()))
-    return Splits(known, to_all, {name: read_index(Path(images), MD5) for name, *_, images in paths})
+    valid = {name: Path(valid) for name, valid, *_ in paths}
+    return Splits(known, to_all, {name: read_index(Path(images), MD5) for name, *_, images in paths}, valid)
+
+
+@dataclass(frozen=True)
+class Member:
+    """The probabilities of a member: a row per predicted picture of its split, or per product of its valid part."""
+
+    split: str
+    shards: list[Path]
+    of_products: bool
+
+    def source(self, part: pd.DataFrame, splits: Splits, pictures: ImageSet, classes: int) -> tuple[ImageSet, Shards]:
+        """How the pictures of a part of the valid products find its rows, and these."""
+        if not self.of_products:
+            return pictures, Shards(self.shards, len(splits.images[self.split]), classes)
+        valid = read_index(splits.valid[self.split], ["product_id"])
+        rows = rows_of_products(part, valid)
+        return replace(pictures, rows=rows), Shards(self.shards, len(product_starts(valid)), classes)
 
 
 def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -176,7 +197,7 @@ def calibration(products: pd.DataFrame) -> list[dict]:
 def predict(
     index: pd.DataFrame,
     splits: Splits,
-    members: list[tuple[str, list[Path]]],
+    members: list[Member],
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[pd.DataFrame, dict]:
@@ -191,9 +212,9 @@ def predict(
         chosen = [members[number] for number in counting]
         pictures = {
             name: processing.image_set(part, splits.images[name], splits.known[name])
-            for name in dict.fromkeys(name for name, _ in chosen)
+            for name in dict.fromkeys(member.split for member in chosen)
         }
-        sources = [(pictures[name], Shards(paths, len(splits.images[name]), len(classes))) for name, paths in chosen]
+        sources = [member.source(part, splits, pictures[member.split], len(classes)) for member in chosen]
         truth = class_ids(part.category_id.to_numpy(), classes.category_id.to_numpy())
 
         def measure_pictures(step: str, block: slice, vectors: np.ndarray) -> None:
@@ -229,7 +250,7 @@ def parts(
 
 def evaluate(
     index: pd.DataFrame,
-    members: list[tuple[str, list[Path]]],
+    members: list[Member],
     classes: pd.DataFrame,
     args: argparse.Namespace,
 ) -> tuple[dict, pd.DataFrame]:
@@ -263,7 +284,11 @@ def evaluate(
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    members = [(name, [Path(path) for path in paths]) for name, *paths in args.member]
+    members = [
+        Member(name, [Path(path) for path in paths], of_products)
+        for given, of_products in ((args.member, False), (args.product_member, True))
+        for name, *paths in given
+    ]
     valid_parts = (read_index(Path(valid), COLUMNS) for _, valid, *_ in args.split)
     of_ancestors = (read_index(Path(valid), ["product_id"]) for _, valid in args.ancestor_split)
     index = measured_pictures([*valid_parts, *of_ancestors])
@@ -283,7 +308,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
     )
-    parser.add_argument("--member", nargs="+", action="append", metavar=("SPLIT", "SHARD"), required=True)
+    parser.add_argument("--member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"))
+    parser.add_argument(
+        "--product-member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"), help="a row per product"
+    )
     parser.add_argument("--classes", type=Path, required=True)
     add_mean_options(parser)
     steps.add_options(parser)

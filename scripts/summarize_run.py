@@ -81,10 +81,14 @@ def levels_text(name: str, evaluation: dict) -> str:
 
 
 def model_text(name: str, model: dict, evaluation: dict) -> str:
-    """What the best model reached."""
+    """What the best model or head reached."""
     networks = evaluation["steps"]["networks"] | {"products": evaluation["products"]}
+    if "network" in model:
+        what = f"``{model['network']}``, dataset {model['dataset']}"
+    else:
+        what = f"a head of {model['of']} on features of {', '.join(model['models'])}"
     return (
-        f"Of the single models, ``{name}`` (``{model['network']}``, dataset {model['dataset']}) has the most products"
+        f"Of the single models, ``{name}`` ({what}) has the most products"
         f" right by the network alone: {share_text(networks)}."
     )
 
@@ -162,7 +166,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--rejects", type=Path, nargs=2, required=True, metavar=("TRAIN", "TEST"))
     parser.add_argument("--classes", type=Path, required=True)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
-    parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
+    parser.add_argument("--last-epochs", type=Path, nargs="*", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, nargs="+", required=True)
     parser.add_argument("--benchmarks", type=Path, required=True, metavar="FOLDER")
@@ -176,7 +180,7 @@ def main() -> None:
     rejects = dict(zip(("train", "test"), map(read_rejects, args.rejects), strict=True))
     found = measured(read_evaluations(args.evaluations))
     common = on_common_products(read_right(args.products))
-    models = args.configured["models"]
+    models = args.configured["models"] | args.configured["heads"]
     singles = {name: found[name] for name in models if name in found}
     ensembles = {name: found[name] for name in args.configured["ensembles"] if name in found}
     paragraphs = [catalog_text(args.catalog, train.product_id, test.product_id, len(read_classes(args.classes)))]

@@ -1,6 +1,6 @@
 """Tabulate models and ensembles, beside the published ones where the catalog is the published one.
 
-In: what was configured (JSON: models with network, dataset and epochs; ensembles with their members), each
+In: what was configured (JSON: models with network, dataset and epochs; heads; ensembles with their members), each
 model's metrics of its last epoch, the evaluations with their tables of products, the index of train.bson and
 classes.csv, by which the published catalog is known, and the published figures. Out: an HTML page.
 
@@ -73,6 +73,24 @@ def model_rows(
             }
         )
     return rows
+
+
+def head_rows(
+    heads: dict[str, dict], evaluations: dict[str, dict], common: dict[str, pd.DataFrame]
+) -> list[dict[str, object]]:
+    """One row per head, cells by column title."""
+    return [
+        {
+            **{
+                "head": name,
+                "on features of": ", ".join(head["models"]),
+                "of": head["of"],
+                "hidden units": head["hidden"],
+            },
+            **product_cells(evaluations[name], common[name]),
+        }
+        for name, head in heads.items()
+    ]
 
 
 def published_model(name: str, published: pd.DataFrame | None) -> dict[str, dict]:
@@ -200,7 +218,7 @@ def explanation(labelled: str) -> str:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
-    parser.add_argument("--last-epochs", type=Path, nargs="+", required=True)
+    parser.add_argument("--last-epochs", type=Path, nargs="*", required=True)
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, nargs="+", required=True)
     parser.add_argument("--index", type=Path, required=True)
@@ -213,7 +231,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    models, ensembles = args.configured["models"], args.configured["ensembles"]
+    models, heads, ensembles = (args.configured[section] for section in ("models", "heads", "ensembles"))
     last_epochs = read_epochs(args.last_epochs).groupby("model").tail(1).set_index("model")
     evaluations = read_evaluations(args.evaluations)
     common = on_common_products(read_right(args.products))
@@ -225,7 +243,11 @@ def main() -> None:
     html = page(
         title,
         explanation(labelled),
-        table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3),
+        *(
+            [table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3)]
+            * bool(models)
+        ),
+        *([table(head_rows(heads, evaluations, common), text_columns=3)] * bool(heads)),
         table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
         *learned_table(learned_rows(evaluations)),
         *level_table(level_rows(evaluations), labelled),

@@ -13,6 +13,7 @@ Example:
 """
 
 import argparse
+import dataclasses
 import time
 import zlib
 from pathlib import Path
@@ -28,8 +29,9 @@ from catalog.index import read_index
 from catalog.known import read_known
 from catalog.rejects import Reject, read_rejects
 from postprocessing import steps
-from postprocessing.means import Mean
-from postprocessing.pictures import Members
+from postprocessing.means import Mean, weights_of
+from postprocessing.pictures import ImageSet, Members
+from postprocessing.products import product_starts, rows_of_products
 from postprocessing.shards import Shards
 
 COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
@@ -70,6 +72,20 @@ def check_sample(sample: Path, products: pd.Series) -> None:
             raise cli.UserError(f"{sample}: product {extra.iloc[0]} {words} ({len(extra)} such products)")
 
 
+def members(args: argparse.Namespace, index: pd.DataFrame, pictures: ImageSet, listed: int, classes: int) -> Members:
+    """What the submission is made of: the mean over members of pictures, and what each member of products says.
+
+    Args:
+        listed: the number of predicted pictures.
+    """
+    sources = [(pictures, Shards(args.probabilities, listed, classes))] if args.probabilities else []
+    rows = rows_of_products(index, index)
+    for paths in args.of_products:
+        shards = Shards(paths, len(product_starts(index)), classes)
+        sources.append((dataclasses.replace(pictures, rows=rows), shards))
+    return Members(sources, Mean(args.mean, weights_of(sources, args.weights)))
+
+
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
@@ -81,7 +97,7 @@ def main() -> None:
         check_sample(args.sample_submission, ids)
     processing = steps.PostProcessing(classes, steps.choices(args))
     pictures = processing.image_set(index, images, known)
-    ensemble = Members([(pictures, Shards(args.probabilities, len(images), len(classes)))], Mean("arithmetic", [1.0]))
+    ensemble = members(args, index, pictures, len(images), len(classes))
     labelled, final = steps.scored()[-1], steps.names()[-1]
     products = processing.categorize(index, ensemble, known, after=[labelled])
     categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=known.most_frequent_category())
@@ -112,7 +128,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--classes", type=Path, required=True)
     steps.add_options(parser)
     parser.add_argument("--sample-submission", type=Path, help="ids to check against")
-    parser.add_argument("--probabilities", type=Path, nargs="+", required=True, help="shards in order")
+    parser.add_argument("--probabilities", type=Path, nargs="+", help="shards in order, a row per listed picture")
+    parser.add_argument(
+        "--of-products",
+        type=Path,
+        nargs="+",
+        action="append",
+        default=[],
+        help="shards in order of a member that has a row per product",
+    )
+    parser.add_argument("--mean", choices=("arithmetic", "geometric"), default="arithmetic", help="over all of these")
+    parser.add_argument("--weights", type=float, nargs="+", help="one for each; equal if absent")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 

@@ -30,7 +30,9 @@ A_JOB_OF_ANY_RULE = {
     "images": "test",
     "ensemble": "ensemble-4",
     "weights": "efficientnet-lite0",
+    "head": "H1",
 }
+RULE = r"(?m)^(?:use )?rule (?:\w+ as )?(\w+)(?: with)?:"
 
 
 def training_jobs(model, count):
@@ -90,9 +92,10 @@ def test_a_transfer_is_an_edge_between_models(config):
 
 
 def test_every_rule_has_a_box_and_an_unknown_one_is_named(config):
-    rules = [name for path in ROOT.glob("rules/*.smk") for name in re.findall(r"(?m)^rule (\w+):", path.read_text())]
+    rules = [name for path in ROOT.glob("rules/*.smk") for name in re.findall(RULE, path.read_text())]
     assert set(rules) == set(boxes.BOX_OF_RULE)
     config["models"]["M14"]["start"] = {"pretrained": "efficientnet-lite0"}
+    config["heads"] = {"H1": {"models": ["M01"], "of": "products", "hidden": 0}}
     planned = boxes.build(config)
     boxes.assign(planned, [Job(rule, A_JOB_OF_ANY_RULE) for rule in rules])
     assert sum(len(box.jobs) for box in planned.values()) == len(rules)

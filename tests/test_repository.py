@@ -61,10 +61,27 @@ RULES = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk
 
 
 def test_every_rule_has_outputs_and_all_outputs_have_a_rule():
-    assert set(re.findall(r"^rule (\w+):$", RULES, re.MULTILINE)) == set(OUTPUTS)
+    own = set(re.findall(r"^rule (\w+):$", RULES, re.MULTILINE))
+    others = dict(re.findall(r"^use rule (\w+) as (\w+) with:$", RULES, re.MULTILINE))
+    assert own | VARIANTS == set(OUTPUTS)
+    assert others.keys() == {"predict_images"}
 
 
-@pytest.mark.parametrize("rule", OUTPUTS)
+# Rules that are predict_images with other outputs.
+VARIANTS = {"extract_features", "predict_with_features"}
+
+
+@pytest.mark.parametrize("rule", VARIANTS)
+def test_a_variant_of_a_rule_has_logs_of_its_own(rule):
+    [text] = re.findall(rf"^use rule predict_images as {rule} with:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)
+    assert re.findall(r'(logs|benchmarks)\("(\w+)/', text) == [("logs", rule), ("benchmarks", rule)]
+    assert re.findall(r'(outputs\(|any_pass\(PASSES, )"(\w+)"', text) == [
+        ("outputs(", rule),
+        ("any_pass(PASSES, ", rule),
+    ]
+
+
+@pytest.mark.parametrize("rule", sorted(OUTPUTS.keys() - VARIANTS))
 def test_a_rule_its_program_its_test_and_its_logs_have_one_name(rule):
     [text] = re.findall(rf"^rule {rule}:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)
     assert re.findall(r"python (\S+)\"", text) == [f"{{SCRIPTS}}/{rule}.py"]

@@ -2,18 +2,21 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import networks
 from costs import measured, speeds
 from costs.sizes import DISTINCT, CatalogSize
+from heads import schedule
 from workflow import image_sets, recipes
 from workflow.image_sets import TEST, ImageSet
+from workflow.outputs import OUTPUTS, PASSES
 
 VIEWS = 2  # of a picture that is predicted: itself and its mirror
 WEIGHT_BYTES = 4  # a float32
-PROBABILITY_BYTES = 2  # a float16
+PROBABILITY_BYTES = FEATURE_BYTES = 2  # a float16
+PICTURES_OF_PRODUCT = 1.75  # of the published catalog
 INDEX_FILE_BYTES = 40  # of a picture, in the index's file: 31 were measured
 # Of a picture, in the memory of jobs that hold a row of each; docs/data-path.md has what was measured.
 ROW_BYTES = {
@@ -29,7 +32,7 @@ LABELLED_ROW_BYTES = 160  # of a picture that is labelled by known ones
 KNOWN_ROW_BYTES = 15  # of a known picture
 MEBIBYTE = 1 << 20
 
-DEVICE_RULES = ("train_epochs", "predict_images")  # whose jobs bring pictures through a network
+DEVICE_RULES = ("train_epochs", *PASSES.values())  # whose jobs bring pictures through a network
 # Seconds of work, however large the catalog.
 LIGHT_RULES = frozenset(
     {
@@ -56,6 +59,7 @@ class Work:
         read: bytes that are read one after the other, before or after the device works.
         shuffled: bytes that are read in a random order.
         written: bytes that stay on the disk.
+        multiplied: multiplications and additions of matrices on the CPU.
     """
 
     trained: float = 0.0
@@ -63,6 +67,7 @@ class Work:
     read: float = 0.0
     shuffled: float = 0.0
     written: float = 0.0
+    multiplied: float = 0.0
 
     @property
     def pictures(self) -> float:
@@ -106,10 +111,8 @@ class Estimator:
                 work = Work(shuffled=part, written=part)
             case "train_epochs":
                 work = self._epoch(wildcards["model"], int(wildcards["epoch"]))
-            case "predict_images":
-                images = image_sets.named(wildcards["images"])
-                forwarded = VIEWS * self._image_set_pictures(images)
-                work = Work(forwarded=forwarded / shards, written=self._probability_bytes(images) / shards)
+            case "train_head" | "apply_head" | "predict_images" | "extract_features" | "predict_with_features":
+                work = self._head(rule, wildcards) if "head" in rule else self._pass(wildcards)
             case "average_models":
                 members = self._members(wildcards["ensemble"])
                 shard = self._probability_bytes(image_sets.named(wildcards["images"])) / shards
@@ -117,7 +120,7 @@ class Estimator:
             case "write_submission":
                 work = Work(read=self._probability_bytes(TEST))
             case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
-                images = [image_sets.valid_of(self.config, model) for model in self._looked_at(wildcards)]
+                images = [image_sets.valid_of(self.config, member) for member in self._looked_at(wildcards)]
                 work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
                 work = Work()
@@ -129,6 +132,7 @@ class Estimator:
         """Seconds from a job's start to its end; a guess where has_guessed_speed."""
         work = self.work(rule, wildcards)
         seconds = (work.read + work.written) / speeds.STREAMING + work.shuffled / speeds.SHUFFLING
+        seconds += work.multiplied / (speeds.MULTIPLYING * self.config["training"]["threads"])
         if rule == "generate_catalog":
             seconds += work.written / speeds.DRAWING
         if rule in DEVICE_RULES:
@@ -174,8 +178,10 @@ class Estimator:
                 mebibytes, held = 1000, self._labelling_bytes(image_sets.named(wildcards["images"]), 1)
             case "train_epochs":
                 mebibytes = 4000 + 2000 * self.gpus(rule, wildcards)
-            case "predict_images":
+            case _ if rule in PASSES.values():
                 mebibytes = 2000 + 75 * self.config["prediction"]["threads"]
+            case "train_head" | "apply_head":
+                mebibytes, held = 4000, 2 * LABELLED_ROW_BYTES * train
             case "average_models":
                 mebibytes = 500
             case "write_submission":
@@ -197,7 +203,7 @@ class Estimator:
         match rule:
             case "train_epochs":
                 return self.config["models"][wildcards["model"]]["gpus"]
-            case "predict_images":
+            case _ if rule in PASSES.values():
                 return self.config["prediction"]["gpus"]
         return 0
 
@@ -228,7 +234,7 @@ class Estimator:
     def _looked_at(self, wildcards: dict[str, str]) -> list[str]:
         """The models that a job looks at on valid products; all, where it names none."""
         name = wildcards.get("evaluated") or wildcards.get("ensemble")
-        return self._members(name) if name else list(self.config["models"])
+        return self._members(name) if name else recipes.trained(self.config)
 
     def _epoch(self, name: str, epoch: int) -> Work:
         """Training and validation; records are read while the device works."""
@@ -256,11 +262,57 @@ class Estimator:
         """Distinct pictures of an image set; those that are known besides are not taken off."""
         if images.seed is None:
             return DISTINCT * self.size.file(images.name).pictures
-        return DISTINCT * self.config["valid_fraction"] * self.size.train.pictures
+        valid = self.config["valid_fraction"]
+        return DISTINCT * {"train": 1 - valid, "valid": valid}[images.part] * self.size.train.pictures
+
+    def _pass(self, wildcards: dict[str, str]) -> Work:
+        """A shard of an image set through a network."""
+        forwarded = VIEWS * self._image_set_pictures(image_sets.named(wildcards["images"]))
+        shards = self.config["prediction"]["shards"]
+        return Work(forwarded=forwarded / shards, written=sum(self.kept_bytes(wildcards).values()))
+
+    def kept_bytes(self, wildcards: dict[str, str]) -> dict[str, float]:
+        """Bytes of what a shard of a pass keeps, by name, whichever of outputs.PASSES it is."""
+        images, model = image_sets.named(wildcards["images"]), wildcards["model"]
+        sizes = {"probabilities": self._probability_bytes(images), "features": self._feature_bytes(images, model)}
+        kept = OUTPUTS[self._passes.get((images, model), "predict_images")]
+        return {name: size / self.config["prediction"]["shards"] for name, size in sizes.items() if name in kept}
+
+    @cached_property
+    def _passes(self) -> dict[tuple[ImageSet, str], str]:
+        return image_sets.passes(self.config)
+
+    def _feature_bytes(self, images: ImageSet, model: str) -> float:
+        """Bytes of a model's features of an image set."""
+        return FEATURE_BYTES * self._features(model) * self._image_set_pictures(images)
+
+    def _features(self, model: str) -> int:
+        spec = json.dumps(recipes.network_spec(self.config, model))
+        return _feature_count(spec, recipes.image(self.config, model)["size"])
+
+    def _head(self, rule: str, wildcards: dict[str, str]) -> Work:
+        """Training of a head, or a shard of what it says of an image set, from all features of it."""
+        name, shards = wildcards["head"], self.config["prediction"]["shards"]
+        is_training = rule == "train_head"
+        images = image_sets.learned_by(self.config, name) if is_training else image_sets.named(wildcards["images"])
+        head, pictures = self.config["heads"][name], self._image_set_pictures(images)
+        read = sum(self._feature_bytes(images, model) for model in head["models"])
+        widths = schedule.widths(sum(map(self._features, head["models"])), head["hidden"], self.size.classes)
+        if is_training:
+            rows = round(pictures / DISTINCT)
+            return Work(read=read, multiplied=schedule.operations(rows, round(rows / PICTURES_OF_PRODUCT), widths))
+        multiplied = 2.0 * pictures * schedule.values(widths) / shards
+        return Work(read=read / shards, written=self._probability_bytes(images) / shards, multiplied=multiplied)
 
     def _probability_bytes(self, images: ImageSet) -> float:
         """Bytes of a model's probabilities on an image set."""
         return PROBABILITY_BYTES * self.size.classes * self._image_set_pictures(images)
+
+
+@cache
+def _feature_count(network: str, size: int) -> int:
+    """networks.feature_count of a network that is given as JSON."""
+    return networks.feature_count(json.loads(network), size)
 
 
 @cache

@@ -9,14 +9,16 @@ from statistics import mean
 
 from costs.estimator import DEVICE_RULES, Estimator
 from workflow import image_sets
-from workflow.outputs import DIGEST
+from workflow.outputs import DIGEST, PASSES
 
 # The names of benchmark files below {rule}/, as the rules give them, of rules whose jobs do not all take about as long.
 NAMES = {
     "index_catalog": "{catalog}-{digest}",
     "pack_records": "{dataset}-{part}-{digest}",
     "train_epochs": "{model}-{epoch}-{digest}",
-    "predict_images": "{images}-{images_digest}-{model}-{digest}-{shard}",
+    **dict.fromkeys(PASSES.values(), "{images}-{images_digest}-{model}-{digest}-{shard}"),
+    "train_head": "{head}-{digest}",
+    "apply_head": "{images}-{images_digest}-{head}-{digest}-{shard}",
     "learn_weights": "{ensemble}-{digest}",
     "average_models": "{images}-{ensemble}-{digest}-{shard}",
     "evaluate_predictions": "{evaluated}-{digest}",
@@ -25,6 +27,7 @@ NAMES = {
 HYPHENATED = {
     "catalog": ".+",
     "model": ".+",
+    "head": ".+",
     "dataset": ".+",
     "ensemble": ".+",
     "evaluated": ".+",

@@ -10,6 +10,8 @@ CPU_IN_GPUS = 0.1  # what a machine without GPUs is worth: a guess
 # A forward pass beside a training step. The published log of M07's predictions has 640 to 910 pictures and mirrors per
 # second, in the middle 775; on the same 8 GPUs M07 trained on 338 pictures per second.
 FORWARD_SPEEDUP = 2.3
+# Multiplications and additions of matrices of float32 per second and thread, with what a head does beside them.
+MULTIPLYING = 20e9
 STREAMING = 100e6  # bytes per second of a file that is read or written from its start to its end
 DRAWING = 0.5e6  # bytes per second of a catalog that is drawn
 SHUFFLING = 30e6  # bytes per second of pictures that are read in a random order

@@ -31,7 +31,7 @@ def read_epochs(paths: list[Path]) -> pd.DataFrame:
     rows = [
         {"model": path.parent.name, **report} for path in paths for report in epochs_until(json.loads(path.read_text()))
     ]
-    return pd.json_normalize(rows, sep="_")[COLUMNS].sort_values(["model", "epoch"], ignore_index=True)
+    return pd.json_normalize(rows, sep="_").reindex(columns=COLUMNS).sort_values(["model", "epoch"], ignore_index=True)
 
 
 def write_table(epochs: pd.DataFrame, path: Path) -> None:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workflow import image_sets, recipes
-from workflow.image_sets import ImageSet
 from workflow.models import PACKAGED_WEIGHTS
-from workflow.outputs import catalog_of
+from workflow.outputs import PASSES, catalog_of
 from workflow.reasons import FOLLOWS
 
 CATALOG, SPLIT, DATA, MODEL, PREDICTION, ENSEMBLE, RESULT = range(7)
@@ -28,7 +27,9 @@ BOX_OF_RULE = {
     "list_images": "images-{images}",
     "convert_weights": "weights-{weights}",
     "train_epochs": "model-{model}",
-    "predict_images": "prediction-{model}",
+    **dict.fromkeys(PASSES.values(), "prediction-{model}"),
+    "train_head": "prediction-{head}",
+    "apply_head": "prediction-{head}",
     "learn_weights": "ensemble-{ensemble}",
     "average_models": "ensemble-{ensemble}",
     "write_submission": "submission-{ensemble}",
@@ -87,7 +88,7 @@ class Box:
 
 def build(config: dict) -> dict[str, Box]:
     """The boxes that a complete configuration leads to, column by column."""
-    models = list(config["models"])
+    models, trained = list(config["models"]), recipes.trained(config)
     datasets = recipes.trained_datasets(config)
     seeds = dict.fromkeys(config["datasets"][config["models"][model]["dataset"]]["seed"] for model in models)
     boxes = [
@@ -102,9 +103,9 @@ def build(config: dict) -> dict[str, Box]:
     for dataset in datasets:
         split = f"split-{config['datasets'][dataset]['seed']}"
         boxes.append(Box(f"dataset-{dataset}", DATA, f"dataset {dataset}", "records", [split, "classes"]))
-    for seed in seeds:
-        name = ImageSet(seed).name
-        boxes.append(Box(f"images-{name}", DATA, name, "distinct pictures", [f"split-{seed}"]))
+    for images in image_sets.all_of(config):
+        if images.seed is not None:
+            boxes.append(Box(f"images-{images.name}", DATA, images.name, "distinct pictures", [f"split-{images.seed}"]))
     boxes.append(
         Box("images-test", DATA, "test", "distinct pictures", ["catalog-test", "catalog-train"]),
     )
@@ -116,31 +117,37 @@ def build(config: dict) -> dict[str, Box]:
         if weights in PACKAGED_WEIGHTS:
             boxes.append(Box(f"weights-{weights}", DATA, weights, "ImageNet weights", []))
     boxes += [_model_box(config, model) for model in models]
+    passed = list(image_sets.passes(config))
     for model in models:
-        sets = [images.name for images in image_sets.predicted_by(config, model)]
+        sets = [images.name for images, each in passed if each == model]
         sources = [f"model-{model}", *(f"images-{images}" for images in sets)]
-        boxes.append(Box(f"prediction-{model}", PREDICTION, f"{model} predicts", ", ".join(sets), sources))
+        title = f"{model} {'predicts' if model in trained else 'gives features'}"
+        boxes.append(Box(f"prediction-{model}", PREDICTION, title, ", ".join(sets), sources))
+    for name, head in config["heads"].items():
+        sources = [f"prediction-{model}" for model in head["models"]]
+        subtitle = f"learns from {_names(head['models'])}"
+        boxes.append(Box(f"prediction-{name}", PREDICTION, f"{name}, a head of {head['of']}", subtitle, sources))
     for name, ensemble in config["ensembles"].items():
         sources = [f"prediction-{model}" for model in ensemble["models"]]
         boxes.append(Box(f"ensemble-{name}", ENSEMBLE, name, _names(ensemble["models"]), sources))
     for name in config["ensembles"]:
         boxes.append(Box(f"submission-{name}", RESULT, f"{name}.csv.gz", "submission", [f"ensemble-{name}"]))
-    predictions = [f"prediction-{model}" for model in models]
+    predictions = [f"prediction-{member}" for member in recipes.members(config)]
     boxes.append(Box("evaluation", RESULT, "evaluation, report", "of all models", predictions))
     return {box.key: box for box in boxes}
 
 
 def _model_box(config: dict, name: str) -> Box:
     model = config["models"][name]
-    sources = [f"dataset-{model['dataset']}"]
+    epochs = recipes.epoch_count(model)
+    sources = [f"dataset-{model['dataset']}"] if epochs else []
     start = model["start"].get("pretrained", "random weights")
     if start in PACKAGED_WEIGHTS:
         sources.append(f"weights-{start}")
     if source := model["start"].get("model"):
         sources.append(f"model-{source}")
         start = source
-    epochs = recipes.epoch_count(model)
-    subtitle = f"{epochs} epoch{'s' * (epochs > 1)} from {start}"
+    subtitle = f"{epochs} epoch{'s' * (epochs > 1)} from {start}" if epochs else f"frozen: {start}"
     return Box(f"model-{name}", MODEL, f"{name} {model['network']}", subtitle, sources)
 
 

@@ -7,7 +7,7 @@ from costs.estimator import Estimator
 from plan.boxes import COLUMN_TITLES, Box, box_key
 from plan.drawing import size_text
 from workflow.artifact import Artifact
-from workflow.outputs import INTERMEDIATE, without_digests
+from workflow.outputs import INTERMEDIATE, PASSES, without_digests
 
 HEAD = ("stage", "written", "on the disk at its end", "prune may delete")
 PRUNE = "make prune INTERMEDIATE=1 DELETE=1"
@@ -60,6 +60,8 @@ def file_sizes(artifact: Artifact, estimator: Estimator) -> dict[str, float]:
     if artifact.rule == "split_catalog":
         valid = estimator.config["valid_fraction"]
         return {"train": (1 - valid) * written, "valid": valid * written}
+    if artifact.rule in PASSES.values():
+        return estimator.kept_bytes(artifact.wildcards)
     return {next(iter(artifact.files)): written}
 
 

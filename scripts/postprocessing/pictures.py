@@ -14,6 +14,9 @@ from postprocessing.shards import Shards
 class ImageSet:
     """How the pictures of an index find their probabilities and labels.
 
+    A member that says what products are has a row per product, which each picture of it finds: so it counts like a mean
+    over pictures, and the label of a picture counts as much beside it.
+
     Attributes:
         rows: row of each picture in the list of predicted ones (int64), NOT_FOUND where it was not predicted.
         labels: by name of a step, the class that each picture's label has after it (int64), NO_CLASS for the others.
@@ -44,7 +47,7 @@ class Members:
             cli.UserError: a probability is not finite.
         """
         vectors = (picture_vectors(pictures, shards, chosen, step) for pictures, shards in self.sources)
-        shape = (chosen.stop - chosen.start, self.sources[0][1].classes)
+        shape = (chosen.stop - chosen.start, self.sources[0][1].columns)
         mean, spare = np.empty((2, *shape), np.float32)
         try:
             self.mean.write(vectors, mean, spare)
@@ -60,7 +63,7 @@ def picture_vectors(pictures: ImageSet, shards: Shards, chosen: slice, step: str
     Zeros where a picture has no pixels.
     """
     rows, labels = pictures.rows[chosen], pictures.labels[step][chosen]
-    vectors = np.zeros((len(rows), shards.classes), np.float32)
+    vectors = np.zeros((len(rows), shards.columns), np.float32)
     is_labelled = labels != NO_CLASS
     is_read = ~is_labelled & (rows != NOT_FOUND)
     vectors[is_read] = shards.read(rows[is_read])

@@ -16,6 +16,13 @@ def product_starts(index: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(np.r_[True, product_ids[1:] != product_ids[:-1]]) if len(index) else np.empty(0, np.int64)
 
 
+def rows_of_products(index: pd.DataFrame, whole: pd.DataFrame) -> np.ndarray:
+    """The place (int64) of each row's product among those of a whole index, which has all products of the first."""
+    products = whole.product_id.to_numpy()[product_starts(whole)]
+    order = np.argsort(products)
+    return order[np.searchsorted(products, index.product_id.to_numpy(), sorter=order)]
+
+
 def product_blocks(starts: np.ndarray, pictures: int) -> Iterator[tuple[slice, slice]]:
     """Cut products into blocks of about PICTURES_PER_BLOCK pictures: slices of products and of their pictures."""
     ends = np.append(starts[1:], pictures)

@@ -1,4 +1,4 @@
-"""The probabilities of an image set, which lie in shards, as one array on disk."""
+"""The probabilities or features of an image set, which lie in shards, as one array on disk."""
 
 import itertools
 import os
@@ -14,26 +14,31 @@ from postprocessing.float16 import widened
 class Shards:
     """Rows of consecutive .npy files (float16), read where they are asked for."""
 
-    def __init__(self, paths: list[Path], rows: int, classes: int) -> None:
+    def __init__(self, paths: list[Path], rows: int, classes: int | None = None) -> None:
         """Open the shards.
+
+        Args:
+            rows: that they have together.
+            classes: that each has a column for; None where columns are features.
 
         Raises:
             cli.UserError: a file is missing or damaged, has not a column per class, or together they have not the
                 listed number of rows.
         """
         self._shards = [*map(Shard, paths)]
+        self.columns = classes or self._shards[0].shape[1]
         for path, shard in zip(paths, self._shards, strict=True):
-            if shard.shape[1] != classes:
-                raise cli.UserError(
-                    f"{path}: probabilities of {shard.shape[1]} classes, the catalog has {classes}; predict it again"
-                )
+            if shard.shape[1] != self.columns:
+                held = f"{path}: probabilities of {shard.shape[1]} classes, the catalog has {classes}"
+                if not classes:
+                    held = f"{path}: {shard.shape[1]} features, {paths[0]} has {self.columns}"
+                raise cli.UserError(f"{held}; predict it again")
         self._starts = np.cumsum([0, *(shard.shape[0] for shard in self._shards)])
         if self._starts[-1] != rows:
             raise cli.UserError(
                 f"{paths[0].parent}: the shards hold {self._starts[-1]} rows, the list of pictures {rows};"
                 " predict them again"
             )
-        self.classes = classes
 
     def not_finite(self, row: int) -> cli.UserError:
         """A line on a row with a number that is not finite."""
@@ -41,8 +46,8 @@ class Shards:
         return self._shards[shard].not_finite(row - int(self._starts[shard]))
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Probabilities (len(rows), classes) float32 of the given rows, in any order."""
-        values = np.empty((len(rows), self.classes), np.float32)
+        """The given rows (len(rows), columns) float32, in any order."""
+        values = np.empty((len(rows), self.columns), np.float32)
         shard_of_row = np.searchsorted(self._starts, rows, side="right") - 1
         for shard in np.unique(shard_of_row):
             chosen = shard_of_row == shard

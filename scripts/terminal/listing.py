@@ -12,6 +12,9 @@ COUNTED = {
     "pack_records": "file{s} of records",
     "train_epochs": "epoch{s}",
     "predict_images": "prediction{s}",
+    "extract_features": "feature pass{es}",
+    "predict_with_features": "prediction{s} with features",
+    "train_head": "head{s}",
     "write_submission": "submission{s}",
     "evaluate_predictions": "evaluation{s}",
 }
@@ -23,7 +26,9 @@ def counts(jobs: Iterable[Job]) -> str:
     jobs = list(jobs)
     by_rule = Counter(job.rule for job in jobs)
     parts = [
-        f"{by_rule[rule]} {words.format(s=plural(by_rule[rule]))}" for rule, words in COUNTED.items() if by_rule[rule]
+        f"{by_rule[rule]} {words.format(s=plural(by_rule[rule]), es='es' * (by_rule[rule] > 1))}"
+        for rule, words in COUNTED.items()
+        if by_rule[rule]
     ]
     if models := {job.wildcards["model"] for job in jobs if job.rule == "train_epochs"}:
         parts = [f"{len(models)} model{plural(len(models))} to train", *parts]

@@ -23,7 +23,12 @@ class Stage(NamedTuple):
 
 
 # The rules whose jobs are most of the work: a line tells what is left of them.
-STAGES = {"train_epochs": Stage("training", "epochs"), "predict_images": Stage("prediction", "predictions")}
+STAGES = {
+    "train_epochs": Stage("training", "epochs"),
+    "predict_images": Stage("prediction", "predictions"),
+    "predict_with_features": Stage("prediction with features", "predictions with features"),
+    "extract_features": Stage("features", "passes for features"),
+}
 # Jobs that share a line, which appears when the last of them is done.
 LINES = {
     "generate_catalog": "catalog drawn",
@@ -32,6 +37,9 @@ LINES = {
     "split_dumps": "train split with seed {seed}",
     "pack_records": "dataset {dataset} packed",
     "predict_images": "{model} predicted {images}",
+    "predict_with_features": "{model} predicted {images}",
+    "extract_features": "{model} gave features of {images}",
+    "train_head": "head {head} trained",
     "write_submission": "submission of {ensemble} written",
 }
 LONG = 10.0  # seconds that a job of another rule takes at least to be worth a line

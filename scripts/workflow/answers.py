@@ -1,4 +1,4 @@
-"""What models answer: predictions, averages of ensembles, submissions, evaluations."""
+"""What models answer: predictions, features and the heads that learn from them, averages, submissions, evaluations."""
 
 from pathlib import Path
 
@@ -20,10 +20,11 @@ class Answers:
         shelf: takes the artifacts.
 
     Attributes:
-        predictions: the shards in order, by image set and model; `averages` by image set and ensemble.
+        predictions: the shards in order, by image set and member; `features` by image set and model.
+        heads: by name; `averages` by image set and ensemble, of the members that say what pictures are.
         learned: what is learned of the members, by ensemble with that mean.
-        counting: the models that an ensemble averages, by ensemble: of one that learns, once that is on the disk, those
-            alone that count.
+        counting: the members that an ensemble averages, by ensemble: of one that learns, once that is on the disk,
+            those alone that count.
         submissions: by ensemble; `evaluations` by model or ensemble.
     """
 
@@ -32,10 +33,14 @@ class Answers:
         self._data = data
         self._models = models
         self._shelf = shelf
-        self.predictions = {
-            (images, model): self._predictions(images, model)
-            for model in config["models"]
-            for images in image_sets.predicted_by(config, model)
+        passed = {each: self._passes(rule, *each) for each, rule in image_sets.passes(config).items()}
+        self.features = {each: shards for each, shards in passed.items() if "features" in shards[0].files}
+        self.predictions = {each: shards for each, shards in passed.items() if "probabilities" in shards[0].files}
+        self.heads = {head: self._head(head) for head in config["heads"]}
+        self.predictions |= {
+            (images, head): self._answers_of_head(images, head)
+            for head in config["heads"]
+            for images in image_sets.predicted_by(config, head)
         }
         learning = [name for name, ensemble in config["ensembles"].items() if ensemble["mean"] == LEARNED]
         self.learned = {ensemble: self._learned(ensemble) for ensemble in learning}
@@ -46,36 +51,36 @@ class Answers:
             for images in image_sets.averaged_by(config, ensemble)
         }
         self.submissions = {ensemble: self._submission(ensemble) for ensemble in config["ensembles"]}
-        self.evaluations = {name: self._evaluation(name) for name in [*config["models"], *config["ensembles"]]}
+        self.evaluations = {name: self._evaluation(name) for name in [*recipes.members(config), *config["ensembles"]]}
 
-    def probabilities(self, images: ImageSet, model: str) -> list[str]:
-        """The files of a model's probabilities on an image set."""
-        return [shard.files["probabilities"] for shard in self.predictions[images, model]]
+    def probabilities(self, images: ImageSet, member: str) -> list[str]:
+        """The files of a member's probabilities on an image set."""
+        return [shard.files["probabilities"] for shard in self.predictions[images, member]]
 
     def of_batch(self, name: str) -> list[Artifact]:
         """What a batch is asked for."""
         return self.averages[ImageSet(batch=name), recipes.answering_ensemble(self._config)]
 
-    def _predictions(self, images: ImageSet, model: str) -> list[Artifact]:
-        """The shards of a model's probabilities on an image set."""
-        listed, last = self._data.images[images], self._models.epochs[model][-1]
+    def _passes(self, rule: str, images: ImageSet, model: str) -> list[Artifact]:
+        """The shards of what a model gives of an image set, whatever of it is kept: one recipe for all."""
+        listed, weights = self._data.images[images], self._models.weights[model]
         shards = self._config["prediction"]["shards"]
         recipe = {
             "shards": shards,
             "revision": sources.revision("predict_images.py"),
-            "model": last.digest,
+            "model": weights.digest,
             "images": listed.recipe,
             **recipes.engine(recipes.prediction(self._config, model)),
         }
         made_from = {
             "catalog": self._data.sources(images).catalog,
             "images": listed.files["images"],
-            "params": last.files["params"],
+            "params": weights.params,
         }
         digest = digest_of("predict_images", recipe)
         return [
             self._shelf.add(
-                "predict_images",
+                rule,
                 recipe,
                 made_from,
                 {"images": images.name, "model": model, "shard": f"{shard:04d}"},
@@ -132,15 +137,66 @@ class Answers:
         files = {"learned": learned.files["learned"] if learned else []}
         return ({"learned": learned.digest} if learned else {}), files
 
+    def _head(self, name: str) -> Artifact:
+        """What a head learns from the features of its models."""
+        head, images = self._config["heads"][name], image_sets.learned_by(self._config, name)
+        split, features = self._data.splits[images.seed], [self.features[images, model] for model in head["models"]]
+        recipe = {
+            "of": head["of"],
+            "hidden": head["hidden"],
+            "seed": self._config["training"]["seed"],
+            "revision": sources.revision("train_head.py"),
+            "classes": self._data.order,
+            "features": [shards[0].digest for shards in features],
+        }
+        made_from = {
+            "index": split.files[f"{images.part}_index"],
+            "images": self._data.images[images].files["images"],
+            "classes": self._data.classes.files["classes"],
+            "features": [shard.files["features"] for shards in features for shard in shards],
+        }
+        return self._shelf.add("train_head", recipe, made_from, {"head": name})
+
+    def _answers_of_head(self, images: ImageSet, name: str) -> list[Artifact]:
+        """The shards of a head's probabilities: a row per listed picture of an image set, or per product of it."""
+        head, listed = self._config["heads"][name], self._data.images[images]
+        features = [self.features[images, model] for model in head["models"]]
+        recipe = {
+            "revision": sources.revision("apply_head.py"),
+            "head": self.heads[name].digest,
+            "features": [shards[0].digest for shards in features],
+        }
+        made_from = {
+            "params": self.heads[name].files["params"],
+            "index": self._data.sources(images).index,
+            "images": listed.files["images"],
+            "features": [shard.files["features"] for shards in features for shard in shards],
+        }
+        digest = digest_of("apply_head", recipe)
+        return [
+            self._shelf.add(
+                "apply_head",
+                recipe,
+                made_from,
+                {"images": images.name, "head": name, "shard": f"{shard:04d}"},
+                digest=digest,
+                images_digest=listed.digest,
+            )
+            for shard in range(self._config["prediction"]["shards"])
+        ]
+
     def _averages(self, images: ImageSet, name: str) -> list[Artifact]:
-        ensemble = self._config["ensembles"][name]
-        members = [self.predictions[images, model] for model in ensemble["models"]]
-        counting = [self.predictions[images, model] for model in self.counting[name]]
+        """Of the members that say what pictures are; none where all say what products are."""
+        ensemble, (of_pictures, _) = self._config["ensembles"][name], recipes.weighted_members(self._config, name)
+        if not of_pictures:
+            return []
+        members = [self.predictions[images, member] for member in of_pictures]
+        counting = [self.predictions[images, member] for member in self.counting[name] if member in of_pictures]
         of_learned, learned = self._of_learned(name)
         recipe = {
-            "models": ensemble["models"],
+            "models": list(of_pictures),
             "mean": ensemble["mean"],
-            "weights": ensemble.get("weights"),
+            "weights": list(of_pictures.values()) if "weights" in ensemble else None,
             "code": sources.fingerprint("average_models.py"),
             "members": [member[0].digest for member in members],
             **of_learned,
@@ -159,14 +215,21 @@ class Answers:
 
     def _submission(self, ensemble: str) -> Artifact:
         data, averages, images = self._data, self.averages[TEST, ensemble], self._data.images[TEST]
+        _, of_products = recipes.weighted_members(self._config, ensemble)
         recipe = {
             **self._config["postprocessing"],
             "sample": data.sample_digest,
             "code": sources.fingerprint("write_submission.py"),
             "classes": data.order,
             "images": images.recipe,
-            "averages": averages[0].digest,
+            "averages": averages[0].digest if averages else None,
         }
+        if of_products:
+            recipe |= {
+                "mean": self._config["ensembles"][ensemble]["mean"],
+                "weights": recipes.weights_of_answers(self._config, ensemble),
+                "members": [self.predictions[TEST, each][0].digest for each in of_products],
+            }
         made_from = {
             "index": data.index["test"].files["index"],
             "rejects": data.index["test"].files["rejects"],
@@ -175,6 +238,7 @@ class Answers:
             "classes": data.classes.files["classes"],
             "sample": data.sample,
             "probabilities": [average.files["probabilities"] for average in averages],
+            "of_products": [path for each in of_products for path in self.probabilities(TEST, each)],
         }
         return self._shelf.add("write_submission", recipe, made_from, {"ensemble": ensemble})
 

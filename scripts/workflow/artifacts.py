@@ -6,6 +6,7 @@ Nothing here knows Snakemake: rules take their paths from outputs.py and look an
 from collections.abc import Iterable
 
 import cli
+from workflow import recipes
 from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
 from workflow.data import Batch, Catalog, Data
@@ -19,7 +20,7 @@ def target_names(config: dict) -> list[str]:
     """What a run can be asked for by name; first of all, everything."""
     return [
         *("all", "records", "train"),
-        *(f"train_{model}" for model in config["models"]),
+        *(f"train_{name}" for name in recipes.members(config)),
         *TARGETS_AFTER_TRAINING,
         *map(batch_target, config["batches"]),
     ]
@@ -79,7 +80,8 @@ class Artifacts:
             return [path for part in parts for path in self.target(part)]
         answers = self.answers
         parts = [part for parts in self.data.records.values() for part in parts.values()]
-        last_params = {model: epochs[-1].files["params"] for model, epochs in self.models.epochs.items()}
+        last = {model: epochs[-1] for model, epochs in self.models.epochs.items()} | answers.heads
+        last_params = {name: each.files["params"] for name, each in last.items()}
         files = {
             "records": [part.files[name] for part in parts for name in ("records", "offsets")],
             "train": list(last_params.values()),

@@ -9,6 +9,7 @@ from workflow import catalogs, options, recipes
 from workflow.artifact import Artifact
 from workflow.artifacts import Artifacts
 from workflow.models import PACKAGED_WEIGHTS
+from workflow.outputs import PASSES
 
 
 def check_run(workflow, image: Path, made: Artifacts, planned: set[Artifact]) -> None:
@@ -70,10 +71,13 @@ def check_pretrained_weights(made: Artifacts, planned: set[Artifact]) -> None:
 
 def missing_checkpoints(made: Artifacts, planned: set[Artifact]) -> dict[Path, list[str]]:
     """The public checkpoints that planned jobs would start from and that are not there: file to models."""
+    starting = {artifact.wildcards["model"] for artifact in planned if artifact.rule in PASSES.values()}
+    starting -= made.models.epochs.keys()  # which predict with weights of their own
+    starting |= {name for name, epochs in made.models.epochs.items() if epochs[0] in planned}
     found: dict[Path, list[str]] = {}
     for name, model in made.config["models"].items():
         start = model["start"].get("pretrained")
-        if start in (None, *PACKAGED_WEIGHTS) or made.models.epochs[name][0] not in planned:
+        if start in (None, *PACKAGED_WEIGHTS) or name not in starting:
             continue
         if not (weights := options.pretrained_weights(made.config, name)).exists():
             found.setdefault(weights, []).append(name)
@@ -123,6 +127,6 @@ def gpus_asked(config: dict, planned: set[Artifact]) -> dict[str, int]:
     """The GPUs of a job, by the key of the configuration that sets them, as far as planned jobs need any."""
     trained = sorted({artifact.wildcards["model"] for artifact in planned if artifact.rule == "train_epochs"})
     asked = {f"models.{model}.gpus": config["models"][model]["gpus"] for model in trained}
-    if any(artifact.rule == "predict_images" for artifact in planned):
+    if any(artifact.rule in PASSES.values() for artifact in planned):
         asked["prediction.gpus"] = config["prediction"]["gpus"]
     return asked

@@ -15,10 +15,12 @@ import cli
 import networks
 from networks.shapes import TooSmallError
 from postprocessing.learned import LEARNED
-from workflow import data, recipes, values
+from workflow import data, image_sets, recipes, values
 from workflow.image_sets import TEST
 from workflow.models import PACKAGED_WEIGHTS
-from workflow.outputs import JOINED, OUTPUTS
+from workflow.outputs import DIGEST, JOINED, OUTPUTS
+
+NOTHING = "(?!)"  # the pattern that fits no text
 
 KINDS = {
     "integer": "an integer",
@@ -132,7 +134,10 @@ def check_training(config: dict) -> None:
     Raises:
         cli.UserError: the first fault, with the path of its key.
     """
-    for name, model in config["models"].items():
+    for name in recipes.trained(config):
+        model = config["models"][name]
+        if "batch_size" not in model:
+            raise cli.UserError(f"config: models.{name}.batch_size: missing (pictures per batch over all GPUs)")
         if model["gpus"] and model["batch_size"] % model["gpus"]:
             raise cli.UserError(
                 f"config: models.{name}.batch_size: {model['gpus']} GPUs cannot share a batch of {model['batch_size']};"
@@ -154,6 +159,7 @@ def check_training(config: dict) -> None:
                 f"config: models.{name}.network: {model['engine']} has no networks of timm, such as {model['network']};"
                 f" set models.{name}.engine: torch"
             )
+    for name, model in config["models"].items():
         image = recipes.image(config, name)
         if recipes.resize(image) < image["size"]:
             raise cli.UserError(
@@ -200,16 +206,50 @@ def check_names(config: dict) -> None:
             _check_reference(weights, config["networks"], f"models.{name}.start.pretrained", "networks")
     for name in config["models"]:
         _check_transfers_end(config["models"], name)
+    check_heads(config)
     for name, ensemble in config["ensembles"].items():
-        for model in ensemble["models"]:
-            _check_reference(model, config["models"], f"ensembles.{name}.models", "models")
+        for member in ensemble["models"]:
+            _check_reference(member, recipes.members(config), f"ensembles.{name}.models", "trained models and heads")
+            if ensemble.get("mean") == LEARNED and recipes.is_of_products(config, member):
+                raise cli.UserError(
+                    f"config: ensembles.{name}.mean: learned weighs members that say what pictures are, and {member}"
+                    " says what products are; take another mean, or a head of pictures"
+                )
         if ensemble.get("mean") == LEARNED and "weights" in ensemble:
             raise cli.UserError(f"config: ensembles.{name}.weights: the mean learned finds them; unset this key")
         weights = ensemble.get("weights", ensemble["models"])
         if len(weights) != len(ensemble["models"]):
             raise cli.UserError(f"config: ensembles.{name}.weights: give one weight per model")
+        if name in config["models"] or name in config["heads"]:
+            raise cli.UserError(f"config: ensembles.{name}: a model or a head has this name; choose another")
+
+
+def check_heads(config: dict) -> None:
+    """Check frozen models, and that heads find features of one split.
+
+    Raises:
+        cli.UserError: the first fault, with the path of its key.
+    """
+    for name, model in config["models"].items():
+        if not (model["phases"] or model["start"]):
+            raise cli.UserError(
+                f"config: models.{name}.start: a model without phases is frozen and needs weights; give"
+                " start: {pretrained: ...}, or phases"
+            )
+        if (source := model["start"].get("model")) and not config["models"][source]["phases"]:
+            raise cli.UserError(f"config: models.{name}.start.model: {source} is frozen; take the start that it has")
+    for name, head in config["heads"].items():
         if name in config["models"]:
-            raise cli.UserError(f"config: ensembles.{name}: a model has this name; choose another")
+            raise cli.UserError(f"config: heads.{name}: a model has this name; choose another")
+        for model in head["models"]:
+            _check_reference(model, config["models"], f"heads.{name}.models", "models")
+        first, *others = head["models"]
+        for model in others:
+            if recipes.seed_of(config, model) != recipes.seed_of(config, first):
+                raise cli.UserError(
+                    f"config: heads.{name}.models: {first} and {model} have different splits, so they learn from and"
+                    " are measured on different products; take models whose datasets have one seed"
+                )
 
 
 def check_batches(config: dict) -> None:
@@ -220,6 +260,11 @@ def check_batches(config: dict) -> None:
     """
     if ensemble := recipes.answering_ensemble(config):
         _check_reference(ensemble, config["ensembles"], "answers.ensemble", "ensembles")
+        if of_products := recipes.weighted_members(config, ensemble)[1]:
+            raise cli.UserError(
+                f"config: answers.ensemble: {next(iter(of_products))} says what products are; batches are answered by"
+                " members that say what pictures are; take a head of pictures in its place"
+            )
     elif config["batches"]:
         raise cli.UserError(
             f"config: answers.ensemble: missing; name the ensemble that answers the batches, one of:"
@@ -234,7 +279,13 @@ def check_batches(config: dict) -> None:
 
 def any_of(names: Iterable[str]) -> str:
     """The pattern of a wildcard that stands for one of some names."""
-    return "|".join(map(re.escape, names))
+    return "|".join(map(re.escape, names)) or NOTHING
+
+
+def any_pass(passes: dict[tuple[image_sets.ImageSet, str], str], rule: str) -> str:
+    """The pattern of a wildcard for an image set that has a model behind it which a rule brings it through."""
+    pairs = ((images.name, model) for (images, model), each in passes.items() if each == rule)
+    return "|".join(f"{images}(?=-{DIGEST}/{re.escape(model)}-{DIGEST}/)" for images, model in pairs) or NOTHING
 
 
 def _check_reference(name: str, known: dict, key: str, section: str) -> None:
@@ -272,13 +323,19 @@ def selected(config: dict) -> dict:
                 f"or set models.{name}.start.model to null"
             )
     models = {name: model for name, model in config["models"].items() if name in only}
-    ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(only)}
-    if not any(len(ensemble["models"]) == len(only) for ensemble in ensembles.values()):
-        for section in ("models", "ensembles"):
+    heads = {name: head for name, head in config["heads"].items() if set(head["models"]) <= set(only)}
+    left = config | {"models": models, "heads": heads}
+    members = recipes.members(left)
+    everyone = recipes.trained(left) or members
+    if not everyone:
+        raise cli.UserError("config: only: all of these models are frozen, and no head learns from them alone")
+    ensembles = {name: each for name, each in config["ensembles"].items() if set(each["models"]) <= set(members)}
+    if not any(set(everyone) <= set(ensemble["models"]) for ensemble in ensembles.values()):
+        for section in ("models", "heads", "ensembles"):
             if "only" in config[section]:
                 raise cli.UserError(
                     f"config: {section}.only: the ensemble of all models that the key only names is called so;"
                     " choose another name"
                 )
-        ensembles["only"] = {"models": list(models), "mean": "arithmetic"}
-    return config | {"models": models, "ensembles": ensembles}
+        ensembles["only"] = {"models": everyone, "mean": "arithmetic"}
+    return left | {"ensembles": ensembles}

@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import cli
 from workflow.artifact import Artifact
+from workflow.outputs import PASSES
 
 POLL_SECONDS = 10.0
 # Jobs of these rules that a dead driver left in the queue are waited for; its other jobs are cancelled and made again.
-COSTLY_RULES = ("train_epochs", "predict_images")
+COSTLY_RULES = ("train_epochs", *PASSES.values())
 
 CLAIMED: set[Path] = set()  # locks of folders of results that this process is the driver of
 

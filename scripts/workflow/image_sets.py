@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from workflow import recipes
 from workflow.artifact import Artifact
+from workflow.outputs import PASSES
 
 
 class Sources(NamedTuple):
@@ -23,9 +24,10 @@ class Sources(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The pictures of the test products, of a batch by its name, or of the valid products of a split by its seed."""
+    """The pictures of the test products, of a batch by its name, or of one part of a split by its seed."""
 
     seed: int | None = None
+    part: str = "valid"
     batch: str | None = None
 
     @property
@@ -33,12 +35,13 @@ class ImageSet:
         """What it is called in paths and on the terminal."""
         if self.batch is not None:
             return f"{BATCH}{self.batch}"
-        return "test" if self.seed is None else f"valid-{self.seed}"
+        return "test" if self.seed is None else f"{self.part}-{self.seed}"
 
     def leaves_known_out(self, picture_md5: str) -> bool:
         """Whether known pictures need no forward pass.
 
-        Of valid products all pictures are predicted, so that the effect of known pictures is measured.
+        Of valid products all pictures are predicted, so that the effect of known pictures is measured; of train
+        products, since heads learn from them.
         """
         return self.seed is None and picture_md5 != "off"
 
@@ -50,26 +53,35 @@ class ImageSet:
             of_set, known = index[self.name], index["train"]
             recipe = {"index": of_set.recipe, "known": known.recipe}
             return Sources(catalog[self.name], of_set.files["index"], known.files["index"], recipe)
-        split = splits[self.seed]
-        pictures = split.files.get("valid", catalog["train"])
-        return Sources(pictures, split.files["valid_index"], split.files["train_index"], {"split": split.recipe})
+        split, other = splits[self.seed], {"valid": "train", "train": "valid"}[self.part]
+        recipe = {"split": split.recipe} | ({} if self.part == "valid" else {"part": self.part})
+        pictures = split.files.get(self.part, catalog["train"])
+        return Sources(pictures, split.files[f"{self.part}_index"], split.files[f"{other}_index"], recipe)
 
 
 BATCH = "batch-"  # what the names of batches begin with in paths
 TEST = ImageSet()
-NAMES = rf"test|valid-\d+|{BATCH}[\w-]+"  # a regular expression
+NAMES = rf"test|(?:train|valid)-\d+|{BATCH}[\w-]+"  # a regular expression
 
 
 def named(name: str) -> ImageSet:
     """The image set that is called so."""
     if name.startswith(BATCH):
         return ImageSet(batch=name.removeprefix(BATCH))
-    return TEST if name == TEST.name else ImageSet(int(name.rpartition("-")[2]))
+    if name == TEST.name:
+        return TEST
+    part, _, seed = name.rpartition("-")
+    return ImageSet(int(seed), part)
 
 
-def valid_of(config: dict, model: str) -> ImageSet:
-    """The pictures that a model is measured on: of the products that its split keeps for validation."""
-    return ImageSet(recipes.seed_of(config, model))
+def valid_of(config: dict, member: str) -> ImageSet:
+    """The pictures that a model or a head is measured on: of the products that its split keeps for validation."""
+    return ImageSet(recipes.seed_of(config, member))
+
+
+def learned_by(config: dict, head: str) -> ImageSet:
+    """The pictures that a head learns from."""
+    return ImageSet(recipes.seed_of(config, head), "train")
 
 
 def batches_of(config: dict) -> list[ImageSet]:
@@ -82,11 +94,26 @@ def averaged_by(config: dict, ensemble: str) -> list[ImageSet]:
     return [TEST, *(batches_of(config) if recipes.answering_ensemble(config) == ensemble else [])]
 
 
-def predicted_by(config: dict, model: str) -> list[ImageSet]:
-    """The image sets that a model predicts: the one it is measured on, and those that its ensembles answer."""
-    answered = [averaged_by(config, name) for name, each in config["ensembles"].items() if model in each["models"]]
-    return [valid_of(config, model), *dict.fromkeys(images for each in answered for images in each)]
+def predicted_by(config: dict, member: str) -> list[ImageSet]:
+    """The image sets that a member predicts: the one it is measured on, and those that its ensembles answer."""
+    answered = [averaged_by(config, name) for name, each in config["ensembles"].items() if member in each["models"]]
+    return [valid_of(config, member), *dict.fromkeys(images for each in answered for images in each)]
+
+
+def features_of(config: dict, model: str) -> list[ImageSet]:
+    """The image sets of which heads ask for a model's features."""
+    heads = [name for name, head in config["heads"].items() if model in head["models"]]
+    sets = (images for head in heads for images in (learned_by(config, head), *predicted_by(config, head)))
+    return [*dict.fromkeys(sets)]
+
+
+def passes(config: dict) -> dict[tuple[ImageSet, str], str]:
+    """The rule that brings each image set through each model that has to see it (outputs.PASSES)."""
+    probabilities = [(each, model) for model in recipes.trained(config) for each in predicted_by(config, model)]
+    features = [(each, model) for model in config["models"] for each in features_of(config, model)]
+    return {each: PASSES[each in probabilities, each in features] for each in dict.fromkeys(probabilities + features)}
 
 
 def all_of(config: dict) -> list[ImageSet]:
-    return [TEST, *map(ImageSet, recipes.split_seeds(config)), *batches_of(config)]
+    learned = dict.fromkeys(learned_by(config, head) for head in config["heads"])
+    return [TEST, *map(ImageSet, recipes.split_seeds(config)), *learned, *batches_of(config)]

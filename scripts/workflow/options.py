@@ -41,6 +41,23 @@ def network(config: dict, model: str) -> str:
     return shlex.join(["--network", network, "--image", image])
 
 
+def outputs(files) -> str:
+    """What a pass of a network keeps, by the named outputs of its job."""
+    kept = [(f"--{name}", str(path)) for name, path in files.items() if name != "undecodable"]
+    return shlex.join(word for pair in kept for word in pair)
+
+
+def weights(config: dict, model: str, path: str) -> str:
+    """The file that a model predicts with: one that a rule makes, else a frozen model's public checkpoint."""
+    return str(path or pretrained_weights(config, model))
+
+
+def head(config: dict, name: str) -> str:
+    """What a head sees: products or pictures, by the features of some models."""
+    settings = config["heads"][name]
+    return shlex.join(["--of", settings["of"], "--models", *settings["models"]])
+
+
 def start(config: dict, model: str, epoch: int, path: str) -> str:
     """The weights that an epoch starts from: a file that a rule makes, else a public checkpoint."""
     if not path and epoch == 1 and "pretrained" in config["models"][model]["start"]:
@@ -75,20 +92,39 @@ def superseded_states(made: Artifacts, model: str, epoch: int) -> str:
 
 
 def mean(made: Artifacts, name: str) -> str:
-    """How the members of an ensemble, or a model alone, are averaged."""
+    """How the members of an ensemble, or a member alone, are averaged, in the order in which `members` has them."""
+    of_pictures, of_products = recipes.weighted_members(made.config, name)
+    return _mean(made, name, [*of_pictures.values(), *of_products.values()])
+
+
+def averaged(made: Artifacts, name: str) -> str:
+    """How the members that say what pictures are are averaged, and which these are where that is learned."""
+    of_pictures, _ = recipes.weighted_members(made.config, name)
+    models = ["--models", *made.answers.counting[name]] if name in made.answers.learned else []
+    return " ".join([_mean(made, name, [*of_pictures.values()]), *models])
+
+
+def _mean(made: Artifacts, name: str, weights: list[float]) -> str:
     ensemble = recipes.as_ensemble(made.config, name)
     words = ["--mean", ensemble["mean"]]
     if "weights" in ensemble:
-        words += ["--weights", *map(str, ensemble["weights"])]
+        words += ["--weights", *map(str, weights)]
     if name in made.answers.learned:
         words += ["--learned", made.answers.learned[name].files["learned"]]
     return shlex.join(words)
 
 
-def averaged(made: Artifacts, name: str) -> str:
-    """How the members of an ensemble are averaged, and which these are where that is learned."""
-    models = ["--models", *made.answers.counting[name]] if name in made.answers.learned else []
-    return " ".join([mean(made, name), *models])
+def answers(made: Artifacts, ensemble: str) -> str:
+    """What a submission is made of: the average over members of pictures, and what each member of products says."""
+    _, of_products = recipes.weighted_members(made.config, ensemble)
+    averages = [shard.files["probabilities"] for shard in made.answers.averages[image_sets.TEST, ensemble]]
+    words = ["--probabilities", *averages] if averages else []
+    for member in of_products:
+        words += ["--of-products", *made.answers.probabilities(image_sets.TEST, member)]
+    if of_products:
+        weights = recipes.weights_of_answers(made.config, ensemble)
+        words += ["--mean", made.config["ensembles"][ensemble]["mean"], "--weights", *map(str, weights)]
+    return shlex.join(words)
 
 
 def labels(config: dict) -> str:
@@ -126,10 +162,11 @@ def said_of_valid(made: Artifacts, models: list[str]) -> str:
 
 def members(made: Artifacts, name: str) -> str:
     """The probabilities that an evaluation is made of, each with the seed of its split."""
-    words = []
-    for model in recipes.as_ensemble(made.config, name)["models"]:
-        images = image_sets.valid_of(made.config, model)
-        words += ["--member", str(images.seed), *made.answers.probabilities(images, model)]
+    words, (of_pictures, of_products) = [], recipes.weighted_members(made.config, name)
+    for option, found in (("--member", of_pictures), ("--product-member", of_products)):
+        for member in found:
+            images = image_sets.valid_of(made.config, member)
+            words += [option, str(images.seed), *made.answers.probabilities(images, member)]
     return shlex.join(words)
 
 

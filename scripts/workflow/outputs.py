@@ -51,6 +51,17 @@ OUTPUTS = {
         "probabilities": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
         "undecodable": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
     },
+    "extract_features": {
+        "features": "features/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
+        "undecodable": "features/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
+    },
+    "predict_with_features": {
+        "probabilities": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
+        "features": "features/{images}-{images_digest}/{model}-{digest}/{shard}.npy",
+        "undecodable": "probabilities/{images}-{images_digest}/{model}-{digest}/{shard}.undecodable.csv",
+    },
+    "train_head": {"params": "heads/{head}-{digest}.params", "metrics": "heads/{head}-{digest}.json"},
+    "apply_head": {"probabilities": "probabilities/{images}-{images_digest}/{head}-{digest}/{shard}.npy"},
     "learn_weights": {"learned": "weights/{ensemble}-{digest}.json"},
     "average_models": {"probabilities": "ensemble/{images}/{ensemble}-{digest}/{shard}.npy"},
     "write_submission": {"submission": "by-recipe/submission/{digest}/{ensemble}.csv.gz"},
@@ -83,6 +94,12 @@ OUTPUTS = {
     "draw_times": {"figure": "by-recipe/report/{digest}/times.svg"},
     "draw_plan": {"figure": "by-recipe/report/{digest}/plan.svg"},
 }
+# The rules that bring pictures through a network, by what they keep of it: probabilities, features.
+PASSES = {
+    (True, False): "predict_images",
+    (False, True): "extract_features",
+    (True, True): "predict_with_features",
+}
 # What an epoch that has not ended may have left (training/progress.py); no rule's output, and gone when it ends.
 PARTS = "models/{model}/{epoch}-{digest}.part-{batches}.{kind}"
 
@@ -91,6 +108,9 @@ INTERMEDIATE = {
     "split_catalog": ("train", "valid"),
     "pack_records": ("records", "offsets"),
     "predict_images": ("probabilities",),
+    "extract_features": ("features",),
+    "predict_with_features": ("probabilities", "features"),
+    "apply_head": ("probabilities",),
     "average_models": ("probabilities",),
 }
 

@@ -130,23 +130,40 @@ def prediction(config: dict, model: str) -> dict:
     return config["prediction"] | ({"engine": "torch"} if is_timms(config, model) else {})
 
 
+def trained(config: dict) -> list[str]:
+    """The models that learn; the others are frozen, and give features alone."""
+    return [name for name, model in config["models"].items() if model["phases"]]
+
+
+def members(config: dict) -> list[str]:
+    """What ensembles can be made of and evaluations measure: trained models and heads."""
+    return [*trained(config), *config["heads"]]
+
+
+def weights_of_answers(config: dict, ensemble: str) -> list[float]:
+    """The weight of the average over the members of pictures, where there are any, then of each member of products."""
+    of_pictures, of_products = weighted_members(config, ensemble)
+    return [*([sum(of_pictures.values())] if of_pictures else []), *of_products.values()]
+
+
 def trained_datasets(config: dict) -> list[str]:
     """The datasets that models learn from, by name."""
-    return sorted({model["dataset"] for model in config["models"].values()})
+    return sorted({config["models"][name]["dataset"] for name in trained(config)})
 
 
 def split_seeds(config: dict) -> list[int]:
-    """The seeds of the splits that datasets are packed from."""
-    return sorted({config["datasets"][dataset]["seed"] for dataset in trained_datasets(config)})
+    """The seeds of the splits that models and heads learn from."""
+    return sorted({seed_of(config, model) for model in config["models"]})
 
 
-def seed_of(config: dict, model: str) -> int:
-    """The seed of the split that a model trains on."""
+def seed_of(config: dict, name: str) -> int:
+    """The seed of the split that a model or a head trains on; a head's is that of its models, which have one."""
+    model = config["heads"][name]["models"][0] if name in config["heads"] else name
     return config["datasets"][config["models"][model]["dataset"]]["seed"]
 
 
 def as_ensemble(config: dict, name: str) -> dict:
-    """An ensemble, or a model as an ensemble of one."""
+    """An ensemble, or a model or a head as an ensemble of one."""
     return config["ensembles"].get(name) or {"models": [name], "mean": "arithmetic"}
 
 
@@ -155,9 +172,11 @@ def evaluated_seeds(config: dict, name: str) -> list[int]:
     return seeds_of(config, as_ensemble(config, name)["models"])[0]
 
 
-def lineage(config: dict, model: str) -> list[str]:
-    """A model and its ancestors: the model that it starts from, the one before that, and so on."""
-    models = [model]
+def lineage(config: dict, name: str) -> list[str]:
+    """A model and its ancestors: the one that it starts from, the one before that, and so on; a head's: its models."""
+    if name in config["heads"]:
+        return [name, *(each for model in config["heads"][name]["models"] for each in lineage(config, model))]
+    models = [name]
     while source := config["models"][models[-1]]["start"].get("model"):
         models.append(source)
     return models
@@ -166,6 +185,21 @@ def lineage(config: dict, model: str) -> list[str]:
 def lineage_seeds(config: dict, model: str) -> list[int]:
     """The seeds of the splits that a model and its ancestors trained on, its own first."""
     return list(dict.fromkeys(seed_of(config, each) for each in lineage(config, model)))
+
+
+def is_of_products(config: dict, name: str) -> bool:
+    """Whether a member says what whole products are, by a row each, and not what pictures are."""
+    return name in config["heads"] and config["heads"][name]["of"] == "products"
+
+
+def weighted_members(config: dict, name: str) -> tuple[dict[str, float], dict[str, float]]:
+    """The members of an ensemble, or a member alone, with their weights: those of pictures, those of products."""
+    ensemble = as_ensemble(config, name)
+    weights = dict(zip(ensemble["models"], ensemble.get("weights", [1.0] * len(ensemble["models"])), strict=True))
+    return tuple(
+        {member: weight for member, weight in weights.items() if is_of_products(config, member) == of_products}
+        for of_products in (False, True)
+    )
 
 
 def ancestor_seeds(config: dict, name: str) -> list[int]:
@@ -198,8 +232,10 @@ def configured(config: dict) -> dict:
     models = {
         name: {"network": model["network"], "dataset": model["dataset"], "epochs": epoch_count(model)}
         for name, model in config["models"].items()
+        if model["phases"]
     }
-    return {"models": models, "ensembles": {name: each["models"] for name, each in config["ensembles"].items()}}
+    ensembles = {name: each["models"] for name, each in config["ensembles"].items()}
+    return {"models": models, "heads": config["heads"], "ensembles": ensembles}
 
 
 def planned_parts(config: dict) -> dict:
@@ -209,7 +245,7 @@ def planned_parts(config: dict) -> dict:
         for name, model in config["models"].items()
     }
     ensembles = {name: {"models": ensemble["models"]} for name, ensemble in config["ensembles"].items()}
-    parts = {"datasets": config["datasets"], "models": models, "ensembles": ensembles}
+    parts = {"datasets": config["datasets"], "models": models, "heads": config["heads"], "ensembles": ensembles}
     if "answers" in config:
         parts |= {"answers": config["answers"], "batches": list(config["batches"])}
     return parts

@@ -69,7 +69,7 @@ def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Sh
 
 def asked_tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Shelf) -> dict[str, Artifact]:
     """What is made only where it is asked for, by rule: it needs what all models say of their valid products."""
-    said, files = answers.said_of_valid(list(config["models"]))
+    said, files = answers.said_of_valid(recipes.trained(config))
     last = [epochs[-1] for epochs in models.epochs.values()]
     metrics = {"last_epochs": [epoch.files["metrics"] for epoch in last]}
     trained = {"trained": [epoch.digest for epoch in last]}

@@ -20,7 +20,7 @@ from workflow import recipes
 
 PICTURE = (ROOT / "tests/picture.jpg").read_bytes()
 RULES = "".join(path.read_text() for path in sorted(ROOT.glob("rules/*.smk")))
-RULE_NAMES = re.findall(r"^rule (\w+):", RULES, re.MULTILINE)
+RULE_NAMES = re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)(?: with)?:", RULES, re.MULTILINE)
 # Whose jobs the driver does not do itself.
 QUEUED_RULES = {
     re.match(r"\w+", text)[0] for text in re.split(r"^rule ", RULES, flags=re.MULTILINE)[1:] if "localrule" not in text
@@ -38,15 +38,19 @@ WILDCARDS = {
     "ensemble": "ensemble-4",
     "evaluated": "ensemble-14",
     "weights": "efficientnet-lite0",
+    "head": "H1",
 }
+# In a run of the published configuration.
 NOT_IN_ALL = {
-    "generate_catalog",
-    "join_indexes",
-    "split_dumps",
-    "learn_weights",
-    "rank_subsets",
-    "audit_labels",
-}  # of the published configuration
+    *("generate_catalog", "join_indexes", "split_dumps"),
+    *("learn_weights", "rank_subsets", "audit_labels", "train_head", "apply_head"),
+}
+
+
+@pytest.fixture
+def config(config) -> dict:
+    """The published configuration with a head."""
+    return config | {"heads": {"H1": {"models": ["M02", "M03"], "of": "products", "hidden": 0}}}
 
 
 @pytest.fixture
@@ -157,6 +161,24 @@ def test_every_rule_has_work_and_an_unknown_one_is_named(estimator):
         estimator.work("weigh_pictures", WILDCARDS)
     with pytest.raises(ValueError, match="rule draw_plan: no memory is known"):
         estimator.memory("draw_plan", WILDCARDS)
+
+
+def test_a_pass_that_keeps_features_writes_them_too_and_a_head_reads_them(config):
+    estimator = Estimator(config, PUBLISHED_CATALOG)
+    shard = {"model": "M02", "shard": "0000"}
+    pictures = 0.63 * 12_371_293
+    features = estimator.kept_bytes(shard | {"images": "train-12648430"})
+    assert features == {"features": pytest.approx(0.95 * pictures * 2 * 2688 / 16)}  # DPN-92 has 2,688 of each picture
+    both = estimator.kept_bytes(shard | {"images": "valid-12648430"})
+    assert both == {
+        "probabilities": pytest.approx(0.05 * pictures * 2 * 5270 / 16),
+        "features": pytest.approx(0.05 * pictures * 2 * 2688 / 16),
+    }
+    assert [*estimator.kept_bytes({"model": "M05", "images": "test", "shard": "0000"})] == ["probabilities"]
+    training = estimator.work("train_head", {"head": "H1"})
+    assert training.read == pytest.approx(2 * 0.95 * pictures * 2 * 2688)
+    rows, classes = 0.95 * 12_371_293, 5270
+    assert training.multiplied > 3 * rows * 6 * 2 * 2688 * classes
 
 
 def test_an_epoch_of_a_dataset_without_copies_has_fewer_pictures(estimator):

@@ -1,6 +1,7 @@
 """postprocessing/steps.py: each step is an entry of a list, and what it adds follows from that."""
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from known_products import all_known
 from postprocessing import steps
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
+from postprocessing.products import product_means, rows_of_products
 from postprocessing.shards import Shards
 
 LARGE = 2**53 + 1  # a category id that float64 does not hold
@@ -57,6 +59,32 @@ def test_labels_of_pictures_take_part_in_the_mean_and_no_digit_of_a_category_is_
     assert products.product_md5.tolist() == products.picture_md5.tolist()
     assert products.dtypes[list(steps.names())].tolist() == [np.int64] * 3
     np.testing.assert_array_equal(products.confidence == 0, [False, False, True])
+
+
+def test_a_member_of_products_counts_like_the_mean_over_the_pictures_of_one_of_pictures(members, tmp_path):
+    """Published order: pictures are averaged per product, then models."""
+    [(pictures, shards)] = members.sources
+    of_products = np.array([[0, 0.4, 0.6], [0.7, 0.3, 0], [0.5, 0.25, 0.25]], np.float16)
+    np.save(tmp_path / "products.npy", of_products)
+    rows = rows_of_products(INDEX, INDEX)
+    assert rows.tolist() == [0, 0, 1, 1, 2]
+    source = (replace(pictures, rows=rows), Shards([tmp_path / "products.npy"], 3, len(CLASSES)))
+    both = Members([(pictures, shards), source], Mean("arithmetic", [1.0, 3.0]))
+    found = product_means(both.vectors(slice(0, 5), steps.NETWORKS), np.array([0, 2, 4]))
+    of_pictures = np.array([[0.85, 0, 0.15], [0, 0.9, 0.1]])
+    np.testing.assert_allclose(found[:2], of_pictures / 4 + of_products[:2] * 3 / 4, atol=1e-3)
+    alone = Members([source], Mean("arithmetic", [1.0]))
+    np.testing.assert_allclose(
+        product_means(alone.vectors(slice(0, 5), steps.NETWORKS), np.array([0, 2, 4])), of_products
+    )
+    # Labels of pictures 1, 7 or 4, and 5 count as one picture each.
+    labelled = product_means(alone.vectors(slice(0, 5), "picture_md5"), np.array([0, 2, 4]))
+    np.testing.assert_allclose(labelled[0], (of_products[0] + np.array([0, 1, 0])) / 2, atol=1e-3)
+
+
+def test_products_of_a_part_find_their_rows_among_all(members):
+    part = INDEX[INDEX.product_id.isin([3, 2])].iloc[::-1]
+    assert rows_of_products(part, INDEX).tolist() == [2, 1, 1]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf])

@@ -45,6 +45,54 @@ def test_a_batch_may_be_named_by_its_day(config):
     assert [*configuration.complete(config | written, SCHEMA_PATH)["batches"]] == ["2026-11-25", "1126"]
 
 
+PHASE = {"optimizer": "adam", "schedule": [{"learning_rate": 1, "epochs": 1}]}
+FROZEN = {"network": "dpn-92", "dataset": "A", "start": {"pretrained": "dpn92-5k"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": {"F1": FROZEN | {"start": {}}}}, r"models\.F1\.start: a model without phases is frozen and"),
+        (
+            {"models": {"F1": FROZEN, "F2": FROZEN | {"start": {"model": "F1"}}}},
+            r"models\.F2\.start\.model: F1 is frozen; take",
+        ),
+        ({"models": {"F1": FROZEN | {"phases": [PHASE]}}},
+         r"models\.F1\.batch_size: missing"),
+        ({"heads": {"H1": {"models": ["M99"]}}}, r"heads\.H1\.models: M99 is not in models: M01"),
+        ({"heads": {"H1": {"models": []}}}, r"heads\.H1\.models: \[\] should be non-empty"),
+        ({"heads": {"M01": {"models": ["M02"]}}}, r"heads\.M01: a model has this name"),
+        ({"heads": {"H1": {"models": ["M05", "M09"]}}}, r"heads\.H1\.models: M05 and M09 have different splits"),
+        ({"models": {"F1": FROZEN}, "ensembles": {"e": {"models": ["F1"]}}}, r".*e\.models: F1 is not in trained"),
+        (
+            {"heads": {"H1": {"models": ["M01"]}}, "ensembles": {"e": {"models": ["M01", "H1"], "mean": "learned"}}},
+            r"ensembles\.e\.mean: learned weighs members that say what pictures are, and H1",
+        ),
+        (
+            {"heads": {"H1": {"models": ["M01"]}}, "ensembles": {"ensemble-2": {"models": ["H1"]}}, **answering({})},
+            r"answers\.ensemble: H1 says what products are",
+        ),
+        ({"models": {"F1": FROZEN}, "only": ["F1"]}, "only: all of these models are frozen, and no head"),
+    ],
+)  # fmt: skip
+def test_a_head_without_features_and_a_frozen_model_without_weights_are_found(config, change, message):
+    for section, entries in change.items():
+        config[section] = entries if isinstance(entries, list) else config.get(section, {}) | entries
+    with pytest.raises(cli.UserError, match=f"config: {message}"):
+        configuration.complete(config, SCHEMA_PATH)
+
+
+def test_heads_stay_with_their_models(config):
+    config["models"]["F1"] = FROZEN
+    config["heads"] = {"H1": {"models": ["F1"]}, "H2": {"models": ["M01"]}}
+    config["ensembles"]["mine"] = {"models": ["H1"]}
+    left = configuration.complete(copy.deepcopy(config) | {"only": ["F1"]}, SCHEMA_PATH)
+    assert [*left["heads"]] == ["H1"]
+    assert [*left["ensembles"]] == ["mine"]
+    left = configuration.complete(config | {"only": ["F1", "M05"]}, SCHEMA_PATH)
+    assert left["ensembles"]["only"]["models"] == ["M05"]
+
+
 def test_the_published_configuration_is_right(config):
     assert configuration.complete(copy.deepcopy(config), SCHEMA_PATH) == config
 
@@ -53,7 +101,7 @@ def test_the_published_configuration_is_right(config):
     ("change", "message"),
     [
         (lambda c: c.update(catalogue="x"), r"config: catalogue: no such key; do you mean catalog\?"),
-        (lambda c: c.update(shards=3), "config: shards: no such key; known here: catalog, engine, results"),
+        (lambda c: c.update(pieces=3), "config: pieces: no such key; known here: catalog, engine, results"),
         (lambda c: c["models"]["M05"].update(batchsize=1), r"models\.M05\.batchsize: .* mean batch_size\?"),
         (lambda c: c["models"]["M05"].update(batch_size="many"), r"models\.M05\.batch_size: 'many' is not an integer"),
         (lambda c: c["models"]["M05"].update(batch_size=0), r"models\.M05\.batch_size: 0 is less than"),
@@ -134,7 +182,7 @@ def test_a_fault_names_its_key(config, change, message):
         (lambda c: c["ensembles"]["ensemble-2"]["models"].append("M77"), "ensembles.ensemble-2.models: M77"),
         (lambda c: c["ensembles"]["ensemble-2"].update(weights=[1.0]), "one weight per model"),
         (lambda c: c["ensembles"]["ensemble-2"].update(mean="learned", weights=[1, 1]), "weights: the mean learned"),
-        (lambda c: c["ensembles"].update(M05={"models": ["M05"]}), r"ensembles\.M05: a model has this name"),
+        (lambda c: c["ensembles"].update(M05={"models": ["M05"]}), r"ensembles\.M05: a model or a head has this name"),
         (
             lambda c: c["models"].update(epochs=c["models"]["M05"]),
             r"models\.epochs: its target train_epochs has the name",

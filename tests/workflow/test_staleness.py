@@ -161,6 +161,56 @@ def phases(model: str, step: int, change: dict, phase: int = 0) -> dict:
     return {"models": {model: {"phases": found}}}
 
 
+def of_head(*images: str) -> set[str]:
+    """What an M01's head of that name predicts, and its own evaluation."""
+    return {f"apply_head {each} H1 {shard}" for each in images for shard in SHARDS} | {"evaluate_predictions H1"}
+
+
+VALID, LEARNED_FROM = "valid-12648430", "train-12648430"
+
+
+def test_a_head_asks_for_features_alone_of_what_is_finished(results):
+    head = {"heads": {"H1": {"models": ["M01"]}}}
+    passes = {f"extract_features {LEARNED_FROM} M01 {shard}" for shard in SHARDS}
+    passes |= {f"predict_with_features {VALID} M01 {shard}" for shard in SHARDS}
+    expected = passes | {f"list_images {LEARNED_FROM}", "train_head H1"} | of_head(VALID)
+    assert results.jobs(head) == expected
+    assert results.jobs({}) == set()
+
+
+@pytest.fixture
+def with_head(tmp_path):
+    return Results(tmp_path, {"heads": {"H1": {"models": ["M01"]}}})
+
+
+def test_another_head_on_the_same_features_is_a_head_alone(with_head):
+    assert with_head.jobs({"heads": {"H1": {"hidden": 64}}}) == {"train_head H1"} | of_head(VALID)
+    assert with_head.jobs({"heads": {"H1": {"of": "pictures"}}}) == {"train_head H1"} | of_head(VALID)
+    assert set(with_head.why({"heads": {"H1": {"hidden": 64}}}).values()) >= {"hidden: 0 -> 64"}
+
+
+def test_a_head_becomes_a_member_of_an_ensemble(with_head):
+    changes = {"ensembles": {"ensemble-1": {"models": ["M10", "H1"]}}}
+    expected = {f"predict_with_features test M01 {shard}" for shard in SHARDS}
+    expected |= {f"apply_head test H1 {shard}" for shard in SHARDS}
+    assert with_head.jobs(changes) == expected | {"write_submission ensemble-1", "evaluate_predictions ensemble-1"}
+
+
+def test_the_revision_of_heads_concerns_heads_alone(with_head, revision):
+    revision("train_head.py")
+    assert with_head.jobs({}) == {"train_head H1"} | of_head(VALID)
+
+
+def test_a_frozen_model_gives_features_and_nothing_else(results):
+    frozen = {"network": "resnext-101-32x4d", "dataset": "C", "start": {"pretrained": "efficientnet-lite0"}}
+    made = results.artifacts({"models": {"F1": frozen}, "heads": {"H1": {"models": ["F1"]}}})
+    rules = {artifact.rule for artifact in made.everything() if artifact.wildcards.get("model") == "F1"}
+    assert rules == {"extract_features"}
+    assert "F1" not in made.models.epochs
+    assert "H1" in made.answers.evaluations
+    assert "F1" not in made.answers.evaluations
+
+
 def test_nothing_changed_means_nothing_to_do(results):
     assert results.missing({}) == []
 

@@ -1,0 +1,1 @@
+"""Heads: small networks that learn from the features of others, in NumPy."""
