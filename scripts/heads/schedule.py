@@ -6,7 +6,7 @@ import math
 BATCH = 512  # rows of a step
 PASSES, FEWEST_STEPS = 3, 250  # over the rows, and steps where these are few
 CHECKS = 5  # evenly over a training, the last one at its end
-PENALTIES = (0.01, 0.003, 0.001, 0.0003)  # of half the sum of the squared weights, beside the mean cross entropy
+PENALTIES = (0.003, 0.001, 0.0003, 0.0001)  # of half the sum of the squared weights, beside the mean cross entropy
 KEPT_ASIDE = 10  # of so many products one is kept aside to choose among them
 CHOSEN_ON = 200_000  # products at most, kept-aside ones among them, that a penalty is chosen on
 

@@ -9,18 +9,22 @@ import yaml
 
 from checkout import GROCERY, ROOT
 from tiny_workflow import snakemake
-from workflow import overlays
+from workflow import overlays, recipes
 
 PROFILE = ROOT / "profiles/small/overlay.yaml"
 PACKAGED = {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"}
 
 
-def test_nothing_has_to_be_fetched_and_the_first_model_answers_alone():
+def test_nothing_has_to_be_fetched_and_a_frozen_network_and_the_first_model_answer_alone():
     config = overlays.read(ROOT, [PROFILE])
     assert {model["start"]["pretrained"] for model in config["models"].values()} <= PACKAGED
-    first, *_, largest = (ensemble["models"] for ensemble in config["ensembles"].values())
-    assert first == list(config["models"])[:1]
-    assert largest == list(config["models"])
+    at_once, first, *_, largest = (ensemble["models"] for ensemble in config["ensembles"].values())
+    frozen, *trained = config["models"]
+    assert at_once == list(config["heads"])
+    assert config["heads"][at_once[0]]["models"] == [frozen]
+    assert recipes.trained(config) == trained
+    assert first == trained[:1]
+    assert largest == trained
     assert not any(model["gpus"] for model in config["models"].values())
 
 
@@ -30,6 +34,23 @@ def write_catalog(folder: Path, categories: set[int]) -> None:
         products = bson.decode_all((GROCERY / f"{name}.bson").read_bytes())
         kept = [product for product in products if product.get("category_id") in categories | {None}]
         (folder / f"{name}.bson").write_bytes(b"".join(map(bson.encode, kept if name == "train" else kept[:20])))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GROCERY.exists(), reason="needs the grocery catalog beside the checkout")
+def test_a_frozen_network_and_a_head_answer_before_anything_is_trained(tmp_path):
+    products = bson.decode_all((GROCERY / "train.bson").read_bytes())
+    write_catalog(tmp_path, set(sorted({product["category_id"] for product in products})[:10]))
+    overlay = overlays.merged({}, [PROFILE], {})
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(overlay | {"only": ["F15"], "catalog": str(tmp_path), "results": "results"}))
+    done = snakemake(tmp_path, "--show-failed-logs", overlay=mine)
+    assert done.returncode == 0, done.stderr
+    evaluation = json.loads((tmp_path / "results/evaluation/lite-0.json").read_text())
+    assert evaluation["accuracy"] > 0.9
+    assert (tmp_path / "results/submission/lite-0.csv.gz").exists()
+    assert not (tmp_path / "results/models").exists()
+    assert not (tmp_path / "results/records").exists()
 
 
 @pytest.mark.slow
