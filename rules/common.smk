@@ -10,7 +10,7 @@ import cli
 from terminal import retries
 from workflow import artifacts, catalogs, checks, configuration, drivers, image_sets, inputs, models
 from workflow import options, overlays, published, reasons, recipes, tables
-from workflow.outputs import DIGEST, DUMP, OUTPUTS, catalog_of
+from workflow.outputs import DIGEST, DUMP, OUTPUTS, SEEDS, catalog_of
 
 # Snakemake looks at a function's signature anew for each job: a seventh of a dry run of thousands.
 snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
@@ -40,7 +40,7 @@ wildcard_constraints:
     images_digest=DIGEST,  # of that of the pictures that are predicted
     catalog=rf"({configuration.any_of(CATALOGS)})(\.{DUMP})?",  # of the catalog, a batch, or one of several dumps of it
     part="train|valid",  # of a split
-    seed=r"\d+",  # of a split
+    seed=SEEDS,  # of a split
     dataset=configuration.any_of(config["datasets"]),
     model=configuration.any_of(MODELS),
     epoch=r"\d{4}",  # as the published files have it

@@ -115,8 +115,7 @@ rule split_catalog:
     benchmark:
         benchmarks("split_catalog/{seed}-{digest}")
     params:
-        valid_fraction=config["valid_fraction"],
-        grouping=options.grouping(config),
+        drawn=lambda wildcards: options.drawn(config, wildcards.seed),
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("split_catalog"),
@@ -128,7 +127,7 @@ rule split_catalog:
     shell:
         f"python {SCRIPTS}/split_catalog.py"
         " --catalog {input.catalog:q} --index {input.index:q}"
-        " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
+        " {params.drawn}"
         ' --output-folder "$(dirname {output.train:q})" 2> {log:q}'
 
 
@@ -143,8 +142,7 @@ rule split_dumps:
     benchmark:
         benchmarks("split_dumps/{seed}-{digest}")
     params:
-        valid_fraction=config["valid_fraction"],
-        grouping=options.grouping(config),
+        drawn=lambda wildcards: options.drawn(config, wildcards.seed),
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("split_dumps"),
@@ -156,7 +154,7 @@ rule split_dumps:
     shell:
         f"python {SCRIPTS}/split_dumps.py"
         " --catalog {input.catalog:q} --index {input.index:q}"
-        " --seed {wildcards.seed} --valid-fraction {params.valid_fraction} {params.grouping}"
+        " {params.drawn}"
         ' --output-folder "$(dirname {output.train_index:q})" 2> {log:q}'
 
 

@@ -35,6 +35,7 @@ from postprocessing.products import product_blocks, product_means, product_start
 from postprocessing.valid import Valid, add_options, read
 
 COPIES, PREDICTION = "copies", "prediction"
+LEAST_SURE = 0.5  # probability of another category that contradicts the label at least
 FEW_PRODUCTS = 5  # of a category, whose own threshold would follow from chance
 TEMPERED_BY = 20_000  # products at most
 SHOWN = 30  # products of each kind on the page
@@ -100,11 +101,11 @@ def _said(valid: Valid, chosen: list[int], temperatures: list[float]) -> pd.Data
 
 
 def thresholds(said: pd.DataFrame, classes: int) -> np.ndarray:
-    """How sure models are on average of each class's own products; of a class with few, of all products."""
+    """How sure models are on average of each class's own products, LEAST_SURE at least; of a class with few, of all."""
     sums = np.bincount(said.label, weights=said.of_label, minlength=classes)
     counts = np.bincount(said.label, minlength=classes)
     everywhere = sums.sum() / max(counts.sum(), 1)
-    return np.where(counts >= FEW_PRODUCTS, sums / np.maximum(counts, 1), everywhere)
+    return np.maximum(np.where(counts >= FEW_PRODUCTS, sums / np.maximum(counts, 1), everywhere), LEAST_SURE)
 
 
 def contradicted(said: pd.DataFrame, categories: np.ndarray) -> pd.DataFrame:

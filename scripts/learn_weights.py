@@ -119,7 +119,7 @@ def right(valid: Valid, common: Measured, found: list[Combination]) -> np.ndarra
     for products, pictures in product_blocks(starts, len(common.index)):
         firsts = starts[products] - pictures.start
         classes = truth[pictures][firsts]
-        scores = {position: np.zeros((len(firsts), members[0].shards.classes), np.float32) for position in several}
+        scores = {position: np.zeros((len(firsts), len(valid.categories)), np.float32) for position in several}
         for number, member in enumerate(members):
             vectors = member.read(rows[number][pictures])
             asked = [(each, position) for position, each in enumerate(found) if each.weights[number]]

@@ -1,6 +1,7 @@
 """split_catalog.py: the published products for a seed, with the source's bytes in the source's order."""
 
 import random
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -224,3 +225,38 @@ def test_categories_that_no_model_can_learn_are_told(tmp_path):
     path = write(tmp_path / "other.bson", products(60))
     indexed(path)
     assert "warning" not in split(path, tmp_path, 1).stderr
+
+
+# Folds
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.25, 0.3])
+def test_each_product_is_in_one_fold_and_folds_differ_by_one_product_at_most(fraction):
+    ids = np.arange(1003) * 7
+    folds = [parts.fold_of_products(ids, 5, fraction, fold) for fold in range(1, round(1 / fraction) + 1)]
+    assert sorted(np.concatenate(folds).tolist()) == ids.tolist()
+    assert max(map(len, folds)) - min(map(len, folds)) <= 1
+    assert not np.array_equal(folds[0], parts.fold_of_products(ids, 6, fraction, 1))
+
+
+def test_folds_of_groups_are_of_whole_groups_and_about_as_large():
+    generator = np.random.default_rng(0)
+    groups = generator.integers(0, 60, 1000).tolist()
+    folds = [parts.fold_of_groups(list(range(1000)), groups, 5, 0.2, fold) for fold in range(1, 6)]
+    assert sorted(product for fold in folds for product in fold) == list(range(1000))
+    groups_of_folds = [{groups[product] for product in fold} for fold in folds]
+    assert sum(map(len, groups_of_folds)) == len(set(groups))
+    assert all(150 < len(fold) < 250 for fold in folds)
+
+
+def test_a_fold_is_what_the_program_keeps_for_validation(tmp_path, monkeypatch):
+    catalog = write(tmp_path / "train.bson", [product(number, [jpeg(number)]) for number in range(20)])
+    indexed(catalog).to_parquet(tmp_path / "train.parquet", index=False)
+    kept = []
+    for fold in range(1, 5):
+        words = ["--catalog", catalog, "--index", tmp_path / "train.parquet", "--seed", 3, "--valid-fraction", 0.25]
+        words += ["--fold", fold, "--output-folder", tmp_path / f"{fold}"]
+        monkeypatch.setattr(sys, "argv", list(map(str, ["split_catalog", *words])))
+        split_catalog.main()
+        kept += read_index(tmp_path / f"{fold}/valid.parquet").product_id.tolist()
+    assert sorted(kept) == list(range(20))

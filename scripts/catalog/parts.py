@@ -54,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--valid-fraction", type=float, required=True)
+    parser.add_argument("--fold", type=int, help="keep this one of the 1 / valid-fraction equal parts, from 1")
     parser.add_argument("--group-field", metavar="NAME", help="products with the same value stay together")
     parser.add_argument("--output-folder", type=Path, required=True)
 
@@ -70,13 +71,15 @@ def draw(catalog: Sequence[Path], options: argparse.Namespace) -> Split:
     documents = first_rows(options.index, COLUMNS)
     product_ids, offsets, sizes = (numbers(documents, name) for name in ("product_id", "doc_offset", "doc_size"))
     kept_whole = ""
+    drawn_by = (options.seed, options.valid_fraction, *([options.fold] if options.fold else []))
     if options.group_field:
         with Files(catalog) as files:
             groups = read_groups(files, documents, options.group_field)
-        picked = valid_groups(product_ids.tolist(), groups, options.seed, options.valid_fraction)
+        pick = fold_of_groups if options.fold else valid_groups
+        picked = pick(product_ids.tolist(), groups, *drawn_by)
         kept_whole = f" in whole groups of {len(set(groups))} ({options.group_field})"
     else:
-        picked = valid_products(product_ids, options.seed, options.valid_fraction)
+        picked = fold_of_products(product_ids, *drawn_by) if options.fold else valid_products(product_ids, *drawn_by)
     if not 0 < len(picked) < len(documents):
         raise cli.UserError(
             f"{options.index}: of {len(documents)} products a valid_fraction of {options.valid_fraction} picks"
@@ -101,21 +104,50 @@ def valid_products(product_ids: np.ndarray, seed: int, valid_fraction: float) ->
     return generator.sample(shuffled, int(len(shuffled) * valid_fraction))
 
 
+def fold_of_products(product_ids: np.ndarray, seed: int, valid_fraction: float, fold: int) -> np.ndarray:
+    """The products of a fold, from 1: one of round(1 / valid_fraction) parts of the shuffled products.
+
+    Each product is in one fold; the folds' sizes differ by one product at most.
+    """
+    return np.array_split(PublishedRandom(seed).shuffled(product_ids), round(1 / valid_fraction))[fold - 1]
+
+
+def fold_of_groups(
+    product_ids: list[int], groups: list[Written], seed: int, valid_fraction: float, fold: int
+) -> list[int]:
+    """The products of a fold by whole groups: one after the other, in a random order, the next fold begins.
+
+    Args:
+        groups: each product's group.
+    """
+    folds, picked, before = round(1 / valid_fraction), [], 0
+    for members in _shuffled_groups(product_ids, groups, seed):
+        if before * folds // len(product_ids) == fold - 1:
+            picked += members
+        before += len(members)
+    return picked
+
+
 def valid_groups(product_ids: list[int], groups: list[Written], seed: int, valid_fraction: float) -> list[int]:
     """The products of the valid part by whole groups, in a random order, as long as they fit.
 
     Args:
         groups: each product's group.
     """
+    picked: list[int] = []
+    for members in _shuffled_groups(product_ids, groups, seed):
+        if len(picked) + len(members) <= int(len(product_ids) * valid_fraction):
+            picked += members
+    return picked
+
+
+def _shuffled_groups(product_ids: list[int], groups: list[Written], seed: int) -> list[list[int]]:
+    """The products of each group, the groups in a random order."""
     members: dict[Written, list[int]] = {}
     for product_id, group in zip(product_ids, groups, strict=True):
         members.setdefault(group, []).append(product_id)
     in_order = list(members.values())
-    picked: list[int] = []
-    for position in PublishedRandom(seed).shuffled(np.arange(len(in_order))).tolist():
-        if len(picked) + len(in_order[position]) <= int(len(product_ids) * valid_fraction):
-            picked += in_order[position]
-    return picked
+    return [in_order[position] for position in PublishedRandom(seed).shuffled(np.arange(len(in_order))).tolist()]
 
 
 def read_groups(catalog: Files, documents: pa.Table, field: str) -> list[Written]:

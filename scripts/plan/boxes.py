@@ -90,7 +90,7 @@ def build(config: dict) -> dict[str, Box]:
     """The boxes that a complete configuration leads to, column by column."""
     models, trained = list(config["models"]), recipes.trained(config)
     datasets = recipes.trained_datasets(config)
-    seeds = dict.fromkeys(config["datasets"][config["models"][model]["dataset"]]["seed"] for model in models)
+    seeds = dict.fromkeys(recipes.seed_of(config, model) for model in models)
     boxes = [
         Box("catalog-train", CATALOG, "train.bson", "catalog and index", []),
         Box("classes", CATALOG, "classes.csv", "category names", ["catalog-train"]),
@@ -101,7 +101,7 @@ def build(config: dict) -> dict[str, Box]:
     for seed in seeds:
         boxes.append(Box(f"split-{seed}", SPLIT, f"split {seed}", "train, valid", ["catalog-train"]))
     for dataset in datasets:
-        split = f"split-{config['datasets'][dataset]['seed']}"
+        split = f"split-{recipes.split_of(config['datasets'][dataset])}"
         boxes.append(Box(f"dataset-{dataset}", DATA, f"dataset {dataset}", "records", [split, "classes"]))
     for images in image_sets.all_of(config):
         if images.seed is not None:

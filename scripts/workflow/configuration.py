@@ -206,6 +206,7 @@ def check_names(config: dict) -> None:
             _check_reference(weights, config["networks"], f"models.{name}.start.pretrained", "networks")
     for name in config["models"]:
         _check_transfers_end(config["models"], name)
+    _check_folds(config)
     check_heads(config)
     for name, ensemble in config["ensembles"].items():
         for member in ensemble["models"]:
@@ -291,6 +292,16 @@ def any_pass(passes: dict[tuple[image_sets.ImageSet, str], str], rule: str) -> s
 def _check_reference(name: str, known: dict, key: str, section: str) -> None:
     if name not in known:
         raise cli.UserError(f"config: {key}: {name} is not in {section}: {', '.join(known)}")
+
+
+def _check_folds(config: dict) -> None:
+    folds = round(1 / config.get("valid_fraction", 1))
+    for name, dataset in config["datasets"].items():
+        if dataset.get("fold", 1) > folds:
+            raise cli.UserError(
+                f"config: datasets.{name}.fold: {dataset['fold']}, but a valid_fraction of {config['valid_fraction']}"
+                f" makes {folds} folds"
+            )
 
 
 def _check_transfers_end(models: dict, name: str) -> None:

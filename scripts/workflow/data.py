@@ -115,7 +115,7 @@ class Data:
         }
         return self._shelf.add("join_indexes", recipe, made_from, {"catalog": name})
 
-    def _split(self, seed: int) -> Artifact:
+    def _split(self, seed: recipes.Seed) -> Artifact:
         """A split's parts with their indexes; of a catalog in several dumps, the indexes alone."""
         rule = "split_catalog" if isinstance(self.catalog["train"], str) else "split_dumps"
         recipe = {
@@ -132,7 +132,7 @@ class Data:
     def _records(self, name: str) -> dict[str, Artifact]:
         """The train and valid part of a dataset."""
         dataset = self._config["datasets"][name]
-        split = self.splits[dataset["seed"]]
+        split = self.splits[recipes.split_of(dataset)]
         recipe = {
             "first_copies_only": dataset["first_copies_only"],
             "drop_conflicts": dataset["drop_conflicts"],

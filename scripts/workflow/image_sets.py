@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from workflow import recipes
 from workflow.artifact import Artifact
-from workflow.outputs import PASSES
+from workflow.outputs import PASSES, SEEDS
 
 
 class Sources(NamedTuple):
@@ -26,7 +26,7 @@ class Sources(NamedTuple):
 class ImageSet:
     """The pictures of the test products, of a batch by its name, or of one part of a split by its seed."""
 
-    seed: int | None = None
+    seed: recipes.Seed | None = None
     part: str = "valid"
     batch: str | None = None
 
@@ -61,7 +61,7 @@ class ImageSet:
 
 BATCH = "batch-"  # what the names of batches begin with in paths
 TEST = ImageSet()
-NAMES = rf"test|(?:train|valid)-\d+|{BATCH}[\w-]+"  # a regular expression
+NAMES = rf"test|(?:train|valid)-{SEEDS}|{BATCH}[\w-]+"  # a regular expression
 
 
 def named(name: str) -> ImageSet:
@@ -71,7 +71,7 @@ def named(name: str) -> ImageSet:
     if name == TEST.name:
         return TEST
     part, _, seed = name.rpartition("-")
-    return ImageSet(int(seed), part)
+    return ImageSet(int(seed) if seed.isdecimal() else seed, part)
 
 
 def valid_of(config: dict, member: str) -> ImageSet:

@@ -17,6 +17,13 @@ def file(name: str, path: str | None) -> str:
     return shlex.join([name, str(path)]) if path else ""
 
 
+def drawn(config: dict, seed: str) -> str:
+    """How the products of a split's valid part are drawn."""
+    number, _, fold = seed.partition(".")
+    words = ["--seed", number, "--valid-fraction", str(config["valid_fraction"]), *(["--fold", fold] if fold else [])]
+    return " ".join(filter(None, [shlex.join(words), grouping(config)]))
+
+
 def grouping(config: dict) -> str:
     return shlex.join(["--group-field", config["group_field"]]) if "group_field" in config else ""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 DIGEST = "[0-9a-f]{10}"  # a regular expression
 DUMP = "[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name of one of several dumps, the same
+SEEDS = r"\d+(?:\.\d+)?"  # of splits: "1.2" is fold 2 of seed 1; the same
 JOINED = "-joined"  # the end of a name in paths, where it is of several dumps together
 
 OUTPUTS = {

@@ -4,7 +4,7 @@ Epochs count from 1. A phase starts with a fresh optimizer, as each process of t
 inside a phase the optimizer goes on exactly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import networks
 
@@ -14,6 +14,8 @@ OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
 FINE_TUNING = {"body_rate": 1.0, "train": "all"}
 OF_TORCH_ALONE = ("mixup", "weight_average")  # keys of a phase
 USUAL_ENGINE = "mxnet"
+
+Seed = int | str  # of a split: "1.2" is fold 2 of seed 1
 
 
 def epoch_settings(model: dict) -> Iterator[tuple[dict, float, bool]]:
@@ -151,15 +153,25 @@ def trained_datasets(config: dict) -> list[str]:
     return sorted({config["models"][name]["dataset"] for name in trained(config)})
 
 
-def split_seeds(config: dict) -> list[int]:
+def split_of(dataset: dict) -> Seed:
+    """What a dataset's split is called: its seed, and with a dot the fold that it keeps for validation."""
+    return f"{dataset['seed']}.{dataset['fold']}" if "fold" in dataset else dataset["seed"]
+
+
+def in_order(seeds: Iterable[Seed]) -> list[Seed]:
+    """Seeds of splits by their numbers, then by their folds."""
+    return sorted(seeds, key=lambda seed: [int(number) for number in str(seed).split(".")])
+
+
+def split_seeds(config: dict) -> list[Seed]:
     """The seeds of the splits that models and heads learn from."""
-    return sorted({seed_of(config, model) for model in config["models"]})
+    return in_order({seed_of(config, model) for model in config["models"]})
 
 
-def seed_of(config: dict, name: str) -> int:
+def seed_of(config: dict, name: str) -> Seed:
     """The seed of the split that a model or a head trains on; a head's is that of its models, which have one."""
     model = config["heads"][name]["models"][0] if name in config["heads"] else name
-    return config["datasets"][config["models"][model]["dataset"]]["seed"]
+    return split_of(config["datasets"][config["models"][model]["dataset"]])
 
 
 def as_ensemble(config: dict, name: str) -> dict:
@@ -167,7 +179,7 @@ def as_ensemble(config: dict, name: str) -> dict:
     return config["ensembles"].get(name) or {"models": [name], "mean": "arithmetic"}
 
 
-def evaluated_seeds(config: dict, name: str) -> list[int]:
+def evaluated_seeds(config: dict, name: str) -> list[Seed]:
     """The seeds of the splits that the members of an ensemble, or a model, trained on."""
     return seeds_of(config, as_ensemble(config, name)["models"])[0]
 
@@ -182,7 +194,7 @@ def lineage(config: dict, name: str) -> list[str]:
     return models
 
 
-def lineage_seeds(config: dict, model: str) -> list[int]:
+def lineage_seeds(config: dict, model: str) -> list[Seed]:
     """The seeds of the splits that a model and its ancestors trained on, its own first."""
     return list(dict.fromkeys(seed_of(config, each) for each in lineage(config, model)))
 
@@ -202,7 +214,7 @@ def weighted_members(config: dict, name: str) -> tuple[dict[str, float], dict[st
     )
 
 
-def ancestor_seeds(config: dict, name: str) -> list[int]:
+def ancestor_seeds(config: dict, name: str) -> list[Seed]:
     """The seeds of the splits that ancestors alone trained on, and no member of an ensemble, or the model itself.
 
     A product is measured where no member and no ancestor trained on it: it is in the valid parts of these splits and of
@@ -211,11 +223,11 @@ def ancestor_seeds(config: dict, name: str) -> list[int]:
     return seeds_of(config, as_ensemble(config, name)["models"])[1]
 
 
-def seeds_of(config: dict, models: list[str]) -> tuple[list[int], list[int]]:
+def seeds_of(config: dict, models: list[str]) -> tuple[list[Seed], list[Seed]]:
     """The seeds of the splits that models trained on, and those of splits that ancestors of them alone did."""
     own = {seed_of(config, model) for model in models}
     seeds = {seed for model in models for seed in lineage_seeds(config, model)}
-    return sorted(own), sorted(seeds - own)
+    return in_order(own), in_order(seeds - own)
 
 
 def answering_ensemble(config: dict) -> str | None:

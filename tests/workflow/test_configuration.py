@@ -181,6 +181,10 @@ def test_a_fault_names_its_key(config, change, message):
         (lambda c: c["models"]["M10"].update(start={"model": "M11"}), "M10 -> M11 -> M10 is a circle"),
         (lambda c: c["ensembles"]["ensemble-2"]["models"].append("M77"), "ensembles.ensemble-2.models: M77"),
         (lambda c: c["ensembles"]["ensemble-2"].update(weights=[1.0]), "one weight per model"),
+        (
+            lambda c: c["datasets"]["B"].update(fold=21),
+            "datasets.B.fold: 21, but a valid_fraction of 0.05 makes 20 folds",
+        ),
         (lambda c: c["ensembles"]["ensemble-2"].update(mean="learned", weights=[1, 1]), "weights: the mean learned"),
         (lambda c: c["ensembles"].update(M05={"models": ["M05"]}), r"ensembles\.M05: a model or a head has this name"),
         (

@@ -102,4 +102,6 @@ def test_labels_of_valid_pictures_come_from_the_train_part_of_their_split(data):
 
 def test_an_image_set_is_found_by_its_name(config):
     config["batches"] = {"2026-11-25": "a.bson", "test-2": "b.bson"}
+    config["datasets"]["B"]["fold"] = 2
+    assert ImageSet("1.2") in image_sets.all_of(config)
     assert [image_sets.named(images.name) for images in image_sets.all_of(config)] == image_sets.all_of(config)

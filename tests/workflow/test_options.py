@@ -97,6 +97,13 @@ def test_models_are_told_with_all_splits_of_their_lineage(tmp_path):
     assert [shlex.split(word)[1:3] for word in words[2:]] == [["M01", "12648430"], ["M11", "12648430,1"]]
 
 
+def test_a_split_is_drawn_by_its_seed_and_its_fold(config):
+    assert options.drawn(config, "1") == "--seed 1 --valid-fraction 0.05"
+    assert options.drawn(config | {"group_field": "shop"}, "1.2") == (
+        "--seed 1 --valid-fraction 0.05 --fold 2 --group-field shop"
+    )
+
+
 def test_labels_are_told_to_submissions_and_evaluations(config):
     assert options.labels(config) == "--picture-md5 unique --product-md5 on"
     config["postprocessing"] = {"picture_md5": "off", "product_md5": False}
