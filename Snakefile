@@ -45,6 +45,7 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/heads.smk"
 include: "rules/ensemble.smk"
+include: "rules/daily.smk"
 include: "rules/report.smk"
 
 

@@ -26,9 +26,7 @@ def or_end(function, *arguments):
 
 
 config = or_end(overlays.of_workflow, workflow, config, BASE)
-MODELS = config["models"]
-ENSEMBLES = config["ensembles"]
-CATALOGS = ["train", "test", *(images.name for images in image_sets.batches_of(config))]
+MODELS, ENSEMBLES = config["models"], config["ensembles"]
 BEFORE_TRAINING = len(MODELS) + 1  # priority of what is ready beside training, so that a finished model answers at once
 IMAGE = BASE / "shelfmark.sif"
 IS_MODULE = not workflow.modifier.is_main_snakefile()  # of another workflow, which asks for whatever it uses
@@ -38,7 +36,7 @@ SCRIPTS = options.scripts_folder(BASE)
 wildcard_constraints:
     digest=DIGEST,  # of the recipe of what a job makes
     images_digest=DIGEST,  # of that of the pictures that are predicted
-    catalog=rf"({configuration.any_of(CATALOGS)})(\.{DUMP})?",  # of the catalog, a batch, or one of several dumps of it
+    catalog=rf"({configuration.any_of(image_sets.catalogs(config))})(\.{DUMP})?",  # or one of several dumps of it
     part="train|valid",  # of a split
     seed=SEEDS,  # of a split
     dataset=configuration.any_of(config["datasets"]),
@@ -49,6 +47,7 @@ wildcard_constraints:
     weights=configuration.any_of(models.PACKAGED_WEIGHTS),  # that a Python package brings
     head=configuration.any_of(config["heads"]),
     ensemble=configuration.any_of(ENSEMBLES),
+    batch=configuration.any_of(images.called for images in image_sets.answered(config)),
     evaluated=configuration.any_of([*recipes.members(config), *ENSEMBLES]),
 
 

@@ -5,7 +5,7 @@
 report: str(Path(results("report/summary.rst")).absolute())
 
 
-DATA, MODELS_AND_ENSEMBLES, RUN = "Catalog", "Models and ensembles", "The run"
+DATA, MODELS_AND_ENSEMBLES, ANSWERS, RUN = "Catalog", "Models and ensembles", "Answers", "The run"
 
 
 rule summarize_run:
@@ -162,6 +162,61 @@ rule draw_evaluations:
         " --ensembles {params.ensembles} --evaluations {input.evaluations:q}"
         " --products {input.products:q} --sizes {output.sizes:q} --levels {output.levels:q}"
         " --calibration {output.calibration:q} 2> {log:q}"
+
+
+rule draw_answers:
+    input:
+        products=source("products"),
+    output:
+        figure=report(
+            outputs("draw_answers")["figure"],
+            caption="report/answers.rst",
+            category=ANSWERS,
+            labels={"what": "how sure answers are"},
+        ),
+    log:
+        logs("draw_answers/{digest}"),
+    benchmark:
+        benchmarks("draw_answers/{digest}")
+    params:
+        precision=options.precision(config),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Draw how sure answers are"
+    shell:
+        f"python {SCRIPTS}/draw_answers.py"
+        " --products {input.products:q} {params.precision} --figure {output.figure:q} 2> {log:q}"
+
+
+rule tabulate_answers:
+    input:
+        calibration=source("calibration"),
+        thresholds=source("thresholds"),
+        answers=source("answers"),
+    output:
+        table=report(
+            outputs("tabulate_answers")["table"],
+            caption="report/answers-table.rst",
+            category=ANSWERS,
+            labels={"what": "answers and batches"},
+        ),
+    log:
+        logs("tabulate_answers/{digest}"),
+    benchmark:
+        benchmarks("tabulate_answers/{digest}")
+    params:
+        thresholds=option("--thresholds", "thresholds"),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    message:
+        "Tabulate the answers"
+    shell:
+        f"python {SCRIPTS}/tabulate_answers.py"
+        " --calibration {input.calibration:q} {params.thresholds}"
+        " --answers {input.answers:q} --output {output.table:q} 2> {log:q}"
 
 
 rule show_confusions:

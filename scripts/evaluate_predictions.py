@@ -23,8 +23,7 @@ Example:
 import argparse
 import itertools
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -32,80 +31,20 @@ import pandas as pd
 
 import cli
 from catalog.classes import class_ids, first_levels, read_classes, written_categories
-from catalog.copies import MD5
 from catalog.ids import written
 from catalog.index import read_index
-from catalog.known import Known, read_known
 from postprocessing import levels, steps
 from postprocessing.learned import LEARNED, read_learned
-from postprocessing.learning import folds_of
-from postprocessing.means import Mean, add_mean_options, learned_mean, weights_of
-from postprocessing.pictures import ImageSet, Members
-from postprocessing.products import product_starts, rows_of_products
+from postprocessing.means import add_mean_options
+from postprocessing.measured import COLUMNS, Member, Splits, measured_pictures, parts, read_splits
+from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
 from postprocessing.scores import is_scored
-from postprocessing.shards import Shards
 from training.metrics import Metrics
 
 CONFUSED_PAIRS = 20
 CALIBRATION_BINS = 10
 EXAMPLES = 4  # products that are named of each confused pair
-COLUMNS = ["product_id", "product_text", "category_id", "image", *MD5]  # of the valid parts
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What the splits of the members say of the measured products.
-
-    Attributes:
-        known: what the train part of each says, by its name.
-        known_to_all: what the products say that every member trained on.
-        images: the predicted pictures of each, by its name.
-        valid: the index of the valid part of each, by its name.
-    """
-
-    known: dict[str, Known]
-    known_to_all: Known
-    images: dict[str, pd.DataFrame]
-    valid: dict[str, Path]
-
-
-def read_splits(paths: list[list[str]], index: pd.DataFrame) -> Splits:
-    """Read what the splits say of the products of an index.
-
-    Args:
-        paths: of each split its name and the paths of its valid and train part and of its pictures.
-    """
-    trains = {name: Path(train) for name, _, train, _ in paths}
-    known = {name: read_known([train], index) for name, train in trains.items()}
-    to_all = read_known([*trains.values()], index) if len(trains) > 1 else next(iter(known.values()))
-    valid = {name: Path(valid) for name, valid, *_ in paths}
-    return Splits(known, to_all, {name: read_index(Path(images), MD5) for name, *_, images in paths}, valid)
-
-
-@dataclass(frozen=True)
-class Member:
-    """The probabilities of a member: a row per predicted picture of its split, or per product of its valid part."""
-
-    split: str
-    shards: list[Path]
-    of_products: bool
-
-    def source(self, part: pd.DataFrame, splits: Splits, pictures: ImageSet, classes: int) -> tuple[ImageSet, Shards]:
-        """How the pictures of a part of the valid products find its rows, and these."""
-        if not self.of_products:
-            return pictures, Shards(self.shards, len(splits.images[self.split]), classes)
-        valid = read_index(splits.valid[self.split], ["product_id"])
-        rows = rows_of_products(part, valid)
-        return replace(pictures, rows=rows), Shards(self.shards, len(product_starts(valid)), classes)
-
-
-def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Pictures of the products that are in all valid parts, in the order of the first."""
-    index, *others = valid_parts
-    for other in others:
-        index = index[index.product_id.isin(other.product_id)]
-    return index.reset_index(drop=True)
 
 
 def product_types() -> dict[str, str]:
@@ -208,13 +147,7 @@ def predict(
         raise ValueError(f"{len(leaked)} measured products are among the known ones, {leaked[0]} first")
     processing = steps.PostProcessing(classes, steps.choices(args))
 
-    def of_part(part: pd.DataFrame, mean: Mean, counting: list[int]) -> pd.DataFrame:
-        chosen = [members[number] for number in counting]
-        pictures = {
-            name: processing.image_set(part, splits.images[name], splits.known[name])
-            for name in dict.fromkeys(member.split for member in chosen)
-        }
-        sources = [member.source(part, splits, pictures[member.split], len(classes)) for member in chosen]
+    def of_part(part: pd.DataFrame, ensemble: Members) -> pd.DataFrame:
         truth = class_ids(part.category_id.to_numpy(), classes.category_id.to_numpy())
 
         def measure_pictures(step: str, block: slice, vectors: np.ndarray) -> None:
@@ -223,29 +156,12 @@ def predict(
                 if has_pixels.any():
                     metrics.add(vectors[has_pixels], truth[block][has_pixels])
 
-        products = processing.categorize(part, Members(sources, mean), known, steps.scored(), measure_pictures)
+        products = processing.categorize(part, ensemble, known, steps.scored(), measure_pictures)
         return products.assign(category_id=part.drop_duplicates("product_id").category_id.to_numpy())
 
-    products = pd.concat([of_part(*part) for part in parts(index, len(members), args)])
+    products = pd.concat([of_part(*part) for part in parts(index, splits, members, processing, args)])
     products = products.set_index("product_id").loc[index.product_id.unique()].reset_index()
     return products[list(product_types())].astype(product_types()), metrics.means()
-
-
-def parts(
-    index: pd.DataFrame, members: int, args: argparse.Namespace
-) -> Iterator[tuple[pd.DataFrame, Mean, list[int]]]:
-    """Yield the pictures of an index in parts, each with its mean and the positions of the members that it is over.
-
-    A mean that was learned is another one for each fold of products: that which was learned without them.
-    """
-    if args.mean != LEARNED:
-        everyone = list(range(members))
-        yield index, Mean(args.mean, weights_of(everyone, args.weights)), everyone
-        return
-    folds = folds_of(index.product_id.to_numpy())
-    for fold, combination in enumerate(read_learned(args.learned).folds):
-        if (chosen := folds == fold).any():
-            yield index[chosen].reset_index(drop=True), learned_mean(combination), combination.counting
 
 
 def evaluate(

@@ -15,7 +15,6 @@ Example:
 import argparse
 import dataclasses
 import time
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,28 +23,18 @@ import pandas as pd
 import cli
 from catalog.classes import NO_CLASS, read_classes, written_categories
 from catalog.copies import MD5
-from catalog.ids import from_cell, numbers_of, written
+from catalog.ids import from_cell, numbers_of
 from catalog.index import read_index
 from catalog.known import read_known
-from catalog.rejects import Reject, read_rejects
+from catalog.rejects import read_rejects
+from catalog.tables import zipped
 from postprocessing import steps
 from postprocessing.means import Mean, weights_of
 from postprocessing.pictures import ImageSet, Members
-from postprocessing.products import product_starts, rows_of_products
+from postprocessing.products import all_products, product_starts, rows_of_products
 from postprocessing.shards import Shards
 
 COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
-
-
-def all_products(index: pd.DataFrame, rejects: list[Reject]) -> pd.Series:
-    """The catalog's products in its order, with rejected ones that have an id: number -> id as people have it."""
-    indexed = index.drop_duplicates("doc_offset")
-    products = written(indexed, "product").set_axis(indexed.product_id)
-    if rejected := {offset: product for offset, product, *_ in rejects if product is not None}:
-        ids = [*rejected.values()]
-        offsets = np.concatenate([indexed.doc_offset, [*rejected]])
-        products = pd.concat([products, pd.Series(ids, numbers_of(ids))]).iloc[np.argsort(offsets, kind="stable")]
-    return products[~products.index.duplicated()]
 
 
 def check_sample(sample: Path, products: pd.Series) -> None:
@@ -109,14 +98,6 @@ def main() -> None:
         f" {(products[final] != products[labelled]).sum()} products changed by what is known of products,"
         f" {len(submission) - len(products)} without pictures, in {time.monotonic() - start:.1f} s"
     )
-
-
-def zipped(content: bytes) -> bytes:
-    """A .gz without time and name, so that equal submissions are equal files.
-
-    zlib writes the same header under every Python; what the module gzip says of the system depends on its version.
-    """
-    return zlib.compress(content, level=9, wbits=zlib.MAX_WBITS | 16)
 
 
 def parse_args() -> argparse.Namespace:

@@ -29,6 +29,7 @@ A_JOB_OF_ANY_RULE = {
     "model": "M01",
     "images": "test",
     "ensemble": "ensemble-4",
+    "batch": "test",
     "weights": "efficientnet-lite0",
     "head": "H1",
 }
@@ -73,6 +74,8 @@ def test_a_batch_has_boxes_of_its_own_and_the_members_that_answer_wait_for_it(co
     assert added["images-batch-monday"].sources == ["catalog-batch-monday", "catalog-train"]
     waiting = {key for key, box in planned.items() if "images-batch-monday" in box.sources}
     assert waiting == {"prediction-M05", "prediction-M07"}
+    assert added["answers-monday"].sources == added["answers-test"].sources == ["ensemble-ensemble-2", "calibration"]
+    assert added["calibration"].sources == ["prediction-M05", "prediction-M07"]
     job = boxes.Job("index_catalog", {"catalog": "batch-monday.a"})
     boxes.assign(planned, [job, boxes.Job("list_images", {"images": "batch-monday"})])
     assert planned["catalog-batch-monday"].jobs == [job]
@@ -96,7 +99,7 @@ def test_every_rule_has_a_box_and_an_unknown_one_is_named(config):
     assert set(rules) == set(boxes.BOX_OF_RULE)
     config["models"]["M14"]["start"] = {"pretrained": "efficientnet-lite0"}
     config["heads"] = {"H1": {"models": ["M01"], "of": "products", "hidden": 0}}
-    planned = boxes.build(config)
+    planned = boxes.build(config | {"answers": {"ensemble": "ensemble-4"}})
     boxes.assign(planned, [Job(rule, A_JOB_OF_ANY_RULE) for rule in rules])
     assert sum(len(box.jobs) for box in planned.values()) == len(rules)
     with pytest.raises(ValueError, match="rule weigh_pictures: in no box of the plan"):

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,3 +119,11 @@ def _rows(path: Path, text: str, separator: str):
             raise cli.UserError(f"{path}: line {line}: {reason}; a quote inside a text is written twice") from None
         if any(cell.strip() for cell in row):
             yield line, row
+
+
+def zipped(content: bytes) -> bytes:
+    """A .gz without time and name, so that equal tables are equal files.
+
+    zlib writes the same header under every Python; what the module gzip says of the system depends on its version.
+    """
+    return zlib.compress(content, level=9, wbits=zlib.MAX_WBITS | 16)

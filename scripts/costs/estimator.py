@@ -36,13 +36,16 @@ DEVICE_RULES = ("train_epochs", *PASSES.values())  # whose jobs bring pictures t
 # Seconds of work, however large the catalog.
 LIGHT_RULES = frozenset(
     {
+        "choose_thresholds",
         "convert_weights",
+        "draw_answers",
         "draw_evaluations",
         "draw_learning_curves",
         "draw_plan",
         "draw_times",
         "label_categories",
         "summarize_run",
+        "tabulate_answers",
         "tabulate_evaluations",
         "tabulate_models",
     }
@@ -102,7 +105,9 @@ class Estimator:
                 work = Work(written=train + test)
             case "index_catalog":
                 work = Work(read=self.size.file(wildcards["catalog"]).bytes)
-            case "join_indexes" | "split_dumps" | "list_images" | "draw_categories" | "show_confusions":
+            case (
+                "join_indexes" | "split_dumps" | "list_images" | "draw_categories" | "show_confusions" | "write_review"
+            ):
                 work = Work(read=INDEX_FILE_BYTES * (self.size.train.pictures + self.size.test.pictures))
             case "split_catalog":
                 work = Work(read=train, written=train)
@@ -117,9 +122,9 @@ class Estimator:
                 members = self._members(wildcards["ensemble"])
                 shard = self._probability_bytes(image_sets.named(wildcards["images"])) / shards
                 work = Work(read=len(members) * shard, written=shard)
-            case "write_submission":
-                work = Work(read=self._probability_bytes(TEST))
-            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
+            case "write_submission" | "write_answers":
+                work = Work(read=self._probability_bytes(image_sets.called(wildcards.get("batch", TEST.called))))
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels" | "calibrate_answers":
                 images = [image_sets.valid_of(self.config, member) for member in self._looked_at(wildcards)]
                 work = Work(read=sum(map(self._probability_bytes, images)))
             case _ if rule in LIGHT_RULES:
@@ -184,9 +189,10 @@ class Estimator:
                 mebibytes, held = 4000, 2 * LABELLED_ROW_BYTES * train
             case "average_models":
                 mebibytes = 500
-            case "write_submission":
-                mebibytes, held = 1500, self._labelling_bytes(TEST, 1)
-            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels":
+            case "write_submission" | "write_answers" | "write_review":
+                answered = image_sets.called(wildcards.get("batch", TEST.called))
+                mebibytes, held = 1500, self._labelling_bytes(answered, 1)
+            case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels" | "calibrate_answers":
                 seeds = recipes.split_seeds(self.config)
                 mebibytes, held = 2000, self._labelling_bytes(ImageSet(seeds[0]), len(seeds))
             case _:

@@ -22,6 +22,8 @@ NAMES = {
     "learn_weights": "{ensemble}-{digest}",
     "average_models": "{images}-{ensemble}-{digest}-{shard}",
     "evaluate_predictions": "{evaluated}-{digest}",
+    "write_answers": "{batch}-{digest}",
+    "write_review": "{batch}-{digest}",
 }
 # The wildcards in these names that may have hyphens; the others have none, so that each name has one reading.
 HYPHENATED = {
@@ -31,6 +33,7 @@ HYPHENATED = {
     "dataset": ".+",
     "ensemble": ".+",
     "evaluated": ".+",
+    "batch": ".+",
     "images": image_sets.NAMES,
 }
 ALIKE = {"epoch", "shard", "digest", "images_digest"}  # jobs that differ in these alone take about as long

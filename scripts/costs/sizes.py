@@ -58,6 +58,8 @@ def catalog_size(config: dict) -> CatalogSize:
         whole[name] = _sum(files.values()) if files else _drawn_size(drawn.get(f"{name}_products", 0))
         dumps |= files
     train, test = whole.pop("train"), whole.pop("test")
+    if exported := config.get("exported"):
+        return CatalogSize(FileSize(exported["train_pictures"], 0), test, exported["classes"], whole | dumps)
     return CatalogSize(train, test, class_count(folder / "category_names.csv"), whole | dumps)
 
 

@@ -34,6 +34,10 @@ BOX_OF_RULE = {
     "average_models": "ensemble-{ensemble}",
     "write_submission": "submission-{ensemble}",
     "evaluate_predictions": "evaluation",
+    "calibrate_answers": "calibration",
+    "choose_thresholds": "calibration",
+    "write_answers": "answers-{batch}",
+    "write_review": "answers-{batch}",
     "tabulate_evaluations": "evaluation",
     "summarize_run": "evaluation",
     "tabulate_models": "evaluation",
@@ -42,6 +46,8 @@ BOX_OF_RULE = {
     "show_confusions": "evaluation",
     "audit_labels": "evaluation",
     "rank_subsets": "evaluation",
+    "draw_answers": "evaluation",
+    "tabulate_answers": "evaluation",
     "draw_categories": "evaluation",
     "draw_times": "evaluation",
     "draw_plan": "evaluation",
@@ -132,9 +138,24 @@ def build(config: dict) -> dict[str, Box]:
         boxes.append(Box(f"ensemble-{name}", ENSEMBLE, name, _names(ensemble["models"]), sources))
     for name in config["ensembles"]:
         boxes.append(Box(f"submission-{name}", RESULT, f"{name}.csv.gz", "submission", [f"ensemble-{name}"]))
+    boxes += _answer_boxes(config)
     predictions = [f"prediction-{member}" for member in recipes.members(config)]
     boxes.append(Box("evaluation", RESULT, "evaluation, report", "of all models", predictions))
     return {box.key: box for box in boxes}
+
+
+def _answer_boxes(config: dict) -> list[Box]:
+    """The calibration of the ensemble that answers, and what it answers."""
+    ensemble = recipes.answering_ensemble(config)
+    if ensemble is None:
+        return []
+    predictions = [f"prediction-{model}" for model in config["ensembles"][ensemble]["models"]]
+    sources = [f"ensemble-{ensemble}", "calibration"]
+    answers = [
+        Box(f"answers-{images.called}", RESULT, f"answers {images.called}", "of people", sources)
+        for images in image_sets.answered(config)
+    ]
+    return [Box("calibration", ENSEMBLE, "calibration", f"of {ensemble}", predictions), *answers]
 
 
 def _model_box(config: dict, name: str) -> Box:

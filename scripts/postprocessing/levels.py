@@ -23,6 +23,32 @@ def nodes(classes: pd.DataFrame) -> dict[str, np.ndarray]:
     return inner | {CATEGORY: np.arange(len(classes))}
 
 
+def deepest_first(classes: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The levels of nodes() at which an answer says more than at the level above, CATEGORY first."""
+    kept, count = {}, 1
+    for level, node in nodes(classes).items():
+        if level == CATEGORY or node.max() + 1 > count:
+            kept[level], count = node, node.max() + 1
+    return dict(reversed(kept.items()))
+
+
+def best(probabilities: np.ndarray, classes: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The likeliest node of a level for each product, and its probability: the sum over the classes in it.
+
+    Args:
+        probabilities: (products, classes).
+        classes: the class that each product takes, which is the answer where each class is a node.
+        node: of each class.
+    """
+    if node.max() + 1 == len(node):
+        return node[classes], probabilities[np.arange(len(classes)), classes]
+    order = np.argsort(node, kind="stable")
+    starts = np.flatnonzero(np.diff(node[order], prepend=-1))
+    sums = np.add.reduceat(probabilities[:, order], starts, axis=1)
+    likeliest = sums.argmax(axis=1)
+    return node[order][starts][likeliest], sums[np.arange(len(sums)), likeliest]
+
+
 def accuracies(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """The share of products that are right: of all (`accuracy`), and its mean over the true nodes (`macro`).
 

@@ -5,9 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from catalog.ids import numbers_of, written
+from catalog.rejects import Reject
 from postprocessing.scores import is_scored
 
 PICTURES_PER_BLOCK = 4096  # of 5,270 classes in float32: 86 MB
+
+
+def all_products(index: pd.DataFrame, rejects: list[Reject]) -> pd.Series:
+    """The catalog's products in its order, with rejected ones that have an id: number -> id as people have it."""
+    indexed = index.drop_duplicates("doc_offset")
+    products = written(indexed, "product").set_axis(indexed.product_id)
+    if rejected := {offset: product for offset, product, *_ in rejects if product is not None}:
+        ids = [*rejected.values()]
+        offsets = np.concatenate([indexed.doc_offset, [*rejected]])
+        products = pd.concat([products, pd.Series(ids, numbers_of(ids))]).iloc[np.argsort(offsets, kind="stable")]
+    return products[~products.index.duplicated()]
 
 
 def product_starts(index: pd.DataFrame) -> np.ndarray:

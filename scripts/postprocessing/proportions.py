@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 Z_95 = 1.959964  # of the normal distribution
 
 
@@ -12,6 +14,13 @@ def wilson_interval(correct: int, count: int) -> tuple[float, float]:
     spread = Z_95 * math.sqrt(share * (1 - share) / count + Z_95**2 / (4 * count**2))
     scale = 1 + Z_95**2 / count
     return (centre - spread) / scale, (centre + spread) / scale
+
+
+def wilson_lower(correct: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The lower ends of the 95 % intervals of proportions; the same as wilson_interval's, for many."""
+    shares = correct / counts
+    spread = Z_95 * np.sqrt(shares * (1 - shares) / counts + Z_95**2 / (4 * counts**2))
+    return (shares + Z_95**2 / (2 * counts) - spread) / (1 + Z_95**2 / counts)
 
 
 def paired_interval(gained: int, lost: int, count: int) -> tuple[float, float]:

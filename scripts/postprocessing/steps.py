@@ -182,12 +182,20 @@ class PostProcessing:
             products[name] = category_ids[classes[name]]
         categories = pd.Series(products[after[-1]].to_numpy(), index=products.product_id)
         for step in PRODUCT_STEPS:
-            if rule := self._rule(step):
-                labels = rule(index, known)
-                categories[labels.index] = labels
+            labels = self._labels(step, index, known)
+            categories[labels.index] = labels
             products[step.name] = categories.to_numpy()
         products["confidence"] = confidence
         return products
+
+    def product_labels(self, index: pd.DataFrame, known: Known) -> pd.Series:
+        """The category id by product id, for those products alone that a step labels; the last one's of several."""
+        labels = pd.concat([self._labels(step, index, known) for step in PRODUCT_STEPS])
+        return labels[~labels.index.duplicated(keep="last")]
+
+    def _labels(self, step: Step, index: pd.DataFrame, known: Known) -> pd.Series:
+        rule = self._rule(step)
+        return rule(index, known) if rule else pd.Series(dtype=np.int64)
 
     def _rule(self, step: Step) -> Callable | None:
         return step.rules.get(self.chosen[step.name])

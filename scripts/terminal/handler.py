@@ -289,13 +289,22 @@ def show_results(workflow) -> None:
     dag = workflow.dag
     if not any(job.rule.name == workflow.default_target for job in dag.targetjobs):
         return
-    results = Path(workflow.globals["config"]["results"])
+    config = workflow.globals["config"]
+    results = Path(config["results"])
+    answers = f"answers:     {results / 'answers'}/" if "answers" in config else ""
+    if "exported" in config:
+        logger.info(answers, extra=SHOWN)
+        return
     summary, report = results / "evaluation/summary.txt", results / "report.html"
     shown = [Path(path) for job in dag.jobs for path in job.output if is_flagged(path, "report")]
     if not report.exists() or any(report.stat().st_mtime < path.stat().st_mtime for path in [summary, *shown]):
         make_report(workflow, report)
-    paths = f"submissions: {results / 'submission'}/\nreport:      {report if report.is_file() else 'none'}"
-    logger.info(f"\n{summary.read_text()}\n{paths}", extra=SHOWN)
+    paths = [
+        f"submissions: {results / 'submission'}/",
+        answers,
+        f"report:      {report if report.is_file() else 'none'}",
+    ]
+    logger.info("\n".join(["", summary.read_text(), *filter(None, paths)]), extra=SHOWN)
 
 
 def make_report(workflow, path: Path) -> None:

@@ -17,6 +17,7 @@ COUNTED = {
     "train_head": "head{s}",
     "write_submission": "submission{s}",
     "evaluate_predictions": "evaluation{s}",
+    "write_answers": "table{s} of answers",
 }
 NUMBERED = re.compile(r"(.*?)(\d+)$")
 

@@ -41,6 +41,7 @@ LINES = {
     "extract_features": "{model} gave features of {images}",
     "train_head": "head {head} trained",
     "write_submission": "submission of {ensemble} written",
+    "write_answers": "{batch} answered",
 }
 LONG = 10.0  # seconds that a job of another rule takes at least to be worth a line
 Kind = tuple[str, str, str]

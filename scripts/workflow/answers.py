@@ -57,10 +57,6 @@ class Answers:
         """The files of a member's probabilities on an image set."""
         return [shard.files["probabilities"] for shard in self.predictions[images, member]]
 
-    def of_batch(self, name: str) -> list[Artifact]:
-        """What a batch is asked for."""
-        return self.averages[ImageSet(batch=name), recipes.answering_ensemble(self._config)]
-
     def _passes(self, rule: str, images: ImageSet, model: str) -> list[Artifact]:
         """The shards of what a model gives of an image set, whatever of it is kept: one recipe for all."""
         listed, weights = self._data.images[images], self._models.weights[model]

@@ -8,7 +8,7 @@ the recipes of what they are made from; those of epochs, predictions and what fo
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,6 +81,27 @@ class Shelf:
 
     def everything(self) -> Iterable[Artifact]:
         return self._by_wildcards.values()
+
+    def outside(
+        self, artifacts: Iterable[Artifact], is_inside: Callable[[Artifact], bool]
+    ) -> list[tuple[Artifact, str]]:
+        """What some artifacts are made from, directly or by others inside: artifacts outside, with names of files."""
+        waiting, seen = list(artifacts), set()
+        found: dict[tuple[Artifact, str], None] = {}
+        while waiting:
+            artifact = waiting.pop()
+            if artifact in seen:
+                continue
+            seen.add(artifact)
+            for path in (path for paths in artifact.sources.values() for path in paths):
+                if (source := self._by_file.get(path)) is None:
+                    continue
+                if is_inside(source):
+                    waiting.append(source)
+                else:
+                    [name] = [name for name, file in source.files.items() if file == path]
+                    found[source, name] = None
+        return list(found)
 
     def missing(self, targets: Iterable[str]) -> list[Artifact]:
         """What has to be made for some files to be there; a file that is there asks for nothing."""

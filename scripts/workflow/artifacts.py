@@ -9,7 +9,9 @@ import cli
 from workflow import recipes
 from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
+from workflow.daily import Daily
 from workflow.data import Batch, Catalog, Data
+from workflow.image_sets import TEST, ImageSet
 from workflow.models import Models
 from workflow.tables import asked_tables, tables
 
@@ -18,11 +20,14 @@ TARGETS_AFTER_TRAINING = ("predict", "evaluate", "submit", "report", "subsets", 
 
 def target_names(config: dict) -> list[str]:
     """What a run can be asked for by name; first of all, everything."""
+    batches = [*map(batch_target, config["batches"])]
+    if "exported" in config:
+        return ["all", *batches]
     return [
         *("all", "records", "train"),
         *(f"train_{name}" for name in recipes.members(config)),
         *TARGETS_AFTER_TRAINING,
-        *map(batch_target, config["batches"]),
+        *batches,
     ]
 
 
@@ -45,7 +50,8 @@ class Artifacts:
         self.data = Data(config, catalog, batches, self._shelf)
         self.models = Models(config, self.data, self._shelf)
         self.answers = Answers(config, self.data, self.models, self._shelf)
-        self.tables = tables(config, self.data, self.models, self.answers, self._shelf)
+        self.daily = Daily(config, self.data, self.answers, self._shelf)
+        self.tables = tables(config, self.data, self.models, self.answers, self.daily, self._shelf)
         self.asked_tables = asked_tables(config, self.data, self.models, self.answers, self._shelf)
 
     def get(self, wildcards: dict[str, str]) -> Artifact | None:
@@ -73,10 +79,19 @@ class Artifacts:
         """What has to be made for some files to be there; a file that is there asks for nothing."""
         return self._shelf.missing(targets)
 
+    def taken_along(self, images: ImageSet) -> list[tuple[Artifact, str]]:
+        """What a batch is answered from and does not make itself: artifacts, and the names of their files."""
+
+        def is_of_batch(artifact: Artifact) -> bool:
+            return not {images.name, images.called}.isdisjoint(artifact.wildcards.values())
+
+        return self._shelf.outside(self.daily.of(images), is_of_batch)
+
     def target(self, name: str) -> list[str]:
         """The files that a target of target_names stands for."""
         if name == "all":
-            parts = ("submit", "evaluate", "report", *map(batch_target, self.config["batches"]))
+            parts = [*map(batch_target, self.config["batches"])]
+            parts += [] if "exported" in self.config else ["submit", "evaluate", "report"]
             return [path for part in parts for path in self.target(part)]
         answers = self.answers
         parts = [part for parts in self.data.records.values() for part in parts.values()]
@@ -88,11 +103,11 @@ class Artifacts:
             **{f"train_{model}": [params] for model, params in last_params.items()},
             "predict": answers.asked(),
             "evaluate": _files([*answers.evaluations.values(), self.tables["tabulate_evaluations"]]),
-            "submit": _files(answers.submissions.values()),
+            "submit": _files([*answers.submissions.values(), *self.daily.of(TEST)]),
             "report": _files(self.tables.values()),
             "subsets": _files([self.asked_tables["rank_subsets"]]),
             "audit": _files([self.asked_tables["audit_labels"]]),
-            **{batch_target(name): _files(answers.of_batch(name)) for name in self.config["batches"]},
+            **{batch_target(name): _files(self.daily.of(ImageSet(batch=name))) for name in self.config["batches"]},
         }
         return files[name]
 

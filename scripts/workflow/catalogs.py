@@ -18,6 +18,7 @@ from catalog.dumps import check_dump
 from catalog.tables import read_table
 from workflow.artifacts import Artifacts
 from workflow.data import Batch, Catalog
+from workflow.image_sets import ImageSet
 from workflow.outputs import DUMP
 
 NOTED = 1 << 28  # bytes; a smaller file is read in a moment
@@ -32,7 +33,7 @@ def check_files(config: dict) -> None:
         cli.UserError: names the file, and the config key or the command that makes a dump of it.
     """
     _check_batches(config["batches"])
-    if "generate_catalog" in config:
+    if "generate_catalog" in config or "exported" in config:
         return
     catalog = Path(config["catalog"])
     found = {name: files_of(catalog, name) for name in ("train", "test")}
@@ -110,8 +111,31 @@ def _check_batches(batches: dict[str, str]) -> None:
 def artifacts_of(config: dict) -> Artifacts:
     """Everything that a complete configuration leads to, by what its catalog and its batches hold."""
     noted = Path(config["results"], "catalog-digests.json")
-    catalog = None if "generate_catalog" in config else held(Path(config["catalog"]), noted)
-    return Artifacts(config, catalog, {name: held_batch(path, noted) for name, path in config["batches"].items()})
+    batches = {name: held_batch(path, noted) for name, path in config["batches"].items()}
+    if "exported" in config:
+        return _of_exported(config, batches)
+    return Artifacts(config, None if "generate_catalog" in config else held(Path(config["catalog"]), noted), batches)
+
+
+def _of_exported(config: dict, batches: dict[str, Batch]) -> Artifacts:
+    """The same of a folder that export_models.py wrote, without the catalog.
+
+    Raises:
+        cli.UserError: a file of the folder is missing, or has another name under this version.
+    """
+    exported = config["exported"]
+    catalog = None
+    if "generate_catalog" not in config:
+        catalog = Catalog(config["catalog"], exported["digests"], exported.get("order"), exported["dumps"])
+    made = Artifacts(config, catalog, batches)
+    for batch in batches:
+        for artifact, name in made.taken_along(ImageSet(batch=batch)):
+            if not Path(path := artifact.files[name]).exists():
+                raise cli.UserError(
+                    f"{path}: no such file; set the config key results to the exported folder, or export it anew with"
+                    " this version of Shelfmark and of the packages"
+                )
+    return made
 
 
 def held_batch(batch: str, noted: Path) -> Batch:

@@ -266,10 +266,14 @@ def check_batches(config: dict) -> None:
                 f"config: answers.ensemble: {next(iter(of_products))} says what products are; batches are answered by"
                 " members that say what pictures are; take a head of pictures in its place"
             )
-    elif config["batches"]:
+    elif config["batches"] or "accept" in config:
         raise cli.UserError(
-            f"config: answers.ensemble: missing; name the ensemble that answers the batches, one of:"
+            "config: answers.ensemble: missing; name the ensemble that answers, one of:"
             f" {', '.join(config['ensembles'])}"
+        )
+    if "exported" in config and not config["batches"]:
+        raise cli.UserError(
+            "config: batches: missing; name the products to answer: --config 'batches={today: new.bson}'"
         )
     for name in config["batches"]:
         if name == TEST.name or name.endswith(JOINED):

@@ -42,6 +42,7 @@ class Data:
         shelf: takes the artifacts.
 
     Attributes:
+        held: what the catalog holds; None where it is drawn.
         catalog: the catalog's files by name: train and test, one file or several, and, where there is one, names; those
             of batches, by the names of their image sets.
         sample: sample_submission.csv in a list, which is empty without it; `sample_digest` is its SHA-256.
@@ -53,6 +54,7 @@ class Data:
     def __init__(self, config: dict, catalog: Catalog | None, batches: dict[str, Batch], shelf: Shelf):
         self._config = config
         self._shelf = shelf
+        self.held = catalog
         self._add_catalog(catalog)
         for name, batch in batches.items():
             self._add_batch(ImageSet(batch=name).name, batch)

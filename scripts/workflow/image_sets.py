@@ -37,6 +37,11 @@ class ImageSet:
             return f"{BATCH}{self.batch}"
         return "test" if self.seed is None else f"{self.part}-{self.seed}"
 
+    @property
+    def called(self) -> str:
+        """What people call it, in answers: test, or a batch's own name."""
+        return self.name if self.batch is None else self.batch
+
     def leaves_known_out(self, picture_md5: str) -> bool:
         """Whether known pictures need no forward pass.
 
@@ -74,6 +79,11 @@ def named(name: str) -> ImageSet:
     return ImageSet(int(seed) if seed.isdecimal() else seed, part)
 
 
+def called(name: str) -> ImageSet:
+    """The image set that people call so, in answers."""
+    return TEST if name == TEST.called else ImageSet(batch=name)
+
+
 def valid_of(config: dict, member: str) -> ImageSet:
     """The pictures that a model or a head is measured on: of the products that its split keeps for validation."""
     return ImageSet(recipes.seed_of(config, member))
@@ -89,9 +99,19 @@ def batches_of(config: dict) -> list[ImageSet]:
     return [ImageSet(batch=name) for name in config.get("batches", ())]
 
 
+def catalogs(config: dict) -> list[str]:
+    """What is indexed: the catalog's train and test, and batches."""
+    return ["train", TEST.name, *(images.name for images in batches_of(config))]
+
+
+def answered(config: dict) -> list[ImageSet]:
+    """The image sets that people get answers of, where an ensemble answers."""
+    return [TEST, *batches_of(config)]
+
+
 def averaged_by(config: dict, ensemble: str) -> list[ImageSet]:
     """The image sets that an ensemble answers: the test pictures, and batches where it is the one that answers them."""
-    return [TEST, *(batches_of(config) if recipes.answering_ensemble(config) == ensemble else [])]
+    return answered(config) if recipes.answering_ensemble(config) == ensemble else [TEST]
 
 
 def predicted_by(config: dict, member: str) -> list[ImageSet]:

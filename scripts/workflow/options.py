@@ -134,6 +134,11 @@ def answers(made: Artifacts, ensemble: str) -> str:
     return shlex.join(words)
 
 
+def precision(config: dict) -> str:
+    """The precision that accepted answers keep, where answers are accepted."""
+    return f"--precision {config['accept']['precision']}" if "accept" in config else ""
+
+
 def labels(config: dict) -> str:
     """Which labels are taken from known products: an option per step of post-processing."""
     written = {True: "on", False: "off"}

@@ -70,6 +70,19 @@ OUTPUTS = {
         "evaluation": "by-recipe/evaluation/{digest}/{evaluated}.json",
         "products": "by-recipe/evaluation/{digest}/{evaluated}.parquet",
     },
+    "calibrate_answers": {
+        "calibration": "calibration/{ensemble}-{digest}.json",
+        "products": "calibration/{ensemble}-{digest}.parquet",
+    },
+    "choose_thresholds": {"thresholds": "thresholds/{ensemble}-{digest}.json"},
+    "write_answers": {
+        "parquet": "by-recipe/answers/{digest}/{batch}.parquet",
+        "csv": "by-recipe/answers/{digest}/{batch}.csv.gz",
+    },
+    "write_review": {
+        "csv": "by-recipe/review/{digest}/{batch}.csv",
+        "page": "by-recipe/review/{digest}/{batch}.html",
+    },
     "tabulate_evaluations": {
         "csv": "by-recipe/evaluation/{digest}/summary.csv",
         "text": "by-recipe/evaluation/{digest}/summary.txt",
@@ -85,6 +98,8 @@ OUTPUTS = {
         "levels": "by-recipe/report/{digest}/levels.svg",
         "calibration": "by-recipe/report/{digest}/calibration.svg",
     },
+    "draw_answers": {"figure": "by-recipe/report/{digest}/answers.svg"},
+    "tabulate_answers": {"table": "by-recipe/report/{digest}/answers.html"},
     "show_confusions": {"page": "by-recipe/report/{digest}/confusions.html"},
     "audit_labels": {
         "labels": "by-recipe/audit/{digest}/labels.csv",

@@ -1,4 +1,4 @@
-"""Stable names for people: submission/, evaluation/, audit/ and report/ below the results.
+"""Stable names for people: submission/, evaluation/, audit/, report/, answers/ and review/ below the results.
 
 They are copies of what lies by recipe, and always belong to the configuration that ran last: before a run those of
 another one go, and each is put in place as soon as its own is made.
@@ -26,6 +26,8 @@ KINDS = {
     "evaluation": (".json", ".parquet", ".csv", ".txt"),
     "audit": (".csv", ".html"),
     "report": (".svg", ".html", ".tsv", ".rst"),
+    "answers": (".parquet", ".csv.gz"),
+    "review": (".csv", ".html"),
 }
 
 

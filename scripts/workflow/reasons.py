@@ -12,8 +12,8 @@ NEW, GONE, STATES = "not made yet", "deleted, or not finished", "its optimizer s
 FOLLOWS = "what it is made from changes"
 # Keys that hold digests of other recipes; there the change is told.
 CHAINED = re.compile(
-    r"(before|members|trained|learned|averages|head|features|model|models\.[\w-]+|evaluations?(\.[\w-]+)?"
-    r"|submissions\.[\w-]+|start\.weights)"
+    r"(before|members|trained|learned|averages|calibration|thresholds|answers(\.[\w-]+)?|head|features|model"
+    r"|models\.[\w-]+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{16,}")
 LONGEST = 24  # characters of a value that is shown

@@ -3,6 +3,7 @@
 from workflow import recipes, sources
 from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
+from workflow.daily import Daily
 from workflow.data import Data
 from workflow.models import Models
 
@@ -10,7 +11,9 @@ from workflow.models import Models
 PUBLISHED_MODELS, PUBLISHED_ENSEMBLES = "published/models.csv", "published/ensembles.csv"
 
 
-def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Shelf) -> dict[str, Artifact]:
+def tables(
+    config: dict, data: Data, models: Models, answers: Answers, daily: Daily, shelf: Shelf
+) -> dict[str, Artifact]:
     """Tables and figures, by rule."""
     evaluated = {name: each.digest for name, each in answers.evaluations.items()}
     trained = {model: epochs[-1].digest for model, epochs in models.epochs.items()}
@@ -64,6 +67,8 @@ def tables(config: dict, data: Data, models: Models, answers: Answers, shelf: Sh
         ),
         "draw_plan": ({"names": names, "configured": planned}, {}),
     }
+    if daily.calibration:
+        recipes_and_sources |= _of_answers(config, daily)
     return _added(recipes_and_sources, shelf)
 
 
@@ -84,4 +89,27 @@ def _added(recipes_and_sources: dict[str, tuple[dict, dict]], shelf: Shelf) -> d
     return {
         rule: shelf.add(rule, recipe | {"code": sources.fingerprint(f"{rule}.py")}, made_from)
         for rule, (recipe, made_from) in recipes_and_sources.items()
+    }
+
+
+def _of_answers(config: dict, daily: Daily) -> dict[str, tuple[dict, dict]]:
+    """The figure and the table of answers, where an ensemble answers."""
+    answered = {images.called: answers.digest for images, answers in daily.answers.items()}
+    calibrated = {"calibration": daily.calibration.digest}
+    thresholds = daily.thresholds
+    return {
+        "draw_answers": (calibrated | config.get("accept", {}), {"products": daily.calibration.files["products"]}),
+        "tabulate_answers": (
+            {
+                **calibrated,
+                "thresholds": thresholds and thresholds.digest,
+                "names": list(answered),
+                "answers": answered,
+            },
+            {
+                "calibration": daily.calibration.files["calibration"],
+                "thresholds": thresholds.files["thresholds"] if thresholds else [],
+                "answers": [answers.files["parquet"] for answers in daily.answers.values()],
+            },
+        ),
     }

@@ -36,6 +36,7 @@ WILDCARDS = {
     "images": "valid-1",
     "shard": "0003",
     "ensemble": "ensemble-4",
+    "batch": "test",
     "evaluated": "ensemble-14",
     "weights": "efficientnet-lite0",
     "head": "H1",
@@ -267,6 +268,7 @@ jobs, config, *_ = dry_run_jobs(sys.argv[1:])
 print(json.dumps([config, [(job.rule, job.wildcards, job.requests) for job in jobs]]))
 """
     values = [f"catalog={tmp_path}", f"results={tmp_path}/results", "only=[M01,M02]"]  # two, to be quick
+    values += ["answers={ensemble: only}", "accept={precision: 0.98}"]
     limits = {"default-resources": {"max_runtime": 600, "max_mem_mb": 3000}}
     limits["set-resources"] = {"train_epochs": {"slurm_partition": "gpu", "max_runtime": 10}}
     (tmp_path / "site.yaml").write_text(json.dumps(limits))

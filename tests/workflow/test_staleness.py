@@ -26,6 +26,7 @@ TABLES = {
     *("tabulate_evaluations", "summarize_run", "tabulate_models", "draw_learning_curves", "draw_evaluations"),
     *("show_confusions", "draw_categories", "draw_times", "draw_plan"),
 }
+TABLES_OF_ANSWERS = {"draw_answers", "tabulate_answers"}
 
 
 class Results:
@@ -66,7 +67,11 @@ class Results:
 
     def jobs(self, changes: dict | None = None, target: str = "all") -> set[str]:
         """What has to be made, as `rule wildcard...`, without the report's."""
-        return {_job(artifact) for artifact in self.missing(changes or {}, target) if artifact.rule not in TABLES}
+        return {
+            _job(artifact)
+            for artifact in self.missing(changes or {}, target)
+            if artifact.rule not in TABLES | TABLES_OF_ANSWERS
+        }
 
     def why(self, changes: dict) -> dict[str, str]:
         return {_job(artifact): reason for artifact, reason in reasons.reasons(self.missing(changes))}
@@ -320,11 +325,12 @@ def test_other_shards_are_other_files(results):
 
 def test_the_report_follows_what_it_shows(results):
     def tables(change: dict) -> set[str]:
-        return {artifact.rule for artifact in results.missing(change)} & TABLES
+        return {artifact.rule for artifact in results.missing(change)} & (TABLES | TABLES_OF_ANSWERS)
 
     of_evaluations = {"tabulate_evaluations", "tabulate_models", "draw_evaluations", "draw_times", "summarize_run"}
     assert tables({"ensembles": {"ensemble-1": {"mean": "geometric"}}}) == of_evaluations
     assert tables(phases("M01", 1, {"learning_rate": 0.002})) == TABLES - {"draw_categories"}
+    assert tables(ANSWERS) == TABLES_OF_ANSWERS | {"draw_plan"}
 
 
 # What never makes anything stale
@@ -615,35 +621,54 @@ def test_a_sample_submission_concerns_submissions(own, tmp_path):
     assert own.jobs() == submissions(*ENSEMBLES)
 
 
-# Batches
+# Answers and batches
 
 
-def answered(batch: str, members: tuple[str, ...] = ("M01", "M11"), indexed: set[str] | None = None) -> set[str]:
-    """Everything that a batch leads to, answered by ensemble-2."""
+ANSWERS = {"answers": {"ensemble": "ensemble-2"}}
+CALIBRATED = {"calibrate_answers ensemble-2"}
+
+
+def predicted_batch(batch: str, members: tuple[str, ...] = ("M01", "M11"), indexed: set[str] | None = None) -> set[str]:
+    """What comes before the answers of a batch."""
     images = f"batch-{batch}"
     predicted = {f"predict_images {images} {model} {shard}" for model in members for shard in SHARDS}
     averaged = {f"average_models {images} ensemble-2 {shard}" for shard in SHARDS}
     return (indexed or {f"index_catalog {images}"}) | {f"list_images {images}"} | predicted | averaged
 
 
+def answered(*batches: str) -> set[str]:
+    return {f"write_answers {batch}" for batch in batches}
+
+
+def reviewed(*batches: str) -> set[str]:
+    return answered(*batches) | {f"write_review {batch}" for batch in batches}
+
+
 @pytest.fixture
 def batches(tmp_path):
-    """A finished run with a batch, and another one beside it."""
+    """A finished run with answers and a batch, and another one beside it."""
     for day in (24, 25):
         (tmp_path / f"{day}.bson").write_text(f"products of {day}")
-    answers = {"answers": {"ensemble": "ensemble-2"}}
-    return Results(tmp_path, answers | {"batches": {"2026-11-24": str(tmp_path / "24.bson")}})
+    return Results(tmp_path, ANSWERS | {"batches": {"2026-11-24": str(tmp_path / "24.bson")}})
+
+
+def test_answers_follow_from_the_averages_that_are_there(results):
+    assert results.jobs(ANSWERS) == CALIBRATED | answered("test")
+    accepted = ANSWERS | {"accept": {"precision": 0.98}}
+    assert results.jobs(accepted) == CALIBRATED | {"choose_thresholds ensemble-2"} | reviewed("test")
 
 
 def test_a_batch_is_answered_by_members_of_one_ensemble_and_nothing_else_is_made(results, tmp_path):
     (tmp_path / "24.bson").write_text("products")
-    batch = {"answers": {"ensemble": "ensemble-2"}, "batches": {"2026-11-24": str(tmp_path / "24.bson")}}
-    assert results.jobs(batch) == answered("2026-11-24")
-    assert results.jobs(batch, target="batch_2026-11-24") == answered("2026-11-24")
+    batch = ANSWERS | {"batches": {"2026-11-24": str(tmp_path / "24.bson")}}
+    made = CALIBRATED | predicted_batch("2026-11-24") | answered("2026-11-24")
+    assert results.jobs(batch) == made | answered("test")
+    assert results.jobs(batch, target="batch_2026-11-24") == made
 
 
 def test_a_batch_that_is_added_or_removed_touches_nothing_else(batches, tmp_path):
-    assert batches.jobs({"batches": {"2026-11-25": str(tmp_path / "25.bson")}}) == answered("2026-11-25")
+    added = {"batches": {"2026-11-25": str(tmp_path / "25.bson")}}
+    assert batches.jobs(added) == predicted_batch("2026-11-25") | answered("2026-11-25")
     assert batches.jobs({"batches": {"2026-11-24": None}}) == set()
 
 
@@ -652,7 +677,7 @@ def test_a_batch_in_several_dumps_is_indexed_dump_by_dump(batches, tmp_path):
     for day in "ab":
         (tmp_path / f"days/{day}.bson").write_text(day)
     indexes = {"index_catalog batch-days.a", "index_catalog batch-days.b", "join_indexes batch-days"}
-    expected = answered("days", indexed=indexes)
+    expected = predicted_batch("days", indexed=indexes) | answered("days")
     assert batches.jobs({"batches": {"days": f"{tmp_path}/days/*.bson"}}) == expected
 
 
@@ -660,16 +685,32 @@ def test_a_batch_that_changes_is_answered_anew_and_one_that_is_touched_or_moved_
     moved = {"batches": {"2026-11-24": str((tmp_path / "24.bson").rename(tmp_path / "moved.bson"))}}
     assert batches.missing(moved) == []
     (tmp_path / "moved.bson").write_text("other products")
-    assert batches.jobs(moved) == answered("2026-11-24")
+    assert batches.jobs(moved) == predicted_batch("2026-11-24") | answered("2026-11-24")
     assert batches.why(moved)["index_catalog batch-2026-11-24"] == "catalog: another content"
 
 
 def test_another_ensemble_that_answers_predicts_with_the_members_that_have_not(batches):
     made = batches.jobs({"answers": {"ensemble": "ensemble-1"}})
     batch = "batch-2026-11-24"
-    assert made == {f"predict_images {batch} M10 {shard}" for shard in SHARDS} | {
-        f"average_models {batch} ensemble-1 {shard}" for shard in SHARDS
-    }
+    predicted = {f"predict_images {batch} M10 {shard}" for shard in SHARDS}
+    averaged = {f"average_models {batch} ensemble-1 {shard}" for shard in SHARDS}
+    assert made == predicted | averaged | {"calibrate_answers ensemble-1"} | answered("test", "2026-11-24")
+
+
+def test_another_precision_chooses_thresholds_and_writes_answers_and_reviews(tmp_path):
+    accepting = Results(tmp_path, ANSWERS | {"accept": {"precision": 0.98}})
+    made = {"choose_thresholds ensemble-2"} | reviewed("test")
+    assert accepting.jobs({"accept": {"precision": 0.9}}) == made
+    why = accepting.why({"accept": {"precision": 0.9}})
+    assert why["choose_thresholds ensemble-2"] == "precision: 0.98 -> 0.9"
+    assert why["write_review test"] == reasons.FOLLOWS
+
+
+def test_a_model_that_is_trained_otherwise_answers_anew(batches):
+    change = phases("M01", 1, {"learning_rate": 0.002})
+    of_batch = predicted_batch("2026-11-24", ("M01",), indexed=training("M01", 3)) - {"list_images batch-2026-11-24"}
+    expected = all_that_follows("M01") | of_batch | CALIBRATED | answered("test", "2026-11-24")
+    assert batches.jobs(change) == expected
 
 
 # Why
