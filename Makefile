@@ -22,7 +22,7 @@ GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config
 BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble bench-planning
 
 .DEFAULT_GOAL := help
-.PHONY: help gpu torch timm demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune $(BENCHMARKS) clean
+.PHONY: help gpu torch timm demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune export $(BENCHMARKS) clean
 
 help:  ## this list
 	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
@@ -67,8 +67,8 @@ test-slow: $(VENV)  ## full-size networks and long fuzzing
 test-slurm: $(VENV)  ## the workflow on a SLURM that the tests start; needs root and the packages slurm-wlm and munge
 	$(ACTIVATE) pytest -m slurm -rs --durations=0 tests/slurm
 
-test-browser: demo  ## the demo's report in a browser; needs chromium
-	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py
+test-browser: demo  ## the demo's report and a page for review in a browser; needs chromium
+	$(ACTIVATE) pytest -m browser -rs tests/test_report_browser.py tests/test_write_review.py
 
 test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
@@ -104,6 +104,9 @@ compare: $(VENV)  ## what two settings reach and cost, of CONFIGS="a.yaml b.yaml
 
 prune: $(VENV)  ## what no configuration leads to any more, of the demo or of CONFIGS="a.yaml b.yaml"; INTERMEDIATE=1: also splits, records and probabilities that are done with; DELETE=1 deletes it
 	@$(ACTIVATE) python scripts/prune_results.py $(GIVEN) $(if $(filter 1,$(INTERMEDIATE)),--intermediate) $(if $(filter 1,$(DELETE)),--delete)
+
+export: $(VENV)  ## a folder OUTPUT=... that answers batches without training data, of CONFIGS=mine.yaml; PROFILE=..., CONFIG="results=..."
+	@$(ACTIVATE) python scripts/export_models.py $(GIVEN) --output $(OUTPUT)
 
 $(BENCHMARKS): bench-%: $(VENV)  ## speed beside named baselines; wants a quiet machine
 	$(ACTIVATE) python benchmarks/bench_$*.py
