@@ -1,4 +1,4 @@
-"""export_models.py: what it refuses, and its configuration. A run from what it writes is in tests/runs/test_batches.py."""
+"""export_models.py: what it refuses, and its configuration. tests/runs/test_batches.py runs what it writes."""
 
 import pytest
 
