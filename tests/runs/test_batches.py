@@ -119,7 +119,7 @@ def test_an_exported_folder_answers_without_the_catalog(folder, tmp_path):
     batch = f"batches={{today: {folder / 'new.bson'}}}"
     done = snakemake(tmp_path, "--config", batch, overlay=overlay)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 jobs: 2 predictions, 1 table of answers." in done.stdout
+    assert "7 jobs: 2 predictions, 1 table of answers." in done.stderr
     paths = (folder / "results/answers/2026-11-25.parquet", tmp_path / "exported/answers/today.parquet")
     here, there = map(pd.read_parquet, paths)
     pd.testing.assert_frame_equal(here, there)
