@@ -50,6 +50,8 @@ def evaluate(folder: Path, monkeypatch, output: Path, splits: str = "AB", ancest
         train = swapped.get("train", "{}-train").format(split)
         words += ["--split", split, folder / f"{split}-valid.parquet", folder / f"{train}.parquet"]
         words += [folder / f"{split}-images.parquet", "--member", split, folder / f"{split}.npy"]
+    if "of_products" in swapped:
+        words += ["--product-member", "A", swapped["of_products"], "--weights", *[1] * len(splits), 100]
     for split in ancestors:
         words += ["--ancestor-split", split, folder / f"{split}-valid.parquet"]
     monkeypatch.setattr(sys, "argv", ["evaluate_predictions", *map(str, words)])
@@ -167,6 +169,19 @@ def test_a_learned_mean_of_equal_members_is_the_plain_mean(folder, tmp_path, mon
     assert found.pop("picture") == pytest.approx(plain.pop("picture"))  # sums in another order
     assert found == plain
     assert (tmp_path / "e.parquet").read_bytes() == (tmp_path / "plain.parquet").read_bytes()
+
+
+def test_a_member_of_products_finds_its_products_among_those_that_all_splits_measure(folder, tmp_path, monkeypatch):
+    valid = pd.read_parquet(folder / "A-valid.parquet").drop_duplicates("product_id")
+    truth = np.array([CATEGORIES.index(each) for each in valid.category_id])
+    np.save(tmp_path / "right.npy", np.eye(len(CATEGORIES), dtype=np.float16)[truth])
+    np.save(tmp_path / "wrong.npy", np.eye(len(CATEGORIES), dtype=np.float16)[truth - 1])
+    right = evaluate(folder, monkeypatch, tmp_path / "r.json", "AB", of_products=tmp_path / "right.npy")
+    wrong = evaluate(folder, monkeypatch, tmp_path / "w.json", "AB", of_products=tmp_path / "wrong.npy")
+    assert right["members"] == 3
+    assert right["products"] < len(valid)  # those in the valid parts of both splits
+    assert right["steps"]["networks"]["accuracy"] == 1
+    assert wrong["steps"]["networks"]["accuracy"] == 0
 
 
 def test_products_that_an_ancestor_trained_on_are_not_measured(folder, tmp_path, monkeypatch):

@@ -100,6 +100,29 @@ def test_categories_are_those_of_the_published_rules(folder, tmp_path, monkeypat
     assert [tuple(map(int, line.split(","))) for line in lines] == plain_submission(folder, mode, product_md5)
 
 
+def test_members_of_products_are_averaged_with_the_mean_over_pictures(folder, tmp_path, monkeypatch):
+    index = pd.read_parquet(folder / "test.parquet")
+    products = index.product_id.unique()
+    rows = np.random.default_rng(4).dirichlet(np.full(len(CATEGORIES), 0.3), len(products)).astype(np.float16)
+    for shard, part in enumerate(np.array_split(rows, 2)):
+        np.save(tmp_path / f"{shard}.npy", part)
+    more = ("--of-products", tmp_path / "0.npy", tmp_path / "1.npy", "--weights", 1, 2)
+    submit(folder, monkeypatch, tmp_path / "both.csv.gz", "off", "off", *more)
+    found = pd.read_csv(tmp_path / "both.csv.gz", index_col="_id").category_id
+    shards = np.concatenate([np.load(folder / f"off-{shard}.npy") for shard in range(3)]).astype(np.float64)
+    listed = pd.read_parquet(folder / "off.parquet")
+    of_picture = dict(zip(zip(listed.md5_hi, listed.md5_lo, strict=True), shards, strict=True))
+    checked = 0
+    for product_id, row in zip(products, rows.astype(np.float64), strict=True):
+        pictures = index[index.product_id == product_id]
+        seen = [of_picture[key] for key in zip(pictures.md5_hi, pictures.md5_lo, strict=True)]
+        if seen := [each for each in seen if each.any()]:
+            mean = np.mean(seen, axis=0) / 3 + row * 2 / 3
+            assert found[product_id] == CATEGORIES[mean.argmax()]
+            checked += 1
+    assert checked > 60
+
+
 def test_each_rule_changes_some_products(folder):
     found = {
         (mode, md5): plain_submission(folder, mode, md5) for mode in ("unique", "majority") for md5 in ("on", "off")
