@@ -13,6 +13,7 @@ from snakemake.cli import parse_args
 
 import check_system
 from checkout import ROOT
+from costs.estimator import DEVICE_RULES
 from workflow.outputs import OUTPUTS
 
 
@@ -88,6 +89,11 @@ def test_a_rule_its_program_its_test_and_its_logs_have_one_name(rule):
     assert (ROOT / "scripts" / f"{rule}.py").exists()
     assert list((ROOT / "tests").rglob(f"test_{rule}.py"))
     assert re.findall(r'(logs|benchmarks)\("(\w+)/', text) == [("logs", rule), ("benchmarks", rule)]
+
+
+def test_the_slurm_profile_sends_all_that_computes_on_gpus_to_them():
+    resources = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())["set-resources"]
+    assert {rule for rule, each in resources.items() if each["slurm_partition"] == "gpu"} == set(DEVICE_RULES)
 
 
 def test_the_repository_has_what_the_workflow_catalog_looks_for():
