@@ -87,9 +87,9 @@ def synthetic_index(path: Path, rows: int, first: int = 0) -> None:
     rng = np.random.default_rng(1)
     products = rows * PUBLISHED_PRODUCTS // PUBLISHED_ROWS
     product = np.sort(np.r_[np.arange(products), rng.integers(products, size=rows - products)])
-    first = np.r_[True, product[1:] != product[:-1]]
+    begins = np.r_[True, product[1:] != product[:-1]]
     places = np.arange(rows)
-    image = places - np.maximum.accumulate(np.where(first, places, 0))
+    image = places - np.maximum.accumulate(np.where(begins, places, 0))
     is_copy = rng.random(rows) < COPIES
     picture = np.where(is_copy, rng.integers(first + rows, size=rows), first + places).astype(np.uint64)
     sizes = rng.integers(2000, 12000, rows)

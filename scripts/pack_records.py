@@ -3,11 +3,11 @@
 Records are numbered in the part's order and written in the order that Python's random, seeded with 0xC0FFEE, shuffles
 them into (recipes, 6.3). Plain JPEGs go in as they are. Any other picture, which MXNet's decoder may not read or read
 otherwise, is encoded anew from the pixels that prediction sees. Pictures are read as their records are written, a few
-at a time, so memory does not grow with their bytes: most of it are 60 to 75 bytes a row of the index. Of a part that is
+at a time, so memory does not grow with their bytes: most of it are 36 to 45 bytes a row of the index. Of a part that is
 not in the page cache, the disk is asked for --memory bytes of pictures at once.
 
-In: a part's .bson and index, classes.csv. Out: .rec, .idx (record number and offset, which makes
-MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
+In: a part's .bson, or the catalog's several dumps, and the part's index; classes.csv. Out: .rec, .idx (record number
+and offset, which makes MXNet's ImageRecordIter shuffle) and .json (counts, a digest of the content) beside each other.
 
 REVISION goes into every recipe of training: raise it when the content of the records changes.
 

@@ -11,8 +11,7 @@ from checkout import SCRIPTS
 
 BLOCKED = ("mxnet", "zmq", "bson")
 READS_OR_WRITES_BSON = {
-    *("catalog.documents", "catalog.parts", "generate_catalog", "make_catalog"),
-    *("index_catalog", "join_indexes", "split_catalog", "split_dumps"),
+    *("catalog.documents", "generate_catalog", "make_catalog", "index_catalog", "join_indexes"),
 }
 IMPORT_ALL = """
 import importlib, json, sys

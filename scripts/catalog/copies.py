@@ -49,11 +49,15 @@ def _differ(md5_hi: np.ndarray, md5_lo: np.ndarray, rows: np.ndarray) -> np.ndar
 
 def picture_numbers(*indexes: Index) -> list[np.ndarray]:
     """Number the distinct MD5s of all indexes together; returns each index's numbers (int64, one per row)."""
-    halves = [np.concatenate([np.asarray(index[half], np.uint64) for index in indexes]) for half in MD5]
+    halves = [_joined([np.asarray(index[half], np.uint64) for index in indexes]) for half in MD5]
     rows, is_new = rows_by_picture(*halves)
     numbers = np.empty(len(rows), np.int64)
     numbers[rows] = np.cumsum(is_new) - 1
     return np.split(numbers, np.cumsum([len(index[MD5[0]]) for index in indexes])[:-1])
+
+
+def _joined(columns: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(columns) if len(columns) > 1 else columns[0]
 
 
 def first_copies(index: Index) -> np.ndarray:

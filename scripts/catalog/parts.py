@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 import cli
-from catalog.documents import BadDocumentError, read_field
 from catalog.files import Files
 from catalog.ids import Written, first_written, written
 from catalog.index import (
@@ -156,6 +155,8 @@ def read_groups(catalog: Files, documents: pa.Table, field: str) -> list[Written
     Raises:
         cli.UserError: a document has no such field, or in it what could not be an id.
     """
+    from catalog.documents import BadDocumentError, read_field  # noqa: PLC0415 - most splits read no document
+
     groups = []
     columns = (numbers(documents, name).tolist() for name in ("doc_offset", "doc_size"))
     for number, (offset, size) in enumerate(zip(*columns, strict=True)):

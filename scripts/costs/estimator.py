@@ -28,8 +28,8 @@ ROW_BYTES = {
     "draw_categories": 200,
     "show_confusions": 200,
 }
-LABELLED_ROW_BYTES = 160  # of a picture that is labelled by known ones
-KNOWN_ROW_BYTES = 15  # of a known picture
+LABELLED_ROW_BYTES = 130  # of a picture that is labelled by known ones
+KNOWN_ROW_BYTES = 16  # of a known picture
 MEBIBYTE = 1 << 20
 
 DEVICE_RULES = ("train_epochs", *PASSES.values())  # whose jobs bring pictures through a network
