@@ -19,13 +19,13 @@ SNAKEMAKE := $(ACTIVATE) snakemake
 DEMO := results/demo
 RESULTS ?= $(DEMO)
 GIVEN = $(CONFIGS) $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
-BENCHMARKS := bench-data bench-training bench-prediction bench-ensemble bench-planning
+BENCHMARKS := bench-data bench-training bench-engine bench-prediction bench-ensemble bench-planning
 
 .DEFAULT_GOAL := help
 .PHONY: help gpu torch timm demo test test-slow test-slurm test-browser test-gpu test-torch test-fresh lint format plan curves compare prune export $(BENCHMARKS) clean
 
 help:  ## this list
-	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
+	@sed -n 's/^$$(BENCHMARKS)/bench-{data,training,engine,prediction,ensemble,planning}/; s/^\([a-z,{}-]*\):.*  ## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "%-43s %s\n", $$1, $$2 }'
 
 $(VENV): requirements.txt
 	@test -n "$(PYTHON)" || { \
@@ -107,6 +107,8 @@ prune: $(VENV)  ## what no configuration leads to any more, of the demo or of CO
 
 export: $(VENV)  ## a folder OUTPUT=... that answers batches without training data, of CONFIGS=mine.yaml; PROFILE=..., CONFIG="results=..."
 	@$(ACTIVATE) python scripts/export_models.py $(GIVEN) --output $(OUTPUT)
+
+bench-engine: $(TORCH)
 
 $(BENCHMARKS): bench-%: $(VENV)  ## speed beside named baselines; wants a quiet machine
 	$(ACTIVATE) python benchmarks/bench_$*.py

@@ -339,7 +339,7 @@ def test_the_report_follows_what_it_shows(results):
 @pytest.mark.parametrize(
     "change",
     [
-        {"training": {"threads": 2}},
+        {"training": {"threads": 2, "deterministic": True}},
         {"training": {"epochs_per_job": 3}},
         {"training": {"keep_states": "all"}},
         {"prediction": {"threads": 2, "gpus": 1, "batch_size": 32}},
