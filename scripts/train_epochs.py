@@ -34,6 +34,7 @@ from training.checkpoints import Start
 from training.metrics import epochs_until
 from training.progress import Progress, latest_part, remove_parts, save_part
 from training.recipe import read_recipe
+from training.teachers import Teacher
 
 REVISION = 3
 
@@ -89,8 +90,16 @@ def main() -> None:
     params, states = (part.params, part.states) if part else (args.start, args.states)
     start = Start(params, categories) if params else None
     done = part.read() if part else Progress()
+    teacher = Teacher(args.teacher[0], args.teacher[1:], len(categories)) if args.teacher else None
     trainer = engines.choose(recipe.engine).create_trainer(
-        recipe, len(categories), start, states, gpus=args.gpus, threads=args.threads, deterministic=args.deterministic
+        recipe,
+        len(categories),
+        start,
+        states,
+        teacher,
+        gpus=args.gpus,
+        threads=args.threads,
+        deterministic=args.deterministic,
     )
     with staged(args.train, args.stage) as train_records:
         for epoch, output in enumerate(args.outputs, args.first_epoch):
@@ -133,6 +142,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="parameters to start from")
     parser.add_argument("--states", type=Path, help="optimizer states to go on with")
     parser.add_argument("--metrics-before", type=Path, metavar="JSON", help="metrics of the epoch before")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar=("IMAGES", "SHARD"),
+        help="learn an ensemble's probabilities of listed pictures, in place of labels",
+    )
     parser.add_argument(
         "--superseded-states", type=Path, nargs="+", default=[], help="optimizer states to remove at the end"
     )

@@ -15,6 +15,7 @@ import cli
 from training.checkpoints import Start
 from training.progress import Progress
 from training.recipe import Recipe
+from training.teachers import Teacher
 
 NAMES = ("mxnet", "torch")
 # What a network gives of a picture: probabilities (classes), and the pooled features that its classifier sees.
@@ -90,6 +91,7 @@ class Engine(Protocol):
         classes: int,
         start: Start | None,
         states: Path | None,
+        teacher: Teacher | None = None,
         *,
         gpus: int,
         threads: int,
@@ -101,6 +103,7 @@ class Engine(Protocol):
             classes: their number.
             start: what checkpoints.of_start takes weights from; random ones where None.
             states: of the optimizer, to go on with; a fresh one where None.
+            teacher: whose probabilities are learned in place of labels; PyTorch's engine alone takes one.
             gpus: to compute on; 0: the CPU.
             threads: that decode pictures.
             deterministic: whether GPUs compute the same bits every time; the CPU does.

@@ -21,6 +21,7 @@ from training import checkpoints
 from training.metrics import Metrics, check_loss, check_valid_loss
 from training.progress import BLOCK, Progress
 from training.recipe import Recipe
+from training.teachers import Teacher
 
 INPUTS = ("data", "softmax_label")  # arguments of a network that are no weights
 
@@ -136,12 +137,15 @@ def create_trainer(
     classes: int,
     start: checkpoints.Start | None,
     states: Path | None,
+    teacher: Teacher | None = None,
     *,
     gpus: int,
     threads: int,
     deterministic: bool,
 ) -> Trainer:
     """See engines.Engine."""
+    if teacher:
+        raise cli.UserError("engine: mxnet learns from labels alone; train a student with engine: torch")
     if deterministic:
         os.environ["MXNET_ENFORCE_DETERMINISM"] = "1"  # heeded when an operator chooses its algorithm
     return Trainer(prepare(recipe, classes, start, states, devices.contexts(gpus)), recipe, threads)

@@ -20,6 +20,7 @@ from torch import Tensor
 from loading import pixels
 from records.files import RecordFile, batch_count
 from training.recipe import Recipe
+from training.teachers import Teacher
 from workflow import recipes
 
 AHEAD = 3  # batches that are decoded while the device works on one
@@ -40,7 +41,8 @@ class Share(NamedTuple):
 
 WHOLE = Share()
 
-Batch = tuple[Tensor, Tensor]  # (count, size, size, 3) uint8 RGB and (count,) int64 class ids, on the CPU
+# On the CPU: (count, size, size, 3) uint8 RGB, (count,) int64 class ids and, of a student, (count, classes) float32.
+Batch = tuple[Tensor, ...]
 Change = Callable[[np.ndarray], np.ndarray]  # resized (height, width, 3) uint8 to (size, size, 3)
 
 
@@ -119,7 +121,15 @@ def order(recipe: Recipe, epoch: int, count: int, batches: int) -> np.ndarray:
 
 
 def training_batches(
-    records: Path, recipe: Recipe, epoch: int, threads: int, first: int = 0, *, pinned: bool, share: Share = WHOLE
+    records: Path,
+    recipe: Recipe,
+    epoch: int,
+    threads: int,
+    first: int = 0,
+    *,
+    pinned: bool,
+    share: Share = WHOLE,
+    teacher: Teacher | None = None,
 ) -> Iterator[Batch]:
     """Shuffled, augmented batches of one epoch, the last one filled up from the first records.
 
@@ -130,6 +140,7 @@ def training_batches(
         first: the number in the epoch, from 0, of the batch to begin with.
         pinned: whether the batches lie in memory that a GPU reads by itself.
         share: what of each batch is decoded and yielded; the batch is the same, whatever the share.
+        teacher: that says what a student is to say of the pictures.
 
     Raises:
         cli.UserError: records do not fill a batch, or a record is damaged.
@@ -143,7 +154,7 @@ def training_batches(
         return [drawn.of(picture, recipe.image["size"]) for picture in range(recipe.batch_size)[own]]
 
     rows = order(recipe, epoch, len(file), batches)[first:, own]
-    yield from _batches(file, recipe, rows, changes, threads, pinned)
+    yield from _batches(file, recipe, rows, changes, threads, pinned, teacher)
 
 
 def validation_batches(
@@ -171,11 +182,15 @@ def _batches(
     changes: Callable[[int], list[Change]],
     threads: int,
     pinned: bool,
+    teacher: Teacher | None = None,
 ) -> Iterator[Batch]:
     """The records at these positions, a row per batch; each picture gets its own of the batch's changes."""
     size, resize = recipe.image["size"], recipes.resize(recipe.image)
 
-    def load(positions: np.ndarray, own: list[Change], pictures: np.ndarray, labels: np.ndarray) -> None:
+    def load(
+        positions: np.ndarray, own: list[Change], pictures: np.ndarray, labels: np.ndarray, *targets: np.ndarray
+    ) -> None:
+        taught = np.empty(len(positions), np.int64)
         for number, (position, change) in enumerate(zip(positions.tolist(), own, strict=True)):
             labels[number], picture = file.read(position)
             try:
@@ -183,14 +198,18 @@ def _batches(
             except pixels.BadPictureError as fault:
                 raise file.fault(position, str(fault)) from None
             pictures[number] = change(pixels.resized(decoded, resize))
+            taught[number] = teacher.row(picture) if teacher else 0
+        for each in targets:
+            each[:] = teacher.targets(taught, labels)
 
     def start(pool: ThreadPoolExecutor, batch: int) -> tuple[Batch, list[Future]]:
         positions, own = rows[batch], changes(batch)
-        pictures = torch.empty((len(positions), size, size, 3), dtype=torch.uint8, pin_memory=pinned)
-        labels = torch.empty(len(positions), dtype=torch.int64, pin_memory=pinned)
+        kinds = [((size, size, 3), torch.uint8), ((), torch.int64)]
+        kinds += [((teacher.classes,), torch.float32)] if teacher else []
+        made = tuple(torch.empty((len(positions), *of_one), dtype=kind, pin_memory=pinned) for of_one, kind in kinds)
         blocks = [slice(first, first + BLOCK) for first in range(0, len(positions), BLOCK)]
-        return (pictures, labels), [
-            pool.submit(load, positions[block], own[block], pictures.numpy()[block], labels.numpy()[block])
+        return made, [
+            pool.submit(load, positions[block], own[block], *(array.numpy()[block] for array in made))
             for block in blocks
         ]
 

@@ -27,6 +27,7 @@ from training.checkpoints import Arrays
 from training.metrics import SMALLEST_PROBABILITY, Metrics, check_loss, check_valid_loss
 from training.progress import BLOCK, Progress
 from training.recipe import Recipe
+from training.teachers import Teacher
 
 SLOPE = 0.25  # of the PReLU that the initial weights are for, as the published solution set it
 
@@ -83,6 +84,11 @@ def mixed(pictures: Tensor, share: float) -> Tensor:
     return pictures if share == 1 else share * pictures + (1 - share) * pictures.flip(0)
 
 
+def cross_entropy_to(scores: Tensor, targets: Tensor) -> Tensor:
+    """The mean over a batch, to probabilities (batch, classes) of which each row adds up to 1."""
+    return -(targets * torch.log_softmax(scores, dim=1)).sum(dim=1).mean()
+
+
 def mixed_loss(scores: Tensor, labels: Tensor, share: float, smoothing: float) -> Tensor:
     """The smoothed cross entropy of mixed pictures, whose labels are mixed alike."""
     loss = smoothed_cross_entropy(scores, labels, smoothing)
@@ -117,6 +123,7 @@ class Trainer:
         network: as prepare leaves it.
         average: of the network's numbers, where the recipe asks for one.
         threads: that decode pictures.
+        teacher: of a student.
     """
 
     def __init__(
@@ -127,9 +134,10 @@ class Trainer:
         recipe: Recipe,
         ranks: Ranks,
         threads: int,
+        teacher: Teacher | None = None,
     ) -> None:
         self._network, self._optimizer, self._average, self._recipe = network, optimizer, average, recipe
-        self._ranks, self._device = ranks, ranks.device
+        self._ranks, self._device, self._teacher = ranks, ranks.device, teacher
         self._trained = ranks.wrapped(compilation.for_device(network, self._device))
         self._reading = {
             "threads": threads,
@@ -144,7 +152,9 @@ class Trainer:
         sums = torch.tensor(dataclasses.astuple(done.metrics), dtype=torch.float64, device=self._device)
         progress = cli.progress(total, "batch", f"epoch {epoch}", not self._ranks.is_first, done.batches)
         with explained(), progress as bar:
-            batches = training_batches(records, recipe, epoch, first=done.batches, **self._reading)
+            batches = training_batches(
+                records, recipe, epoch, first=done.batches, teacher=self._teacher, **self._reading
+            )
             for first in range(done.batches, total, BLOCK):
                 self._network.train()
                 if recipe.trains_classifier_only:
@@ -152,12 +162,12 @@ class Trainer:
                 start = time.monotonic()
                 torch.manual_seed(self._ranks.own_seed(recipe.dropout_seed(epoch, first // BLOCK)))
                 losses = []
-                for number, (pictures, classes) in enumerate(itertools.islice(batches, BLOCK), first):
+                for number, (pictures, classes, *taught) in enumerate(itertools.islice(batches, BLOCK), first):
                     labels = classes.to(self._device, non_blocking=True)
                     share = mixed_share(recipe, epoch, number)
                     scores = self._scores(self._trained, pictures, share)
                     self._network.zero_grad()
-                    mixed_loss(scores, labels, share, recipe.label_smoothing).backward()
+                    self._loss(scores, labels, taught, share).backward()
                     self._optimizer.step(rate * recipe.rate_share(epoch, number, total))
                     if self._average:
                         self._average.add(self._optimizer.updates)
@@ -202,6 +212,13 @@ class Trainer:
         seen = devices.inputs(pictures.permute(0, 3, 1, 2), self._recipe.image, self._device)
         with devices.precision(self._device):
             return network(mixed(seen, share)).float()
+
+    def _loss(self, scores: Tensor, labels: Tensor, taught: list[Tensor], share: float) -> Tensor:
+        """By the labels, or by what a teacher says."""
+        if not taught:
+            return mixed_loss(scores, labels, share, self._recipe.label_smoothing)
+        [targets] = taught
+        return cross_entropy_to(scores, mixed(targets.to(self._device, non_blocking=True), share))
 
     def _share_statistics(self) -> None:
         """Have all ranks go on with the mean of their moving statistics; where these are fixed, they are the same."""
@@ -257,6 +274,7 @@ def create_trainer(
     classes: int,
     start: checkpoints.Start | None,
     states: Path | None,
+    teacher: Teacher | None = None,
     *,
     gpus: int,
     threads: int,
@@ -277,7 +295,7 @@ def create_trainer(
             raise cli.UserError(f"{states}: no weights, whose average the start is; train the epoch before again")
         if average:
             operators.fill(network, weights, weights)
-    trainer = Trainer(network, optimizer, average, recipe, ranks, max(threads // ranks.count, 1))
+    trainer = Trainer(network, optimizer, average, recipe, ranks, max(threads // ranks.count, 1), teacher)
     if ranks.count == 1:
         return trainer
     if ranks.is_first:

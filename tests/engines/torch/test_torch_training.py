@@ -1,10 +1,13 @@
 """Training in PyTorch: what it shares with MXNet, what resumes, what its batches hold."""
 
+import hashlib
 import json
 import os
+import struct
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 import cli
@@ -14,6 +17,7 @@ import train_epochs
 from engines.mxnet import trainer as of_mxnet
 from engines.mxnet.library import mx
 from plain_recipes import BATCH, SIZE, entries, recipe
+from records.files import RecordFile
 from test_train_epochs import (
     CLASSES,
     FINE_TUNING,
@@ -404,3 +408,47 @@ def test_channels_that_mxnet_cannot_concatenate_on_a_cpu_are_trained(train, tmp_
     network = {"family": "densenet", "stem": 32, "units": [4, 1], "growth": 20, "bottleneck": 4, "compression": 0.5}
     train(tmp_path, in_torch(network=network), 1, 1)
     assert json.loads((tmp_path / "0001.json").read_text())["train"]["cross_entropy"] < 5
+
+
+# Students
+
+
+@pytest.fixture(scope="module")
+def taught(data, tmp_path_factory):
+    """The options of a teacher that takes every class for the next one, mostly."""
+    folder = tmp_path_factory.mktemp("teacher")
+    file = RecordFile(data / "train.rec")
+    records = [file.read(position) for position in range(len(file))]
+    digests = np.array([struct.unpack(">QQ", hashlib.md5(picture).digest()) for _, picture in records], np.uint64)
+    pd.DataFrame({"md5_hi": digests[:, 0], "md5_lo": digests[:, 1]}).to_parquet(folder / "images.parquet")
+    said = np.full((len(records), CLASSES), 0.05, np.float16)
+    said[np.arange(len(records)), [(int(label) + 1) % CLASSES for label, _ in records]] = 0.85
+    np.save(folder / "0000.npy", said)
+    return ["--teacher", folder / "images.parquet", folder / "0000.npy"]
+
+
+def test_a_student_learns_what_its_teacher_says_and_not_the_labels(train, data, taught, tmp_path):
+    settings = in_torch(dropout=0.0, hsl=[0, 0, 0], learning_rates=[0.003])
+    train(tmp_path, settings, 1, 6, *taught)
+    assert json.loads((tmp_path / "0006.json").read_text())["valid"]["top1"] < 0.2
+    start = checkpoints.Start(tmp_path / "0006.params", np.arange(CLASSES))
+    network = trainer.prepare(recipe(**settings), CLASSES, start, devices.CPU).eval()
+    [(pictures, labels), *_] = batches.validation_batches(data / "valid.rec", recipe(**settings), 1, pinned=False)
+    with torch.no_grad():
+        said = network(devices.inputs(pictures.permute(0, 3, 1, 2), settings["image"], devices.CPU)).argmax(1)
+    assert (said == (labels + 1) % CLASSES).float().mean() > 0.7
+
+
+def test_a_students_two_epochs_in_two_jobs_equal_two_in_one_to_the_last_bit(train, taught, tmp_path):
+    settings, together, apart = in_torch(**MIXED | AVERAGED), tmp_path / "together", tmp_path / "apart"
+    train(together, settings, 1, 2, *taught)
+    train(apart, settings, 1, 1, *taught, "--threads", 1)
+    train(apart, settings, 2, 2, *taught, *going_on(apart, 1))
+    assert_same_files(together, apart, 2)
+
+
+def test_a_students_loss_is_the_cross_entropy_to_its_targets():
+    """The gradient of the scores: probability minus target."""
+    scores, targets = torch.rand(3, 4, requires_grad=True), torch.softmax(torch.rand(3, 4), 1)
+    trainer.cross_entropy_to(scores, targets).backward()
+    np.testing.assert_allclose(3 * scores.grad, torch.softmax(scores, 1).detach() - targets, atol=1e-6)
