@@ -33,6 +33,8 @@ rule train_epochs:
         start=source("start"),
         states=source("states"),
         metrics=source("metrics"),
+        taught_images=source("taught_images"),
+        taught=source("taught"),
     output:
         **outputs("train_epochs"),
     log:
@@ -44,6 +46,7 @@ rule train_epochs:
         start=lambda wildcards, input: options.start(config, wildcards.model, int(wildcards.epoch), input.start),
         states=option("--states", "states"),
         metrics=option("--metrics-before", "metrics"),
+        teacher=lambda wildcards, input: options.teacher(input.taught_images, input.taught),
         superseded=lambda wildcards: options.superseded_states(made(), wildcards.model, int(wildcards.epoch)),
         stage=lambda wildcards, resources: options.file("--stage", resources.get("stage")),
         minutes=lambda wildcards, resources: "" if workflow.is_main_process else f"--minutes {resources.runtime}",
@@ -66,5 +69,5 @@ rule train_epochs:
         f"python {SCRIPTS}/train_epochs.py"
         " --recipe {params.recipe:q} --first-epoch {wildcards.epoch}"
         " --train {input.train:q} --valid {input.valid:q} --classes {input.classes:q}"
-        " {params.start} {params.states} {params.metrics} {params.superseded} {params.stage} {params.minutes}"
+        " {params.start} {params.states} {params.metrics} {params.teacher} {params.superseded} {params.stage} {params.minutes}"
         " --outputs {output.params:q} --threads {threads} --gpus {params.gpus} {params.deterministic} 2> {log:q}"

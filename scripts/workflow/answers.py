@@ -33,7 +33,11 @@ class Answers:
         self._data = data
         self._models = models
         self._shelf = shelf
-        passed = {each: self._passes(rule, *each) for each, rule in image_sets.passes(config).items()}
+        self._rules = image_sets.passes(config)
+        self._passed: dict[tuple[ImageSet, str], list[Artifact]] = {}
+        self.averages: dict[tuple[ImageSet, str], list[Artifact]] = {}
+        models.add_students(self._lesson)
+        passed = {each: self._pass(*each) for each in self._rules}
         self.features = {each: shards for each, shards in passed.items() if "features" in shards[0].files}
         self.predictions = {each: shards for each, shards in passed.items() if "probabilities" in shards[0].files}
         self.heads = {head: self._head(head) for head in config["heads"]}
@@ -45,17 +49,38 @@ class Answers:
         learning = [name for name, ensemble in config["ensembles"].items() if ensemble["mean"] == LEARNED]
         self.learned = {ensemble: self._learned(ensemble) for ensemble in learning}
         self.counting = {ensemble: self._counting(ensemble) for ensemble in config["ensembles"]}
-        self.averages = {
-            (images, ensemble): self._averages(images, ensemble)
-            for ensemble in config["ensembles"]
-            for images in image_sets.averaged_by(config, ensemble)
-        }
+        for ensemble in config["ensembles"]:
+            for images in image_sets.averaged_by(config, ensemble):
+                if (images, ensemble) not in self.averages:  # else it is a lesson
+                    self.averages[images, ensemble] = self._averages(images, ensemble)
         self.submissions = {ensemble: self._submission(ensemble) for ensemble in config["ensembles"]}
         self.evaluations = {name: self._evaluation(name) for name in [*recipes.members(config), *config["ensembles"]]}
 
     def probabilities(self, images: ImageSet, member: str) -> list[str]:
         """The files of a member's probabilities on an image set."""
         return [shard.files["probabilities"] for shard in self.predictions[images, member]]
+
+    def _lesson(self, model: str, ensemble: str) -> tuple[str, dict]:
+        """What a student learns from an ensemble: the digest of its probabilities, and the files."""
+        images = image_sets.lesson_of(self._config, model)
+        if (images, ensemble) not in self.averages:
+            models = self._config["ensembles"][ensemble]["models"]
+            for member in models:
+                self._models.add(member)
+            members = {member: self._pass(images, member) for member in models}
+            self.averages[images, ensemble] = self._shelve_averages(
+                images, ensemble, members, models, {}, {"learned": []}
+            )
+        averages = self.averages[images, ensemble]
+        return averages[0].digest, {
+            "taught_images": self._data.images[images].files["images"],
+            "taught": [average.files["probabilities"] for average in averages],
+        }
+
+    def _pass(self, images: ImageSet, model: str) -> list[Artifact]:
+        if (images, model) not in self._passed:
+            self._passed[images, model] = self._passes(self._rules[images, model], images, model)
+        return self._passed[images, model]
 
     def _passes(self, rule: str, images: ImageSet, model: str) -> list[Artifact]:
         """The shards of what a model gives of an image set, whatever of it is kept: one recipe for all."""
@@ -183,18 +208,30 @@ class Answers:
 
     def _averages(self, images: ImageSet, name: str) -> list[Artifact]:
         """Of the members that say what pictures are; none where all say what products are."""
-        ensemble, (of_pictures, _) = self._config["ensembles"][name], recipes.weighted_members(self._config, name)
+        of_pictures, _ = recipes.weighted_members(self._config, name)
         if not of_pictures:
             return []
-        members = [self.predictions[images, member] for member in of_pictures]
-        counting = [self.predictions[images, member] for member in self.counting[name] if member in of_pictures]
-        of_learned, learned = self._of_learned(name)
+        members = {member: self.predictions[images, member] for member in of_pictures}
+        counting = [member for member in self.counting[name] if member in of_pictures]
+        return self._shelve_averages(images, name, members, counting, *self._of_learned(name))
+
+    def _shelve_averages(
+        self,
+        images: ImageSet,
+        name: str,
+        members: dict[str, list[Artifact]],
+        counting: list[str],
+        of_learned: dict,
+        learned: dict,
+    ) -> list[Artifact]:
+        """The shards of an ensemble's average over what its members say of pictures."""
+        ensemble, (of_pictures, _) = self._config["ensembles"][name], recipes.weighted_members(self._config, name)
         recipe = {
             "models": list(of_pictures),
             "mean": ensemble["mean"],
             "weights": list(of_pictures.values()) if "weights" in ensemble else None,
             "code": sources.fingerprint("average_models.py"),
-            "members": [member[0].digest for member in members],
+            "members": [shards[0].digest for shards in members.values()],
             **of_learned,
         }
         digest = digest_of("average_models", recipe)
@@ -202,7 +239,7 @@ class Answers:
             self._shelf.add(
                 "average_models",
                 recipe,
-                {"members": [member[shard].files["probabilities"] for member in counting], **learned},
+                {"members": [members[each][shard].files["probabilities"] for each in counting], **learned},
                 {"images": images.name, "ensemble": name, "shard": f"{shard:04d}"},
                 digest=digest,
             )

@@ -204,8 +204,10 @@ def check_names(config: dict) -> None:
             _check_reference(source, config["models"], f"models.{name}.start.model", "models")
         if (weights := model["start"].get("pretrained")) in PACKAGED_WEIGHTS:
             _check_reference(weights, config["networks"], f"models.{name}.start.pretrained", "networks")
+    for name in recipes.trained(config):
+        _check_teachers(config, name)
     for name in config["models"]:
-        _check_transfers_end(config["models"], name)
+        _check_lineage_ends(config, (name,))
     _check_folds(config)
     check_heads(config)
     for name, ensemble in config["ensembles"].items():
@@ -308,13 +310,28 @@ def _check_folds(config: dict) -> None:
             )
 
 
-def _check_transfers_end(models: dict, name: str) -> None:
-    visited = [name]
-    while source := models[visited[-1]]["start"].get("model"):
-        visited.append(source)
-        if visited.count(source) > 1:
-            circle = " -> ".join(visited)
-            raise cli.UserError(f"config: models.{name}.start.model: {circle} is a circle of transfers")
+def _check_teachers(config: dict, name: str) -> None:
+    """Check the ensembles that a model is to learn from."""
+    for number, phase in enumerate(config["models"][name]["phases"]):
+        if "teacher" not in phase:
+            continue
+        key, teacher = f"models.{name}.phases.{number}", phase["teacher"]
+        _check_reference(teacher, config["ensembles"], f"{key}.teacher", "ensembles")
+        ensemble = config["ensembles"][teacher]
+        others = [member for member in ensemble["models"] if member not in recipes.trained(config)]
+        if others or ensemble.get("mean") == LEARNED:
+            reason = f"its member {others[0]} is no trained model" if others else "it learns its mean"
+            raise cli.UserError(f"config: {key}.teacher: {teacher} teaches nothing: {reason}; choose another ensemble")
+        if phase.get("label_smoothing"):
+            raise cli.UserError(f"config: {key}.label_smoothing: a student learns no labels; unset this key")
+
+
+def _check_lineage_ends(config: dict, path: tuple[str, ...]) -> None:
+    for parent in recipes.parents(config, path[-1]):
+        if parent in path:
+            circle = " -> ".join((*path, parent))
+            raise cli.UserError(f"config: models.{path[0]}: {circle} is a circle of starts and teachers")
+        _check_lineage_ends(config, (*path, parent))
 
 
 def selected(config: dict) -> dict:
@@ -337,6 +354,11 @@ def selected(config: dict) -> dict:
                 f"config: only: {name} starts from {source}; name {source} too, "
                 f"or set models.{name}.start.model to null"
             )
+        for teacher in recipes.teachers(config, name):
+            if absent := [member for member in config["ensembles"][teacher]["models"] if member not in only]:
+                raise cli.UserError(
+                    f"config: only: {name} learns from {teacher}; name {', '.join(absent)} too, or another teacher"
+                )
     models = {name: model for name, model in config["models"].items() if name in only}
     heads = {name: head for name, head in config["heads"].items() if set(head["models"]) <= set(only)}
     left = config | {"models": models, "heads": heads}

@@ -110,8 +110,25 @@ def answered(config: dict) -> list[ImageSet]:
 
 
 def averaged_by(config: dict, ensemble: str) -> list[ImageSet]:
-    """The image sets that an ensemble answers: the test pictures, and batches where it is the one that answers them."""
-    return answered(config) if recipes.answering_ensemble(config) == ensemble else [TEST]
+    """The image sets that an ensemble answers: those that people ask of it, and what its students learn.
+
+    Without students these are the test pictures, and batches where it is the one that answers them.
+    """
+    asked = answered(config) if recipes.answering_ensemble(config) == ensemble else [TEST]
+    return asked + [images for images, teacher in lessons(config) if teacher == ensemble]
+
+
+def lessons(config: dict) -> list[tuple[ImageSet, str]]:
+    """The pictures that students learn, and the ensembles that they learn them from."""
+    taught = (
+        (lesson_of(config, model), teacher) for model in config["models"] for teacher in recipes.teachers(config, model)
+    )
+    return [*dict.fromkeys(taught)]
+
+
+def lesson_of(config: dict, model: str) -> ImageSet:
+    """The pictures that a model learns, if it is a student."""
+    return ImageSet(recipes.seed_of(config, model), "train")
 
 
 def predicted_by(config: dict, member: str) -> list[ImageSet]:
@@ -136,4 +153,5 @@ def passes(config: dict) -> dict[tuple[ImageSet, str], str]:
 
 def all_of(config: dict) -> list[ImageSet]:
     learned = dict.fromkeys(learned_by(config, head) for head in config["heads"])
+    learned |= dict.fromkeys(images for images, _ in lessons(config))
     return [TEST, *map(ImageSet, recipes.split_seeds(config)), *learned, *batches_of(config)]

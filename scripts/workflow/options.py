@@ -24,6 +24,11 @@ def drawn(config: dict, seed: str) -> str:
     return " ".join(filter(None, [shlex.join(words), grouping(config)]))
 
 
+def teacher(images: list[str], shards: list[str]) -> str:
+    """The list of pictures that a student learns, and what its teacher says of them; an empty text without one."""
+    return shlex.join(["--teacher", *images, *shards]) if images else ""
+
+
 def grouping(config: dict) -> str:
     return shlex.join(["--group-field", config["group_field"]]) if "group_field" in config else ""
 

@@ -12,7 +12,7 @@ NEW, GONE, STATES = "not made yet", "deleted, or not finished", "its optimizer s
 FOLLOWS = "what it is made from changes"
 # Keys that hold digests of other recipes; there the change is told.
 CHAINED = re.compile(
-    r"(before|members|trained|learned|averages|calibration|thresholds|answers(\.[\w-]+)?|head|features|model"
+    r"(before|teacher|members|trained|learned|averages|calibration|thresholds|answers(\.[\w-]+)?|head|features|model"
     r"|models\.[\w-]+|evaluations?(\.[\w-]+)?|submissions\.[\w-]+|start\.weights)"
 )
 FINGERPRINT = re.compile(r"[0-9a-f]{16,}")

@@ -12,7 +12,8 @@ AUGMENTATION_AND_REGULARIZATION = ("dropout", "label_smoothing", "mirror", "hsl"
 OPTIMIZERS_WITH_MOMENTUM = ("nag", "sgd")
 # What the published recipes do not have is in a recipe only where it is set.
 FINE_TUNING = {"body_rate": 1.0, "train": "all"}
-OF_TORCH_ALONE = ("mixup", "weight_average")  # keys of a phase
+OF_TORCH = ("mixup", "weight_average")  # keys of a phase
+OF_TORCH_ALONE = (*OF_TORCH, "teacher")
 USUAL_ENGINE = "mxnet"
 
 Seed = int | str  # of a split: "1.2" is fold 2 of seed 1
@@ -50,6 +51,10 @@ def epoch_count(model: dict) -> int:
 
 def starts_phase(model: dict, epoch: int) -> bool:
     return list(epoch_settings(model))[epoch - 1][2]
+
+
+def phase_of(model: dict, epoch: int) -> dict:
+    return list(epoch_settings(model))[epoch - 1][0]
 
 
 def keeps_states(model: dict, epoch: int, keep_states: str | int) -> bool:
@@ -102,7 +107,7 @@ def epoch_recipe(config: dict, model_name: str, epoch: int) -> dict:
         "transfer": {"min_transfer": model["min_transfer"]} if is_transfer else None,
         **rate_course(model, epoch),
         **{key: phase[key] for key, usual in FINE_TUNING.items() if phase[key] != usual},
-        **{key: phase[key] for key in OF_TORCH_ALONE if key in phase},
+        **{key: phase[key] for key in OF_TORCH if key in phase},
         **engine(model),
     }
 
@@ -185,13 +190,23 @@ def evaluated_seeds(config: dict, name: str) -> list[Seed]:
 
 
 def lineage(config: dict, name: str) -> list[str]:
-    """A model and its ancestors: the one that it starts from, the one before that, and so on; a head's: its models."""
+    """A model or a head and its ancestors: its parents, their parents, and so on."""
+    ancestors = (each for parent in parents(config, name) for each in lineage(config, parent))
+    return [*dict.fromkeys((name, *ancestors))]
+
+
+def parents(config: dict, name: str) -> list[str]:
+    """What a model starts from, and the members of its teachers; a head's models."""
     if name in config["heads"]:
-        return [name, *(each for model in config["heads"][name]["models"] for each in lineage(config, model))]
-    models = [name]
-    while source := config["models"][models[-1]]["start"].get("model"):
-        models.append(source)
-    return models
+        return config["heads"][name]["models"]
+    source = config["models"][name]["start"].get("model")
+    taught = (model for teacher in teachers(config, name) for model in config["ensembles"][teacher]["models"])
+    return [*dict.fromkeys((*([source] if source else []), *taught))]
+
+
+def teachers(config: dict, model: str) -> list[str]:
+    """The ensembles whose probabilities a model learns."""
+    return [*dict.fromkeys(phase["teacher"] for phase in config["models"][model]["phases"] if "teacher" in phase)]
 
 
 def lineage_seeds(config: dict, model: str) -> list[Seed]:
