@@ -39,7 +39,7 @@ from postprocessing.products import product_blocks, product_means, product_start
 from postprocessing.proportions import paired_interval
 from postprocessing.valid import Valid, add_options, read
 
-REVISION = 1
+REVISION = 2
 
 MOST_PRODUCTS = 20_000  # that are looked at; more would not tell more
 FEW_PRODUCTS = 200  # on fewer, weights follow from chance

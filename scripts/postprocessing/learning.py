@@ -13,6 +13,7 @@ TEMPERATURES = tuple(2.0 ** (step / 8) for step in range(-8, 13))  # 0.5 to 2.83
 PLAIN = TEMPERATURES.index(1.0)
 ROUNDS, LEAST_CHANGE = 500, 1e-5
 PRIOR_PRODUCTS = 100  # of those that members of several splits share: what equal members are worth against them
+WORTH_OF_A_MEMBER = 1.0  # of the logarithm of the likelihood
 FOLDS = 5
 
 
@@ -54,9 +55,9 @@ def shares(likelihoods: np.ndarray, prior: np.ndarray) -> np.ndarray:
 def sparse_weights(likelihoods: np.ndarray) -> np.ndarray:
     """Weights (members,) of sum 1, of which those are 0 that are not worth their place.
 
-    One after the other, the member goes that costs the least likelihood, as long as the Bayesian information criterion
-    gains by it: half the logarithm of the number of products for each number that is fitted (Schwarz, Estimating the
-    Dimension of a Model, 1978). Without products all stay, with equal weights.
+    One after the other, the member goes that costs the least likelihood, as long as Akaike's criterion gains by it: the
+    logarithm of the likelihood falls by less than 1, the worth of a number that is fitted (Akaike, A New Look at the
+    Statistical Model Identification, 1974). Without products all stay, with equal weights.
 
     Args:
         likelihoods: (products, members).
@@ -70,7 +71,7 @@ def sparse_weights(likelihoods: np.ndarray) -> np.ndarray:
         fits = [_equal_at_first(likelihoods[:, rest]) for rest in rests]
         reached = [_log_of_mean(likelihoods[:, rest], fit) for rest, fit in zip(rests, fits, strict=True)]
         best = int(np.argmax(reached))
-        if reached[best] + np.log(count) / 2 < now:
+        if reached[best] + WORTH_OF_A_MEMBER < now:
             break
         kept, weights = rests[best], fits[best]
     found = np.zeros(members)
