@@ -123,7 +123,7 @@ def seconds(both: tuple[Given, Given], name: str) -> tuple[float | None, float |
     tests = [benchmarks(side, _predictions(side, name, of_test=True)) for side in both]
     has_tests = all(paths and all(map(Path.exists, paths)) for paths in tests)
     first, second = (
-        _sum(benchmarks(side, [*_epochs(side, name), *_predictions(side, name, of_test=False)]) + has_tests * test)
+        _sum(benchmarks(side, [*_trainings(side, name), *_predictions(side, name, of_test=False)]) + has_tests * test)
         for side, test in zip(both, tests, strict=True)
     )
     return first, second
@@ -134,23 +134,43 @@ def benchmarks(side: Given, jobs: Iterable[Artifact]) -> list[Path]:
     return [side.results / "benchmarks" / job.rule / f"{NAMES[job.rule].format(**job.wildcards)}.tsv" for job in jobs]
 
 
-def _epochs(side: Given, name: str) -> list[Artifact]:
-    return [epoch for model in _models(side, name) for epoch in side.artifacts.models.epochs[model]]
+def _trainings(side: Given, name: str) -> list[Artifact]:
+    """The epochs of models; of heads, their training, their models' epochs and the passes that they learn from."""
+    made, found = side.artifacts, []
+    for member in _members(side, name):
+        found += [epoch for model in _models(side, member) for epoch in made.models.epochs.get(model, [])]
+        if member in made.answers.heads:
+            found += [made.answers.heads[member], *_features(side, member, image_sets.learned_by(made.config, member))]
+    return [*dict.fromkeys(found)]
 
 
 def _predictions(side: Given, name: str, of_test: bool) -> list[Artifact]:
-    """The predictions of the test or the valid pictures; none where a model does not predict them."""
-    return [
+    """The predictions of the test or the valid pictures; none where a member does not predict them."""
+    found = [
         shard
-        for model in _models(side, name)
-        for images in image_sets.predicted_by(side.artifacts.config, model)
+        for member in _members(side, name)
+        for images in image_sets.predicted_by(side.artifacts.config, member)
         if (images == TEST if of_test else images.seed is not None)
-        for shard in side.artifacts.answers.predictions[images, model]
+        for shard in [*side.artifacts.answers.predictions[images, member], *_features(side, member, images)]
     ]
+    return [*dict.fromkeys(found)]
 
 
-def _models(side: Given, name: str) -> list[str]:
+def _features(side: Given, member: str, images: image_sets.ImageSet) -> list[Artifact]:
+    """The passes of an image set that a head takes features from; none of a model."""
+    if member not in side.artifacts.answers.heads:
+        return []
+    return [shard for model in _models(side, member) for shard in side.artifacts.answers.features[images, model]]
+
+
+def _members(side: Given, name: str) -> list[str]:
     return recipes.as_ensemble(side.artifacts.config, name)["models"]
+
+
+def _models(side: Given, member: str) -> list[str]:
+    """The models of a head, or a model itself."""
+    head = side.artifacts.config["heads"].get(member)
+    return head["models"] if head else [member]
 
 
 def _sum(paths: list[Path]) -> float | None:

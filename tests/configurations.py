@@ -27,7 +27,9 @@ def write(path: Path, *changes: tuple[str, str]) -> Given:
 def notes(side: Given, artifact: Artifact) -> Iterator[Path]:
     """The log and the benchmark of a job, where the rules have them."""
     rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-    [text] = re.findall(rf"^rule {artifact.rule}:\n(.*?)(?=^\S|\Z)", rules, re.MULTILINE | re.DOTALL)
+    [text] = re.findall(
+        rf"^(?:use )?rule (?:\w+ as )?{artifact.rule}(?: with)?:\n(.*?)(?=^\S|\Z)", rules, re.MULTILINE | re.DOTALL
+    )
     for folder, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         [template] = re.findall(rf'{folder}\("(.+)"\)', text)
         yield side.results / folder / f"{template.format(**artifact.wildcards)}.{suffix}"

@@ -205,3 +205,16 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {tmp_path / 'a.yaml'}: cannot be read as a file of the configuration")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_head_costs_its_training_the_epochs_of_its_models_and_each_pass_once(tmp_path):
+    head = ("ensembles:\n", "heads: {H1: {models: [M01]}}\nensembles:\n  mine: {models: [H1, M01]}\n")
+    side = write(tmp_path / "mine.yaml", head)
+    lay_benchmarks(side, lambda rule: {"train_epochs": 100.0, "train_head": 10.0}.get(rule, 1.0))
+    epochs, shards = 3, 2
+    learned = shards  # of the train pictures
+    told, _ = compare_runs.seconds((side, side), "H1")
+    valid_and_test = 2 * (2 * shards)  # a pass and the head's answers, of each
+    assert told == 100 * epochs + 10 + learned + valid_and_test
+    of_both, _ = compare_runs.seconds((side, side), "mine")
+    assert of_both == told
