@@ -240,14 +240,11 @@ def main() -> None:
         title += " beside the published ones"
         published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
     labelled = labels_taken(next(iter(evaluations.values())))
+    of_models = model_rows(models, last_epochs, evaluations, common, published_models)
     html = page(
         title,
         explanation(labelled),
-        *(
-            [table(model_rows(models, last_epochs, evaluations, common, published_models), text_columns=3)]
-            * bool(models)
-        ),
-        *([table(head_rows(heads, evaluations, common), text_columns=3)] * bool(heads)),
+        *(table(rows, text_columns=3) for rows in (of_models, head_rows(heads, evaluations, common)) if rows),
         table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
         *learned_table(learned_rows(evaluations)),
         *level_table(level_rows(evaluations), labelled),

@@ -1,5 +1,7 @@
 """tabulate_models.py puts measured figures beside the published ones, where the catalog is the published one."""
 
+import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -116,3 +118,31 @@ def test_the_published_table_is_the_configuration_of_the_published_solution(conf
     assert dict(zip(MODELS.model, MODELS.dataset, strict=True)) == {
         name: model["dataset"] for name, model in config["models"].items()
     }
+
+
+def test_a_head_has_its_features_and_what_was_measured():
+    head = {"models": ["F1", "M02"], "of": "products", "hidden": 64}
+    [row] = tabulate_models.head_rows({"H1": head}, {"H1": EVALUATION}, {"H1": COMMON})
+    assert [*row.values()][:4] == ["H1", "F1, M02", "products", 64]
+    assert row["products right, labelled, %"] == "70.00"
+
+
+def test_a_run_in_which_no_model_learns_has_a_table_of_heads(tmp_path, monkeypatch):
+    """Of a frozen model and a head: there are no epochs."""
+    by_level = {"by_level": BY_LEVEL, "picture_md5": "unique", "splits": ["1"], "members": 1}
+    (tmp_path / "H1.json").write_text(json.dumps(EVALUATION | by_level))
+    steps = {step: [1, 2] for step in ("networks", "picture_md5", "product_md5")}
+    pd.DataFrame({"product_id": [7, 8], "category_id": [1, 1], **steps}).to_parquet(tmp_path / "H1.parquet")
+    COMMON.to_parquet(tmp_path / "index.parquet")
+    (tmp_path / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n0,1,a,b,c\n")
+    head = {"models": ["F1"], "of": "pictures", "hidden": 0}
+    configured = {"models": {}, "heads": {"H1": head}, "ensembles": {"H1": ["H1"]}}
+    words = ["--configured", json.dumps(configured), "--last-epochs", "--evaluations", tmp_path / "H1.json"]
+    words += ["--products", tmp_path / "H1.parquet", "--index", tmp_path / "index.parquet"]
+    words += ["--classes", tmp_path / "classes.csv", "--output", tmp_path / "models.html"]
+    words += ["--published-models", PUBLISHED / "models.csv", "--published-ensembles", PUBLISHED / "ensembles.csv"]
+    monkeypatch.setattr(sys, "argv", ["tabulate_models", *map(str, words)])
+    tabulate_models.main()
+    html = (tmp_path / "models.html").read_text()
+    assert "on features of" in html
+    assert "dataset" not in html.split("<table>")[1]
