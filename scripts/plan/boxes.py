@@ -152,7 +152,7 @@ def _answer_boxes(config: dict) -> list[Box]:
     predictions = [f"prediction-{model}" for model in config["ensembles"][ensemble]["models"]]
     sources = [f"ensemble-{ensemble}", "calibration"]
     answers = [
-        Box(f"answers-{images.called}", RESULT, f"answers {images.called}", "of people", sources)
+        Box(f"answers-{images.called}", RESULT, f"answers {images.called}", "for people", sources)
         for images in image_sets.answered(config)
     ]
     return [Box("calibration", ENSEMBLE, "calibration", f"of {ensemble}", predictions), *answers]

@@ -26,6 +26,8 @@ def answering(batches: dict) -> dict:
     [
         ({"answers": {"ensemble": "all"}}, r"answers\.ensemble: all is not in ensembles: ensemble-1"),
         ({"batches": {"monday": "a.bson"}}, r"answers\.ensemble: missing; name the ensemble that answers"),
+        ({"accept": {"precision": 0.9}}, r"answers\.ensemble: missing; name the ensemble that answers"),
+        ({"accept": {"precision": 1}}, r"accept\.precision: 1 is greater than or equal to the maximum of 1"),
         (answering({"a b": "a.bson"}), r"batches\.a b: a name has letters"),
         (answering({"test": "a.bson"}), r"batches\.test: files of the workflow .* another name"),
         (answering({"a-joined": "a.bson"}), r"batches\.a-joined: .* choose another name"),
