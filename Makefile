@@ -74,7 +74,8 @@ test-gpu: $(GPU)  ## that MXNet for GPUs finds all its libraries; needs no GPU
 	$(ACTIVATE) pytest -m gpu -rs tests/engines/mxnet/test_gpu_packages.py
 
 test-torch: timm  ## PyTorch against MXNet and timm on the CPU
-	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py tests/public_weights/test_timm.py
+	$(ACTIVATE) pytest -rs tests/engines/torch/test_torch_*.py tests/public_weights/test_timm.py tests/test_describe_network.py
+	$(ACTIVATE) pytest -rs -m slow tests/runs/test_students.py
 
 SUITES ?= trixie bookworm
 test-fresh: demo  ## demo and test in fresh root folders of Debian 13 and 12; needs root and debootstrap

@@ -15,7 +15,8 @@ STUDENT = Path(__file__).with_name("student.yaml")
 
 @pytest.mark.slow
 def test_a_student_learns_what_its_teacher_says_and_is_measured_where_nobody_trained(tmp_path):
-    run = snakemake(tmp_path, str(STUDENT), "--show-failed-logs", "--", "evaluate")
+    files = ["--configfile", str(OVERLAY), str(STUDENT)]
+    run = snakemake(tmp_path, *files, "--show-failed-logs", "--", "evaluate")
     assert run.returncode == 0, run.stdout + run.stderr
     made = artifacts_in(tmp_path, OVERLAY, STUDENT)
     student, teacher = (
@@ -29,5 +30,5 @@ def test_a_student_learns_what_its_teacher_says_and_is_measured_where_nobody_tra
     epochs = json.loads((tmp_path / last.files["metrics"]).read_text())
     assert epochs["valid"]["top1"] > 0.2
     np.testing.assert_allclose(taught.sum(axis=1), 1, atol=0.01)
-    again = snakemake(tmp_path, str(STUDENT), "--dry-run", "--", "evaluate")
+    again = snakemake(tmp_path, *files, "--dry-run", "--", "evaluate")
     assert "all files are there" in again.stderr + again.stdout
