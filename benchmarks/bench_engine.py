@@ -76,7 +76,7 @@ WAYS = {
     "bfloat16, compiled, deterministic": Way(torch.bfloat16, True, deterministic=True),
 }
 # As trainer and predictor compute where nothing is changed.
-USUAL = {"cuda": WAYS["bfloat16, compiled"], "cpu": Way(torch.float32, False, torch.contiguous_format)}
+USUAL = {"cuda": WAYS["bfloat16, compiled"], "cpu": Way(torch.float32, False)}
 
 
 @contextlib.contextmanager
@@ -85,7 +85,7 @@ def computing(device: torch.device, way: Way) -> Iterator[None]:
     changes = {
         "take": lambda count: [device],
         "precision": lambda _: torch.autocast(device.type, torch.bfloat16, enabled=way.precision == torch.bfloat16),
-        "layout": lambda _: way.layout,
+        "LAYOUT": way.layout,
     }
     with (
         mock.patch.multiple(devices, **changes),

@@ -12,6 +12,7 @@ import cli
 import gpus
 
 CPU = torch.device("cpu")
+LAYOUT = torch.channels_last  # of pictures and weights in memory: a fifth to a third faster on a CPU, too
 
 
 def take(count: int) -> list[torch.device]:
@@ -90,13 +91,8 @@ def precision(device: torch.device) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext() if device == CPU else torch.autocast("cuda", torch.bfloat16)
 
 
-def layout(device: torch.device) -> torch.memory_format:
-    """How a device likes pictures and weights to lie in memory."""
-    return torch.contiguous_format if device == CPU else torch.channels_last
-
-
 def on_device(network: torch.nn.Module, device: torch.device) -> torch.nn.Module:
-    return network.to(device, memory_format=layout(device))
+    return network.to(device, memory_format=LAYOUT)
 
 
 def inputs(pixels: Tensor, image: dict, device: torch.device) -> Tensor:
@@ -109,4 +105,4 @@ def inputs(pixels: Tensor, image: dict, device: torch.device) -> Tensor:
     if "deviation" in image:
         normalized /= of_channels(image["deviation"])
     normalized *= image["scale"]
-    return normalized.contiguous(memory_format=layout(device))
+    return normalized.contiguous(memory_format=LAYOUT)
