@@ -72,7 +72,7 @@ def test_every_rule_has_outputs_and_all_outputs_have_a_rule():
 VARIANTS = {"extract_features", "predict_with_features"}
 
 
-@pytest.mark.parametrize("rule", VARIANTS)
+@pytest.mark.parametrize("rule", sorted(VARIANTS))
 def test_a_variant_of_a_rule_has_logs_of_its_own(rule):
     [text] = re.findall(rf"^use rule predict_images as {rule} with:\n(.*?)(?=^\S|\Z)", RULES, re.MULTILINE | re.DOTALL)
     assert re.findall(r'(logs|benchmarks)\("(\w+)/', text) == [("logs", rule), ("benchmarks", rule)]
