@@ -360,7 +360,7 @@ def test_weights_of_another_network_are_one_line(case, tmp_path):
     with pytest.raises(cli.UserError, match=rf"^{case.params}: \d+ of the \d+ arrays of its network match; train"):
         run_here(case, tmp_path / "out/0000.npy", network=other)
     checkpoints.save(tmp_path / "none.params", {"conv0_weight": np.zeros((1, 1), np.float32)}, {})
-    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/none.params: no fc_bias"):
+    with pytest.raises(cli.UserError, match=rf"^{tmp_path}/none.params: no fc_weight"):
         run_here(case, tmp_path / "out/0000.npy", params=tmp_path / "none.params")
 
 
