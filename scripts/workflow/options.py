@@ -60,8 +60,9 @@ def outputs(files) -> str:
 
 
 def weights(config: dict, model: str, path: str) -> str:
-    """The file that a model predicts with: one that a rule makes, else a frozen model's public checkpoint."""
-    return str(path or pretrained_weights(config, model))
+    """The file that a model predicts with; none where it is gone and the job, which is done, is only looked at."""
+    is_public = not path and not config["models"][model]["phases"]
+    return str(pretrained_weights(config, model) if is_public else path)
 
 
 def head(config: dict, name: str) -> str:

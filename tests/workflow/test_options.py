@@ -58,6 +58,18 @@ def test_the_first_epoch_starts_from_a_public_checkpoint_unless_a_rule_makes_its
     assert options.start(config, "M11", 1, "") == ""  # M10's last epoch is deleted, and M11 is finished
 
 
+def test_a_model_predicts_with_its_last_epoch_and_a_frozen_one_with_what_a_rule_converts_or_a_public_checkpoint():
+    models = {
+        "M1": {"phases": [{}], "start": {}},
+        "F1": {"phases": [], "start": {"pretrained": "dpn92"}},
+    }
+    config = {"models": models, "pretrained": "public"}
+    assert options.weights(config, "M1", "models/M1/0003.params") == "models/M1/0003.params"
+    assert options.weights(config, "M1", "") == ""
+    assert options.weights(config, "F1", "") == "public/dpn92-0000.params"
+    assert options.weights(config, "F1", "pretrained/lite.params") == "pretrained/lite.params"
+
+
 def test_packaged_weights_are_found_or_their_package_is_named(monkeypatch):
     assert options.packaged_weights("efficientnet-lite0").suffix == ".pth"
     monkeypatch.setitem(options.PACKAGED_WEIGHTS, "efficientnet-lite0", "no_such_package")
