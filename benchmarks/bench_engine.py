@@ -45,10 +45,8 @@ from training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWN_PICTURES = 200
-SIDE, COARSE = (
-    180,
-    14,
-)  # pixels of a drawn picture, and of what is enlarged to it: a JPEG of about 5 kB, as published ones
+# Pixels of a drawn picture's side, and of what is enlarged to it: a JPEG of about 5 kB, as published ones.
+SIDE, COARSE = 180, 14
 PUBLISHED = [
     *("resnext-101-32x4d", "resnext-101-64x4d", "se-resnext-101-64x4d"),
     *("dpn-92", "dpn-98", "dpn-107", "dpn-131", "densenet-161"),
