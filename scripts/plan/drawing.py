@@ -34,7 +34,7 @@ def hours_text(hours: float) -> str:
 
 def size_text(size: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # three digits, rounded
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:,.1f} TB"
