@@ -25,3 +25,12 @@ def draw_index(seed: int, products: int = 300, pictures: int = 250, first_id: in
 def all_known(index: pd.DataFrame) -> Known:
     categories = index.groupby("category_id").product_id.agg(products="nunique", pictures="size")
     return Known(index[COLUMNS], index[COLUMNS], categories)
+
+
+def index_of(pictures: list[tuple[int, int, int]]) -> pd.DataFrame:
+    """An index of pictures: product, category, MD5."""
+    products, categories, md5s = zip(*pictures, strict=True)
+    half = np.array(md5s, np.uint64)
+    image = [products[:row].count(product) for row, product in enumerate(products)]
+    columns = {"product_id": products, "product_text": None, "category_id": categories, "image": image}
+    return pd.DataFrame(columns | {"md5_hi": half, "md5_lo": half})

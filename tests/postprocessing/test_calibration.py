@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from known_products import all_known
+from known_products import all_known, index_of
 from postprocessing import steps
 from postprocessing.calibration import Calibration, expected_error, fitted_temperature, share_right
 from postprocessing.judging import DECIDED_BY, Judged, judge
@@ -13,15 +13,6 @@ from postprocessing.pictures import Members
 from postprocessing.shards import Shards
 
 CLASSES = pd.DataFrame({"class_id": range(3), "category_id": [10, 20, 30]})
-
-
-def index_of(pictures: list[tuple[int, int, int]]) -> pd.DataFrame:
-    """An index of pictures: product, category, MD5."""
-    products, categories, md5s = zip(*pictures, strict=True)
-    half = np.array(md5s, np.uint64)
-    image = [products[:row].count(product) for row, product in enumerate(products)]
-    columns = {"product_id": products, "product_text": None, "category_id": categories, "image": image}
-    return pd.DataFrame(columns | {"md5_hi": half, "md5_lo": half})
 
 
 KNOWN = all_known(index_of([(101, 20, 1), (102, 30, 2), (103, 30, 3), (103, 30, 4), (104, 10, 5), (105, 30, 5)]))

@@ -10,7 +10,7 @@ import pytest
 import cli
 from catalog.known import Known
 from catalog.layout import NO_CATEGORY
-from known_products import all_known
+from known_products import all_known, index_of
 from postprocessing import steps
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
@@ -19,15 +19,6 @@ from postprocessing.shards import Shards
 
 LARGE = 2**53 + 1  # a category id that float64 does not hold
 CLASSES = pd.DataFrame({"class_id": range(3), "category_id": [10, LARGE, 30]})
-
-
-def index_of(pictures: list[tuple[int, int, int]]) -> pd.DataFrame:
-    """An index of pictures: product, category, MD5."""
-    products, categories, md5s = zip(*pictures, strict=True)
-    half = np.array(md5s, np.uint64)
-    image = [products[:row].count(product) for row, product in enumerate(products)]
-    columns = {"product_id": products, "product_text": None, "category_id": categories, "image": image}
-    return pd.DataFrame(columns | {"md5_hi": half, "md5_lo": half})
 
 
 KNOWN = index_of([(101, LARGE, 1), (102, 30, 2), (103, 30, 3), (103, 30, 4), (104, 10, 5), (105, 30, 5)])
