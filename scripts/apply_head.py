@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 
 import cli
+from catalog.copies import MD5
 from catalog.index import read_index
 from catalog.joins import NOT_FOUND, rows_of_pictures
 from heads import layers
-from heads.inputs import Features, Inputs
+from heads.inputs import Features, Inputs, add_options
 from postprocessing.products import product_starts
 from postprocessing.scores import NotFiniteError, check_finite
-from postprocessing.shards import NewShard
+from postprocessing.shards import NewShard, shard_bounds
 from training import params_file
 
 REVISION = 1
@@ -71,13 +72,13 @@ def probabilities(arrays: layers.Arrays, inputs: Inputs, chosen: slice) -> np.nd
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    images = read_index(args.images, ["md5_hi", "md5_lo"])
+    images = read_index(args.images, MD5)
     features = Features.open(args.features, len(args.models), len(images))
     if args.of == "pictures":
         count = len(images)
         inputs, rows = of_pictures(features, count)
     else:
-        index = read_index(args.index, ["product_id", "md5_hi", "md5_lo"])
+        index = read_index(args.index, ["product_id", *MD5])
         starts = product_starts(index)
         count = len(starts)
         inputs, rows = of_products(features, rows_of_pictures(index, images), starts)
@@ -86,7 +87,7 @@ def main() -> None:
         raise cli.UserError(
             f"{args.head}: a head of {len(arrays['mean'])} columns, the features have {inputs.columns}; train it again"
         )
-    first, stop = (count * number // args.shards for number in (args.shard, args.shard + 1))
+    first, stop = shard_bounds(count, args.shard, args.shards)
     classes = len(list(arrays.values())[-1])
     with (
         cli.written_whole(args.output) as (path,),
@@ -109,16 +110,10 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--of", choices=("products", "pictures"), required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="their names, in the order of their features")
+    add_options(parser)
     parser.add_argument("--head", type=Path, required=True, help="its .params")
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--shard", type=int, required=True)
     parser.add_argument("--shards", type=int, required=True)
-    parser.add_argument(
-        "--features", type=Path, nargs="+", required=True, help="shards of the first model, the next..."
-    )
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 

@@ -27,14 +27,12 @@ import pandas as pd
 
 import cli
 from catalog.classes import class_ids, first_levels, read_classes
-from catalog.index import read_index
 from catalog.known import Known
 from postprocessing import levels, steps
 from postprocessing.calibration import FEWEST, Calibration, expected_error, fitted_temperature, share_right
 from postprocessing.judging import DECIDED_BY, KNOWN_PICTURE, KNOWN_PRODUCT, NETWORKS, NOTHING, Judged, judge
 from postprocessing.learning import FOLDS, folds_of
-from postprocessing.means import add_mean_options
-from postprocessing.measured import COLUMNS, Member, measured_pictures, parts, read_splits
+from postprocessing.measured import Member, add_options, parts, read_measured, read_splits
 from postprocessing.pictures import Members
 
 MOST = 10_000  # products that a temperature is fitted on; more would not tell more
@@ -178,9 +176,7 @@ def main() -> None:
     start = time.monotonic()
     classes = read_classes(args.classes)
     members = [Member(split, [Path(path) for path in paths], of_products=False) for split, *paths in args.member]
-    valid_parts = (read_index(Path(valid), COLUMNS) for _, valid, *_ in args.split)
-    of_ancestors = (read_index(Path(valid), ["product_id"]) for _, valid in args.ancestor_split)
-    index = measured_pictures([*valid_parts, *of_ancestors])
+    index = read_measured(args)
     found, products = calibrate(valid_products(index, members, classes, args), classes)
     with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(cli.as_json(found))
@@ -198,16 +194,8 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--split", nargs=4, action="append", metavar=("NAME", "VALID", "TRAIN", "IMAGES"), required=True
-    )
-    parser.add_argument(
-        "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
-    )
+    add_options(parser)
     parser.add_argument("--member", nargs="+", action="append", metavar=("SPLIT", "SHARD"), required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    add_mean_options(parser)
-    steps.add_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()

@@ -32,11 +32,9 @@ import pandas as pd
 import cli
 from catalog.classes import class_ids, first_levels, read_classes, written_categories
 from catalog.ids import written
-from catalog.index import read_index
 from postprocessing import levels, steps
 from postprocessing.learned import LEARNED, read_learned
-from postprocessing.means import add_mean_options
-from postprocessing.measured import COLUMNS, Member, Splits, measured_pictures, parts, read_splits
+from postprocessing.measured import Member, Splits, add_options, parts, read_measured, read_splits
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
 from postprocessing.scores import is_scored
@@ -205,9 +203,7 @@ def main() -> None:
         for given, of_products in ((args.member, False), (args.product_member, True))
         for name, *paths in given
     ]
-    valid_parts = (read_index(Path(valid), COLUMNS) for _, valid, *_ in args.split)
-    of_ancestors = (read_index(Path(valid), ["product_id"]) for _, valid in args.ancestor_split)
-    index = measured_pictures([*valid_parts, *of_ancestors])
+    index = read_measured(args)
     result, products = evaluate(index, members, read_classes(args.classes), args)
     with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(cli.as_json(result))
@@ -218,19 +214,11 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument(
-        "--split", nargs=4, action="append", metavar=("NAME", "VALID", "TRAIN", "IMAGES"), required=True
-    )
-    parser.add_argument(
-        "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
-    )
+    add_options(parser)
     parser.add_argument("--member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"))
     parser.add_argument(
         "--product-member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"), help="a row per product"
     )
-    parser.add_argument("--classes", type=Path, required=True)
-    add_mean_options(parser)
-    steps.add_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()

@@ -38,16 +38,16 @@ from loading.decoders import Decoders
 from loading.pixels import Crop
 from postprocessing.float16 import widened
 from postprocessing.scores import NotFiniteError, check_finite
-from postprocessing.shards import NewShard
+from postprocessing.shards import NewShard, shard_bounds
 from workflow import recipes
 
 REVISION = 2
 
 
 def shard_rows(images: pd.DataFrame, shard: int, shards: int) -> pd.DataFrame:
-    """The listed pictures of a shard; shards differ by one picture at most."""
-    bounds = [len(images) * number // shards for number in (shard, shard + 1)]
-    return images.iloc[bounds[0] : bounds[1]]
+    """The listed pictures of a shard."""
+    first, stop = shard_bounds(len(images), shard, shards)
+    return images.iloc[first:stop]
 
 
 def predict(predictor: engines.Predictor, decoders: Decoders, pictures: int, shards: dict[str, NewShard]) -> np.ndarray:

@@ -15,7 +15,7 @@ import pandas as pd
 
 import cli
 from catalog.classes import full_names, read_classes
-from catalog.ids import from_text, number_of
+from catalog.ids import number_in
 from catalog.index import read_index
 from figures.evaluations import NOTHING_COMMON, read_evaluations
 from figures.examples import COLUMNS, captioned_pictures, example_rows, first_pictures
@@ -28,12 +28,8 @@ HEAD = ("category, and products of it", "taken for, and examples of it", "produc
 
 def numbered(pair: dict) -> dict:
     """A confused pair with the numbers of its ids, in place of what people have."""
-    categories = {name: _number(pair[name]) for name in ("category_id", "predicted_category_id")}
-    return pair | categories | {"product_ids": list(map(_number, pair["product_ids"]))}
-
-
-def _number(written: int | str) -> int:
-    return number_of(from_text(str(written)))
+    categories = {name: number_in(str(pair[name])) for name in ("category_id", "predicted_category_id")}
+    return pair | categories | {"product_ids": [number_in(str(each)) for each in pair["product_ids"]]}
 
 
 def pair_cells(pair: dict, names: dict[int, str], examples: pd.Series, pictures: dict[int, str]) -> tuple[str, ...]:

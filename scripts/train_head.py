@@ -25,17 +25,18 @@ import pandas as pd
 
 import cli
 from catalog.classes import class_ids, read_categories
+from catalog.copies import MD5
 from catalog.index import read_index
 from catalog.joins import rows_of_pictures
 from heads import training
-from heads.inputs import Features, Inputs
+from heads.inputs import Features, Inputs, add_options
 from heads.training import Lesson
 from postprocessing.products import product_starts
 from training import params_file
 
 REVISION = 1
 
-COLUMNS = ["product_id", "category_id", "md5_hi", "md5_lo"]
+COLUMNS = ["product_id", "category_id", *MD5]  # of the index
 
 
 def lesson(index: pd.DataFrame, pictures: np.ndarray, categories: np.ndarray, features: Features, of: str) -> Lesson:
@@ -72,7 +73,7 @@ def lesson(index: pd.DataFrame, pictures: np.ndarray, categories: np.ndarray, fe
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    index, images = read_index(args.index, COLUMNS), read_index(args.images, ["md5_hi", "md5_lo"])
+    index, images = read_index(args.index, COLUMNS), read_index(args.images, MD5)
     categories = read_categories(args.classes)
     features = Features.open(args.features, len(args.models), len(images))
     pictures = rows_of_pictures(index, images)
@@ -93,16 +94,10 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--of", choices=("products", "pictures"), required=True)
+    add_options(parser)
     parser.add_argument("--hidden", type=int, required=True, help="units between two layers; 0: one layer")
-    parser.add_argument("--models", nargs="+", required=True, help="their names, in the order of their features")
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
-    parser.add_argument(
-        "--features", type=Path, nargs="+", required=True, help="shards of the first model, the next..."
-    )
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--metrics", type=Path, required=True, help="JSON")
     return parser.parse_args()

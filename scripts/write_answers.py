@@ -24,23 +24,20 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import LEVELS, class_ids, first_levels, full_names, joined, read_classes
-from catalog.copies import MD5
+from catalog.classes import LEVELS, first_levels, full_names, joined
 from catalog.ids import number_of
-from catalog.index import read_index
-from catalog.known import Known, read_known
-from catalog.rejects import WHOLE_PRODUCT, Reject, read_rejects
+from catalog.known import Known
+from catalog.rejects import WHOLE_PRODUCT, Reject
 from catalog.tables import zipped
-from postprocessing import levels, steps
+from postprocessing import answered, levels, steps
 from postprocessing.acceptance import Judgements, Thresholds
 from postprocessing.calibration import Calibration
 from postprocessing.judging import DECIDED_BY, NOTHING, judge
 from postprocessing.means import Mean
 from postprocessing.pictures import Members
-from postprocessing.products import all_products, product_starts
+from postprocessing.products import product_starts
 from postprocessing.shards import Shards
 
-COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
 BEST = 5  # categories that are told of each product
 
 
@@ -174,20 +171,15 @@ def names_of_nodes(level: str, classes: pd.DataFrame) -> np.ndarray:
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    classes = read_classes(args.classes)
-    index, images = read_index(args.index, COLUMNS), read_index(args.images, MD5)
-    known = read_known([args.known], index)
-    rejects = read_rejects(args.rejects)
-    ids = all_products(index, rejects)
+    asked = answered.read(args)
+    classes, ids = asked.classes, asked.ids
     found = json.loads(args.calibration.read_text())
     calibration = Calibration(found["temperature"], found["shares_right"])
-    processing = steps.PostProcessing(classes, steps.choices(args))
-    pictures = processing.image_set(index, images, known)
-    ensemble = Members([(pictures, Shards(args.probabilities, len(images), len(classes)))], Mean("arithmetic", [1.0]))
-    [fallback] = class_ids(np.array([known.most_frequent_category()]), classes.category_id.to_numpy())
-    judged = judged_products(processing, index, ensemble, known, calibration)
-    rows = of_catalog(judged, ids.index, int(fallback))
-    table = answers(rows, ids, picture_counts(index, rejects), classes)
+    pictures, shards = asked.pictures(), Shards(args.probabilities, len(asked.images), len(classes))
+    ensemble = Members([(pictures, shards)], Mean("arithmetic", [1.0]))
+    judged = judged_products(asked.processing, asked.index, ensemble, asked.known, calibration)
+    rows = of_catalog(judged, ids.index, asked.processing.fallback(asked.known))
+    table = answers(rows, ids, picture_counts(asked.index, asked.rejects), classes)
     if args.thresholds:
         table = table.join(accepted(rows, json.loads(args.thresholds.read_text()), classes))
     with cli.written_whole(args.parquet, args.csv) as (parquet, csv):
@@ -200,12 +192,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--rejects", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--known", type=Path, required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    steps.add_options(parser)
+    answered.add_options(parser)
     parser.add_argument("--probabilities", type=Path, nargs="+", required=True, help="shards in order")
     parser.add_argument("--calibration", type=Path, required=True)
     parser.add_argument("--thresholds", type=Path, help="without them nothing is accepted or refused")

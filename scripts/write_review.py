@@ -23,7 +23,7 @@ import pandas as pd
 
 import cli
 from catalog.classes import full_names, read_classes
-from catalog.ids import from_text, number_of
+from catalog.ids import number_in
 from catalog.index import read_index
 from catalog.pictures import iter_pictures
 from loading.pixels import decoded
@@ -103,7 +103,7 @@ def shown(table: pd.DataFrame, pictures: dict[int, list[str]]) -> Iterator[dict]
             "used": row["pictures_used"],
             "lost": row["pictures_not_decoded"],
             "best": best,
-            "pictures": pictures.get(number_of(from_text(str(row["product"]))), []),
+            "pictures": pictures.get(number_in(str(row["product"])), []),
         }
 
 
@@ -137,7 +137,7 @@ def main() -> None:
     answers = pd.read_parquet(args.answers)
     table = with_names(for_review(answers), names)
     on_page = table[:MOST]
-    numbers = [number_of(from_text(str(product))) for product in on_page["product"]]
+    numbers = [number_in(str(product)) for product in on_page["product"]]
     index = read_index(args.index, ["product_id", "product_text", "image_offset", "image_size"])
     products = list(shown(on_page, thumbnails(args.catalog, index, numbers)))
     with cli.written_whole(args.csv, args.page) as (csv, html):

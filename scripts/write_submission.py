@@ -21,20 +21,15 @@ import numpy as np
 import pandas as pd
 
 import cli
-from catalog.classes import NO_CLASS, read_classes, written_categories
-from catalog.copies import MD5
+from catalog.classes import NO_CLASS, written_categories
 from catalog.ids import from_cell, numbers_of
-from catalog.index import read_index
-from catalog.known import read_known
-from catalog.rejects import read_rejects
 from catalog.tables import zipped
-from postprocessing import steps
+from postprocessing import answered, steps
+from postprocessing.answered import Answered
 from postprocessing.means import Mean, weights_of
 from postprocessing.pictures import ImageSet, Members
-from postprocessing.products import all_products, product_starts, rows_of_products
+from postprocessing.products import product_starts, rows_of_products
 from postprocessing.shards import Shards
-
-COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
 
 
 def check_sample(sample: Path, products: pd.Series) -> None:
@@ -61,36 +56,29 @@ def check_sample(sample: Path, products: pd.Series) -> None:
             raise cli.UserError(f"{sample}: product {extra.iloc[0]} {words} ({len(extra)} such products)")
 
 
-def members(args: argparse.Namespace, index: pd.DataFrame, pictures: ImageSet, listed: int, classes: int) -> Members:
-    """What the submission is made of: the mean over members of pictures, and what each member of products says.
-
-    Args:
-        listed: the number of predicted pictures.
-    """
-    sources = [(pictures, Shards(args.probabilities, listed, classes))] if args.probabilities else []
-    rows = rows_of_products(index, index)
-    for paths in args.of_products:
-        shards = Shards(paths, len(product_starts(index)), classes)
-        sources.append((dataclasses.replace(pictures, rows=rows), shards))
+def members(args: argparse.Namespace, asked: Answered, pictures: ImageSet) -> Members:
+    """What the submission is made of: the mean over members of pictures, and what each member of products says."""
+    index, classes = asked.index, len(asked.classes)
+    sources = [(pictures, Shards(args.probabilities, len(asked.images), classes))] if args.probabilities else []
+    if args.of_products:
+        by_product, products = dataclasses.replace(pictures, rows=rows_of_products(index, index)), product_starts(index)
+        sources += [(by_product, Shards(paths, len(products), classes)) for paths in args.of_products]
     return Members(sources, Mean(args.mean, weights_of(sources, args.weights)))
 
 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    classes = read_classes(args.classes)
-    index, images = read_index(args.index, COLUMNS), read_index(args.images, MD5)
-    known = read_known([args.known], index)
-    ids = all_products(index, read_rejects(args.rejects))
+    asked = answered.read(args)
+    index, known, ids = asked.index, asked.known, asked.ids
     if args.sample_submission:
         check_sample(args.sample_submission, ids)
-    processing = steps.PostProcessing(classes, steps.choices(args))
-    pictures = processing.image_set(index, images, known)
-    ensemble = members(args, index, pictures, len(images), len(classes))
+    pictures = asked.pictures()
+    ensemble = members(args, asked, pictures)
     labelled, final = steps.scored()[-1], steps.names()[-1]
-    products = processing.categorize(index, ensemble, known, after=[labelled])
+    products = asked.processing.categorize(index, ensemble, known, after=[labelled])
     categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=known.most_frequent_category())
-    submission = pd.DataFrame({"_id": ids, "category_id": written_categories(categories, classes)})
+    submission = pd.DataFrame({"_id": ids, "category_id": written_categories(categories, asked.classes)})
     with cli.written_whole(args.output) as (output,):
         output.write_bytes(zipped(submission.to_csv(index=False).encode()))
     cli.summary(
@@ -102,12 +90,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--rejects", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--known", type=Path, required=True)
-    parser.add_argument("--classes", type=Path, required=True)
-    steps.add_options(parser)
+    answered.add_options(parser)
     parser.add_argument("--sample-submission", type=Path, help="ids to check against")
     parser.add_argument("--probabilities", type=Path, nargs="+", help="shards in order, a row per listed picture")
     parser.add_argument(

@@ -47,6 +47,11 @@ def number_of(written: Written) -> int:
     return int.from_bytes(hashlib.blake2b(written.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def number_in(text: str) -> int:
+    """The number of the id that a text is."""
+    return number_of(from_text(text))
+
+
 def numbers_of(written: list[Written]) -> np.ndarray:
     """The numbers (int64) of ids."""
     return np.fromiter(map(number_of, written), np.int64, len(written))

@@ -3,6 +3,7 @@
 Features lie in shards, a row per listed picture; a row of zeros is a picture without pixels.
 """
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from postprocessing.shards import Shards
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give a program the options that say what a head sees."""
+    parser.add_argument("--of", choices=("products", "pictures"), required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="their names, in the order of their features")
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument(
+        "--features", type=Path, nargs="+", required=True, help="shards of the first model, the next..."
+    )
 
 
 @dataclass(frozen=True)

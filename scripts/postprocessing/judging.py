@@ -68,7 +68,7 @@ def judge(processing: steps.PostProcessing, index: pd.DataFrame, members: Member
         index.product_id.to_numpy()[starts], fill_value=NO_CATEGORY
     )
     label_classes = class_ids(labels.to_numpy(np.int64), category_ids)
-    [fallback] = class_ids(np.array([known.most_frequent_category()]), category_ids)
+    fallback = processing.fallback(known)
     for products, pictures in product_blocks(starts, len(index)):
         vectors = members.vectors(pictures, labelled)
         firsts = starts[products] - pictures.start

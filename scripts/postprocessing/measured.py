@@ -13,7 +13,7 @@ from catalog.known import Known, read_known
 from postprocessing import steps
 from postprocessing.learned import LEARNED, read_learned
 from postprocessing.learning import folds_of
-from postprocessing.means import Mean, learned_mean, weights_of
+from postprocessing.means import Mean, add_mean_options, learned_mean, weights_of
 from postprocessing.pictures import ImageSet, Members
 from postprocessing.products import product_starts, rows_of_products
 from postprocessing.shards import Shards
@@ -68,7 +68,27 @@ class Member:
         return replace(pictures, rows=rows), Shards(self.shards, len(product_starts(valid)), classes)
 
 
-def measured_pictures(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Give a program the options that say what an ensemble is measured on, and how."""
+    parser.add_argument(
+        "--split", nargs=4, action="append", metavar=("NAME", "VALID", "TRAIN", "IMAGES"), required=True
+    )
+    parser.add_argument(
+        "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
+    )
+    parser.add_argument("--classes", type=Path, required=True)
+    add_mean_options(parser)
+    steps.add_options(parser)
+
+
+def read_measured(options: argparse.Namespace) -> pd.DataFrame:
+    """The index (COLUMNS) of the pictures of the products that are measured."""
+    valid_parts = (read_index(Path(valid), COLUMNS) for _, valid, *_ in options.split)
+    of_ancestors = (read_index(Path(valid), ["product_id"]) for _, valid in options.ancestor_split)
+    return in_all([*valid_parts, *of_ancestors])
+
+
+def in_all(valid_parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Pictures of the products that are in all valid parts, in the order of the first."""
     index, *others = valid_parts
     for other in others:
@@ -88,11 +108,11 @@ def parts(
     A mean that was learned is another one for each fold of products: that which was learned without them.
 
     Args:
-        index: of measured_pictures.
+        index: of read_measured.
         splits: of read_splits.
         members: of the ensemble, in their order.
         processing: the steps.
-        args: the options of means.add_mean_options.
+        args: of add_options.
     """
 
     def of_part(part: pd.DataFrame, mean: Mean, counting: list[int]) -> tuple[pd.DataFrame, Members]:

@@ -107,6 +107,11 @@ class Shard:
         return cli.UserError(f"{self._path}: row {row}: probabilities that are not finite; predict the shard again")
 
 
+def shard_bounds(rows: int, shard: int, shards: int) -> tuple[int, int]:
+    """The first row of a shard, and the one behind its last; shards differ by one row at most."""
+    return rows * shard // shards, rows * (shard + 1) // shards
+
+
 class NewShard:
     """A file of probabilities that is written block by block, in any order, also by several threads.
 

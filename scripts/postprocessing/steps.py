@@ -164,7 +164,7 @@ class PostProcessing:
             step of `after`, 0 where no picture has pixels.
         """
         starts, category_ids = product_starts(index), self.classes.category_id.to_numpy()
-        fallback = int(class_ids(np.array([known.most_frequent_category()]), self.classes.category_id.to_numpy())[0])
+        fallback = self.fallback(known)
         products = pd.DataFrame({"product_id": index.product_id.to_numpy()[starts]})
         classes = {name: np.empty(len(starts), np.int64) for name in after}
         confidence = np.empty(len(starts), np.float32)
@@ -187,6 +187,11 @@ class PostProcessing:
             products[step.name] = categories.to_numpy()
         products["confidence"] = confidence
         return products
+
+    def fallback(self, known: Known) -> int:
+        """The class of a product that nothing is said of: the most frequent one."""
+        [found] = class_ids(np.array([known.most_frequent_category()]), self.classes.category_id.to_numpy())
+        return int(found)
 
     def product_labels(self, index: pd.DataFrame, known: Known) -> pd.Series:
         """The category id by product id, for those products alone that a step labels; the last one's of several."""

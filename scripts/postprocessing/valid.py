@@ -13,6 +13,7 @@ from catalog.index import read_index
 from catalog.joins import rows_of_pictures
 from postprocessing.learning import TEMPERATURES
 from postprocessing.means import tempered
+from postprocessing.measured import in_all
 from postprocessing.products import product_blocks, product_starts
 from postprocessing.scores import NotFiniteError, is_scored
 from postprocessing.shards import Shards
@@ -80,10 +81,8 @@ class Valid:
 
     def common(self, members: list[Member], most: int | None = None) -> pd.DataFrame:
         """The pictures of products that some members can be measured on: of so many products at most, evenly taken."""
-        first, *others = dict.fromkeys(split for member in members for split in member.splits)
-        index = self.parts[first]
-        for other in others:
-            index = index[index.product_id.isin(self.parts[other].product_id)]
+        names = dict.fromkeys(split for member in members for split in member.splits)
+        index = in_all([self.parts[name] for name in names])
         products = index.product_id.unique()
         if most is not None and len(products) > most:
             chosen = products[np.linspace(0, len(products) - 1, most).astype(np.int64)]

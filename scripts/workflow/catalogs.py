@@ -59,7 +59,7 @@ def files_of(catalog: Path, name: str) -> list[Path]:
     alone, folder = catalog / f"{name}.bson", catalog / name
     if not alone.is_file():
         return _dumps(folder)
-    if any(folder.glob("*.bson")):
+    if any(folder.glob(ANY_DUMP)):
         raise cli.UserError(f"{folder}: {alone} is there, too; move one of them away")
     return [alone]
 
@@ -70,7 +70,7 @@ def _dumps(folder: Path) -> list[Path]:
     Raises:
         cli.UserError: a dump's name would not do in paths, or one is packed.
     """
-    dumps = sorted(folder.glob("*.bson"))
+    dumps = sorted(folder.glob(ANY_DUMP))
     for dump in dumps:
         if not re.fullmatch(DUMP, dump.stem):
             raise cli.UserError(f"{dump}: name it by letters, digits, `_`, `-` and `.` alone")
