@@ -1,6 +1,7 @@
 """Records on the node's own disk while a job trains, as reading in random order is slow on a shared file system."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -46,6 +47,8 @@ def _copy(records: Path, folder: Path, stack: contextlib.ExitStack) -> Path:
     """A link to a copy of a .rec, beside one to its .idx; both go with the stack."""
     start, size = time.monotonic(), records.stat().st_size
     target = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
+    if size > shutil.disk_usage(folder).free:  # a file system that is asked all the same fills up before it refuses
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if size:
         os.posix_fallocate(target.fileno(), 0, size)  # all the room at once, or the error that there is none
     with records.open("rb") as source:

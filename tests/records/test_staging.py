@@ -8,6 +8,7 @@ import pytest
 
 import cli
 from checkout import ROOT
+from disks import small_disk
 from records import staging
 from records.staging import staged
 
@@ -64,22 +65,33 @@ def test_a_variable_that_is_not_set_is_told_and_records_stay_where_they_are(reco
     )
 
 
-def test_where_there_is_no_room_none_is_held_and_records_stay_where_they_are(records, disk, monkeypatch, capsys):
-    limit = os.statvfs(disk).f_blocks * os.statvfs(disk).f_frsize + (1 << 40)
-    real = os.posix_fallocate
-    held = []
+def test_where_there_is_no_room_records_stay_where_they_are(records, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(staging.os, "posix_fallocate", pytest.fail)
+    with small_disk(tmp_path / "small", 12 << 10) as disk:
+        records.write_bytes(bytes(16 << 10))
+        with staged(records, str(disk)) as copy:
+            assert copy == records
+            assert list(disk.iterdir()) == []
+    told = capsys.readouterr().err
+    assert told == f"warning: {records} is not copied to {disk}, and is read where it is: No space left on device\n"
 
-    def more_than_there_is(descriptor, offset, size):
+
+def test_room_that_another_takes_meanwhile_is_held_no_longer(records, tmp_path, monkeypatch, capsys):
+    real, held = os.posix_fallocate, []
+
+    def taken(descriptor, offset, size):
         held.append(descriptor)
-        real(descriptor, offset, limit)
+        (disk / "another").write_bytes(bytes(8 << 10))
+        real(descriptor, offset, size)
 
-    monkeypatch.setattr(staging.os, "posix_fallocate", more_than_there_is)
-    with staged(records, str(disk)) as copy:
-        assert copy == records
-        with pytest.raises(OSError, match="Bad file descriptor"):
-            os.fstat(held[0])
-    assert "is read where it is: " in capsys.readouterr().err
-    assert list(disk.iterdir()) == []
+    monkeypatch.setattr(staging.os, "posix_fallocate", taken)
+    with small_disk(tmp_path / "small", 12 << 10) as disk:
+        records.write_bytes(bytes(8 << 10))
+        with staged(records, str(disk)) as copy:
+            assert copy == records
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(held[0])
+    assert "is read where it is: No space left on device" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_copy_names_the_records(records, disk):
