@@ -51,6 +51,8 @@ rule tabulate_evaluations:
         logs("tabulate_evaluations/{digest}"),
     benchmark:
         benchmarks("tabulate_evaluations/{digest}")
+    params:
+        configured=json.dumps(recipes.configured(config)),
     localrule: True
     conda:
         "../envs/report.yaml"
@@ -58,13 +60,14 @@ rule tabulate_evaluations:
         "Tabulate the evaluations"
     shell:
         f"python {SCRIPTS}/tabulate_evaluations.py"
-        " --csv {output.csv:q} --text {output.text:q}"
+        " --csv {output.csv:q} --text {output.text:q} --configured {params.configured:q}"
         " --evaluations {input.evaluations:q} --products {input.products:q} 2> {log:q}"
 
 
 rule tabulate_models:
     input:
         last_epochs=source("last_epochs"),
+        heads=source("heads"),
         evaluations=source("evaluations"),
         products=source("products"),
         index=source("index"),
@@ -89,7 +92,7 @@ rule tabulate_models:
         "Tabulate models and ensembles"
     shell:
         f"python {SCRIPTS}/tabulate_models.py"
-        " --configured {params.configured:q} --last-epochs {input.last_epochs:q}"
+        " --configured {params.configured:q} --last-epochs {input.last_epochs:q} --heads {input.heads:q}"
         " --evaluations {input.evaluations:q} --products {input.products:q} --index {input.index:q}"
         " --classes {input.classes:q} --output {output.table:q}"
         f" --published-models {SCRIPTS}/{tables.PUBLISHED_MODELS}"

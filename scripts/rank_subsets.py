@@ -5,8 +5,8 @@ a product's pictures. Up to SEARCHED subsets of a size are all looked at, which 
 best subset of one model less gets another one. Which subset is best is found by the same products; so the table has,
 besides, what subsets are right on that were found without a fold of the products, measured on that fold.
 
-A network's cost are device hours for a million pictures and their mirrors. It follows from the speed that the model's
-last epoch was trained at, as estimates of prediction do.
+A network's cost are the device hours of its passes of a million pictures, mirrors included. They follow from the speed
+that the model's last epoch was trained at, as estimates of prediction do.
 
 In: as for learn_weights.py, of all models, and the metrics of their last epochs. Out: an HTML page.
 
@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 import cli
-from costs.speeds import FORWARD_SPEEDUP
+from costs.speeds import FORWARD_SPEEDUP, VIEWS
 from figures.pages import page, paragraph, percent, table
 from postprocessing.learning import FOLDS, folds_of
 from postprocessing.products import product_blocks, product_means, product_starts
@@ -35,7 +35,6 @@ from postprocessing.valid import Valid, add_options, read
 
 MOST_PRODUCTS = 2_000  # that are looked at: their scores by all models are held in memory
 SEARCHED = 400  # subsets of a size
-VIEWS = 2  # of a picture that is predicted: itself and its mirror
 MILLION_IN_HOURS = 1e6 / 3600
 
 Subset = tuple[int, ...]

@@ -32,6 +32,7 @@ from figures.evaluations import (
     by_level,
     measured,
     on_common_products,
+    passes,
     read_evaluations,
     read_right,
 )
@@ -100,14 +101,14 @@ def share_text(measure: dict) -> str:
     return f"{share:.1f} % of {measure['products']:,} products (95 % interval {low:.1f} to {high:.1f})"
 
 
-def ensemble_table(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]) -> str:
-    """A row per measured ensemble; the last column compares all of them on the same products."""
+def ensemble_table(evaluations: dict[str, dict], common: dict[str, pd.DataFrame], configured: dict) -> str:
+    """A row per measured ensemble: its passes, and what it reaches; the last column is of the same products for all."""
     count = len(next(iter(common.values())))
-    head = ["ensemble", "networks alone", "labelled", "95 % interval of labelled", "products"]
+    head = ["ensemble", "passes", "networks alone", "labelled", "95 % interval of labelled", "products"]
     head += [f"networks alone, same {count:,} products"]
     rows = [
         [
-            f"``{name}``",
+            *(f"``{name}``", str(passes(name, evaluation, configured))),
             *(f"{100 * evaluation['steps']['networks']['accuracy']:.1f}", f"{100 * evaluation['accuracy']:.1f}"),
             "{:.1f} to {:.1f}".format(*(100 * bound for bound in evaluation["interval"])),
             f"{evaluation['products']:,}",
@@ -115,7 +116,7 @@ def ensemble_table(evaluations: dict[str, dict], common: dict[str, pd.DataFrame]
         ]
         for name, evaluation in evaluations.items()
     ]
-    return csv_table("Products right, in %", head, rows)
+    return csv_table("Products right, in %, and the passes of each picture through networks", head, rows)
 
 
 def csv_table(title: str, head: list[str], rows: list[list[str]]) -> str:
@@ -187,7 +188,7 @@ def main() -> None:
     paragraphs += pictures_text(train.kind, rejects)
     if ensembles:
         largest = max(ensembles, key=lambda name: ensembles[name]["members"])
-        paragraphs += [ensemble_text(largest, ensembles[largest]), ensemble_table(ensembles, common)]
+        paragraphs += [ensemble_text(largest, ensembles[largest]), ensemble_table(ensembles, common, args.configured)]
         paragraphs.append(levels_text(largest, ensembles[largest]))
     else:
         paragraphs.append(f"No ensemble could be measured: {NOTHING_COMMON}.")

@@ -1,18 +1,19 @@
 """Tabulate models and ensembles, beside the published ones where the catalog is the published one.
 
 In: what was configured (JSON: models with network, dataset and epochs; heads; ensembles with their members), each
-model's metrics of its last epoch, the evaluations with their tables of products, the index of train.bson and
-classes.csv, by which the published catalog is known, and the published figures. Out: an HTML page.
+model's metrics of its last epoch, those of heads, the evaluations with their tables of products, the index of
+train.bson and classes.csv, by which the published catalog is known, and the published figures. Out: an HTML page.
 
 Example:
     python scripts/tabulate_models.py --configured configured.json --last-epochs models/M01/0023.json \
-        --evaluations evaluation/M01.json --products evaluation/M01.parquet --index index/train.parquet \
-        --classes classes.csv --published-models scripts/published/models.csv \
+        --heads heads/H1.json --evaluations evaluation/M01.json --products evaluation/M01.parquet \
+        --index index/train.parquet --classes classes.csv --published-models scripts/published/models.csv \
         --published-ensembles scripts/published/ensembles.csv --output models.html
 """
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -25,15 +26,18 @@ from figures.evaluations import (
     LABELLED,
     MEANS,
     NETWORKS_ALONE,
+    PASSES_ARE,
     WITH_MIRROR,
     WITHOUT_MIRROR,
     by_level,
     measured,
     on_common_products,
+    passes,
     read_evaluations,
     read_right,
 )
 from figures.pages import NONE, page, paragraph, percent, table
+from heads.notes import notes
 from postprocessing.steps import labels_taken
 
 PUBLISHED_PICTURES, PUBLISHED_CLASSES = 12_371_293, 5_270  # of train.bson
@@ -49,6 +53,7 @@ def model_rows(
     last_epochs: pd.DataFrame,
     evaluations: dict[str, dict],
     common: dict[str, pd.DataFrame],
+    costs: dict[str, int],
     published: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     """One row per configured model, cells by head; with published columns where published models are given.
@@ -56,6 +61,7 @@ def model_rows(
     Args:
         last_epochs: figures.epochs.COLUMNS by model.
         common: by name, whether each product that all have in common is right.
+        costs: by name, the passes of a picture.
     """
     rows = []
     for name, model in models.items():
@@ -67,7 +73,7 @@ def model_rows(
                 **theirs["epochs"],
                 f"{WITHOUT_MIRROR}, %": percent(last.valid_top1),
                 **theirs["accuracy"],
-                **product_cells(evaluations[name], common[name]),
+                **product_cells(evaluations[name], common[name], costs[name]),
                 "training, pictures/s": f"{last.train_images_per_second:,.0f}",
                 **theirs["speed"],
             }
@@ -76,7 +82,7 @@ def model_rows(
 
 
 def head_rows(
-    heads: dict[str, dict], evaluations: dict[str, dict], common: dict[str, pd.DataFrame]
+    heads: dict[str, dict], evaluations: dict[str, dict], common: dict[str, pd.DataFrame], costs: dict[str, int]
 ) -> list[dict[str, object]]:
     """One row per head, cells by column title."""
     return [
@@ -87,10 +93,16 @@ def head_rows(
                 "of": head["of"],
                 "hidden units": head["hidden"],
             },
-            **product_cells(evaluations[name], common[name]),
+            **product_cells(evaluations[name], common[name], costs[name]),
         }
         for name, head in heads.items()
     ]
+
+
+def head_notes(heads: dict[str, dict], metrics: Iterable[Path]) -> list[str]:
+    """A paragraph for each head that took a fallback when it learned; of the metrics of heads in the same order."""
+    found = ((name, notes(json.loads(path.read_text()))) for name, path in zip(heads, metrics, strict=True))
+    return [paragraph(f"{name}: {'; '.join(texts)}.") for name, texts in found if texts]
 
 
 def published_model(name: str, published: pd.DataFrame | None) -> dict[str, dict]:
@@ -109,12 +121,14 @@ def ensemble_rows(
     ensembles: dict[str, list[str]],
     evaluations: dict[str, dict],
     common: dict[str, pd.DataFrame],
+    costs: dict[str, int],
     published: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     """One row per ensemble, cells by head; with the score of the same members where published ones are given."""
     rows = []
     for name, members in ensembles.items():
-        row = {"ensemble": name, "members": ", ".join(members), **product_cells(evaluations[name], common[name])}
+        row = {"ensemble": name, "members": ", ".join(members)}
+        row |= product_cells(evaluations[name], common[name], costs[name])
         if published is not None:
             score = published_score(members, evaluations[name]["product_md5"], published)
             row["private score, published, %"] = percent(score)
@@ -129,8 +143,8 @@ def published_score(members: list[str], product_md5: str, published: pd.DataFram
     return None if same.empty else float(same.private_score.iloc[-1])
 
 
-def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
-    """What evaluate_predictions.py measured, and the same on the products that all have in common."""
+def product_cells(evaluation: dict, common: pd.DataFrame, cost: int) -> dict[str, object]:
+    """What evaluate_predictions.py measured, the same on the products that all have in common, and the cost."""
     count = evaluation["products"]
     low, high = evaluation["interval"] if count else (None, None)
     return {
@@ -142,6 +156,7 @@ def product_cells(evaluation: dict, common: pd.DataFrame) -> dict[str, str]:
         f"same {len(common):,} products: networks alone, %": percent(
             None if common.empty else float(common.networks.mean())
         ),
+        "passes": cost,
     }
 
 
@@ -211,7 +226,7 @@ def explanation(labelled: str) -> str:
         "Without mirror: the valid part's records after the last epoch; a dataset of first copies has each picture"
         " once. With mirror: the valid part's pictures by the mean of picture and mirror, as they are"
         f" predicted. Labelled: {labelled} took the label that they have in the train parts. Models of different"
-        " splits can be compared on the same products alone, those that no model trained on."
+        f" splits can be compared on the same products alone, those that no model trained on. {PASSES_ARE}"
     )
 
 
@@ -219,6 +234,7 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--configured", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--last-epochs", type=Path, nargs="*", required=True)
+    parser.add_argument("--heads", type=Path, nargs="*", required=True, help="metrics of the heads, as configured")
     parser.add_argument("--evaluations", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, nargs="+", required=True)
     parser.add_argument("--index", type=Path, required=True)
@@ -235,17 +251,20 @@ def main() -> None:
     last_epochs = read_epochs(args.last_epochs).groupby("model").tail(1).set_index("model")
     evaluations = read_evaluations(args.evaluations)
     common = on_common_products(read_right(args.products))
+    costs = {name: passes(name, each, args.configured) for name, each in evaluations.items()}
     title, published_models, published_ensembles = "Models and ensembles", None, None
     if is_published(pq.read_metadata(args.index).num_rows, len(read_classes(args.classes))):
         title += " beside the published ones"
         published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
     labelled = labels_taken(next(iter(evaluations.values())))
-    of_models = model_rows(models, last_epochs, evaluations, common, published_models)
+    of_models = model_rows(models, last_epochs, evaluations, common, costs, published_models)
+    of_heads = head_rows(heads, evaluations, common, costs)
     html = page(
         title,
         explanation(labelled),
-        *(table(rows, text_columns=3) for rows in (of_models, head_rows(heads, evaluations, common)) if rows),
-        table(ensemble_rows(ensembles, evaluations, common, published_ensembles), text_columns=2),
+        *(table(rows, text_columns=3) for rows in (of_models, of_heads) if rows),
+        *head_notes(heads, args.heads),
+        table(ensemble_rows(ensembles, evaluations, common, costs, published_ensembles), text_columns=2),
         *learned_table(learned_rows(evaluations)),
         *level_table(level_rows(evaluations), labelled),
     )

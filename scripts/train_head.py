@@ -30,6 +30,7 @@ from catalog.index import read_index
 from catalog.joins import rows_of_pictures
 from heads import training
 from heads.inputs import Features, Inputs, add_options
+from heads.notes import notes
 from heads.training import Lesson
 from postprocessing.products import product_starts
 from training import params_file
@@ -84,12 +85,9 @@ def main() -> None:
         params_file.write(params, arrays)
         metrics.write_text(cli.as_json(told | {"seconds": seconds}))
     judged = told["kept_aside"]
-    reached = (
-        f"{judged['top1']:.1%} of {judged['products']} kept aside right" if judged else "too few to keep any aside"
-    )
-    lacking = told["classes_without_products"]
-    note = f"; {lacking} classes have no product here, and will not be predicted" if lacking else ""
-    cli.summary(f"{told['products']} products, {reached}, penalty {told['penalty']}, {seconds:.1f} s{note}")
+    reached = f", {judged['top1']:.1%} of {judged['products']} kept aside right" if judged else ""
+    text = f"{told['products']} products{reached}, penalty {told['penalty']}, {seconds:.1f} s"
+    cli.summary("; ".join([text, *notes(told)]))
 
 
 def parse_args() -> argparse.Namespace:

@@ -51,10 +51,11 @@ def test_an_ensemble_is_told_with_interval_products_and_labels():
 
 def test_ensembles_are_a_row_each_with_their_share_of_the_same_products():
     common = {"e_": pd.DataFrame({"networks": [True, False, False, False]})}
-    html = rendered(summarize_run.ensemble_table({"e_": EVALUATION}, common))
+    configured = {"heads": {}, "ensembles": {"e_": ["M01", "M02"]}}
+    html = rendered(summarize_run.ensemble_table({"e_": EVALUATION}, common, configured))
     assert "same 4 products" in html
     cells = [cell.split("</")[0].split(">")[-1] for cell in html.split("<td")[1:]]
-    assert cells == ["e_", "50.0", "60.0", "55.0 to 65.0", "404", "25.0"]
+    assert cells == ["e_", "4", "50.0", "60.0", "55.0 to 65.0", "404", "25.0"]
 
 
 def test_both_means_are_told_at_each_level():
@@ -64,7 +65,8 @@ def test_both_means_are_told_at_each_level():
 
 def test_ensembles_without_a_common_product_have_none():
     common = {"e": pd.DataFrame({"networks": []})}
-    assert '"none"' in summarize_run.ensemble_table({"e": EVALUATION}, common)
+    configured = {"heads": {}, "ensembles": {"e": ["M01"]}}
+    assert '"none"' in summarize_run.ensemble_table({"e": EVALUATION}, common, configured)
 
 
 def test_a_name_means_nothing_to_the_template():

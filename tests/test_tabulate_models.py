@@ -32,14 +32,15 @@ MEASURED = {
     "95 % interval of labelled": "67.1 to 72.8",
     "products measured": "1,000",
     "same 4 products: networks alone, %": "25.00",
+    "passes": 2,
     "training, pictures/s": "1,234",
 }
 
 
 def model_rows(published: pd.DataFrame | None) -> list[dict]:
     names = ["M02", "M77"]
-    models, evaluations, common = (dict.fromkeys(names, value) for value in (CONFIGURED, EVALUATION, COMMON))
-    return tabulate_models.model_rows(models, LAST_EPOCHS, evaluations, common, published)
+    models, *measured = (dict.fromkeys(names, value) for value in (CONFIGURED, EVALUATION, COMMON, 2))
+    return tabulate_models.model_rows(models, LAST_EPOCHS, *measured, published)
 
 
 def test_a_published_model_stands_beside_its_figures_and_another_beside_dashes():
@@ -54,7 +55,7 @@ def test_a_published_model_stands_beside_its_figures_and_another_beside_dashes()
 def test_beside_another_catalog_no_column_is_published():
     [row, _] = model_rows(None)
     assert row == {"model": "M02", **CONFIGURED, **MEASURED}
-    [ensemble] = tabulate_models.ensemble_rows({"e": ["M14"]}, {"e": EVALUATION}, {"e": COMMON}, None)
+    [ensemble] = tabulate_models.ensemble_rows({"e": ["M14"]}, {"e": EVALUATION}, {"e": COMMON}, {"e": 2}, None)
     assert not [head for head in ensemble if "published" in head]
 
 
@@ -65,8 +66,8 @@ def test_the_published_catalog_is_known_by_its_pictures_and_categories():
 
 
 def test_what_was_not_measured_is_a_dash():
-    cells = tabulate_models.product_cells({"products": 0}, COMMON[:0])
-    assert list(cells.values()) == ["–"] * 4 + ["0", "–"]  # noqa: RUF001
+    cells = tabulate_models.product_cells({"products": 0}, COMMON[:0], 28)
+    assert list(cells.values()) == ["–"] * 4 + ["0", "–", 28]  # noqa: RUF001
 
 
 def test_an_ensemble_that_learns_names_the_members_that_count_and_what_decided_it():
@@ -100,7 +101,9 @@ def test_each_measured_row_has_both_means_at_each_level():
 def test_an_ensembles_score_is_that_of_its_members_and_rule(rule, score):
     members = [f"M{number:02d}" for number in range(14, 0, -1)]
     evaluation = EVALUATION | {"product_md5": rule}
-    [row] = tabulate_models.ensemble_rows({"all": members}, {"all": evaluation}, {"all": COMMON}, ENSEMBLES)
+    [row] = tabulate_models.ensemble_rows(
+        {"all": members}, {"all": evaluation}, {"all": COMMON}, {"all": 28}, ENSEMBLES
+    )
     assert row["private score, published, %"] == score
 
 
@@ -122,9 +125,19 @@ def test_the_published_table_is_the_configuration_of_the_published_solution(conf
 
 def test_a_head_has_its_features_and_what_was_measured():
     head = {"models": ["F1", "M02"], "of": "products", "hidden": 64}
-    [row] = tabulate_models.head_rows({"H1": head}, {"H1": EVALUATION}, {"H1": COMMON})
+    [row] = tabulate_models.head_rows({"H1": head}, {"H1": EVALUATION}, {"H1": COMMON}, {"H1": 4})
     assert [*row.values()][:4] == ["H1", "F1, M02", "products", 64]
-    assert row["products right, labelled, %"] == "70.00"
+    assert (row["products right, labelled, %"], row["passes"]) == ("70.00", 4)
+
+
+def test_the_table_says_below_it_what_a_head_that_few_products_taught_fell_back_on(tmp_path):
+    usual = {"kept_aside": {"products": 9}, "penalty": 0.003, "classes_without_products": 0}
+    few = {"kept_aside": None, "penalty": 0.001, "classes_without_products": 1200}
+    for name, told in (("H1-1", usual), ("H2-2", few)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(told))
+    [text] = tabulate_models.head_notes({"H1": {}, "H2": {}}, [tmp_path / "H1-1.json", tmp_path / "H2-2.json"])
+    assert text.startswith("<p>H2: no product could be kept aside, so nothing chose the penalty, which is 0.001")
+    assert text.endswith("classes without a train product, which it never predicts: 1,200.</p>")
 
 
 def test_a_run_in_which_no_model_learns_has_a_table_of_heads(tmp_path, monkeypatch):
@@ -137,7 +150,9 @@ def test_a_run_in_which_no_model_learns_has_a_table_of_heads(tmp_path, monkeypat
     (tmp_path / "classes.csv").write_text("class_id,category_id,level1,level2,level3\n0,1,a,b,c\n")
     head = {"models": ["F1"], "of": "pictures", "hidden": 0}
     configured = {"models": {}, "heads": {"H1": head}, "ensembles": {"H1": ["H1"]}}
-    words = ["--configured", json.dumps(configured), "--last-epochs", "--evaluations", tmp_path / "H1.json"]
+    (tmp_path / "head.json").write_text('{"kept_aside": null, "penalty": 0.001, "classes_without_products": 0}')
+    words = ["--configured", json.dumps(configured), "--last-epochs", "--heads", tmp_path / "head.json"]
+    words += ["--evaluations", tmp_path / "H1.json"]
     words += ["--products", tmp_path / "H1.parquet", "--index", tmp_path / "index.parquet"]
     words += ["--classes", tmp_path / "classes.csv", "--output", tmp_path / "models.html"]
     words += ["--published-models", PUBLISHED / "models.csv", "--published-ensembles", PUBLISHED / "ensembles.csv"]
@@ -145,4 +160,5 @@ def test_a_run_in_which_no_model_learns_has_a_table_of_heads(tmp_path, monkeypat
     tabulate_models.main()
     html = (tmp_path / "models.html").read_text()
     assert "on features of" in html
+    assert "H1: no product could be kept aside" in html
     assert "dataset" not in html.split("<table>")[1]

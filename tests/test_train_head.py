@@ -69,7 +69,7 @@ def test_the_program_leaves_layers_and_what_the_products_aside_said(tmp_path):
     done = run_apart("train_head", *words, "--params", tmp_path / "H.params", "--metrics", tmp_path / "H.json")
     assert done.returncode == 0, done.stderr
     assert "60 products, 100.0% of 6 kept aside right" in done.stderr
-    assert "1 classes have no product here, and will not be predicted" in done.stderr
+    assert "classes without a train product, which it never predicts: 1" in done.stderr
     arrays = params_file.read(tmp_path / "H.params")
     assert {name: array.shape for name, array in arrays.items()} == {
         "mean": (4,), "deviation": (4,), "layer0_weight": (4, 4), "layer0_bias": (4,)

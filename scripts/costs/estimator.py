@@ -13,7 +13,6 @@ from workflow import image_sets, recipes
 from workflow.image_sets import TEST, ImageSet
 from workflow.outputs import OUTPUTS, PASSES
 
-VIEWS = 2  # of a picture that is predicted: itself and its mirror
 WEIGHT_BYTES = 4  # a float32
 PROBABILITY_BYTES = FEATURE_BYTES = 2  # a float16
 PICTURES_OF_PRODUCT = 1.75  # of the published catalog
@@ -273,7 +272,7 @@ class Estimator:
 
     def _pass(self, wildcards: dict[str, str]) -> Work:
         """A shard of an image set through a network."""
-        forwarded = VIEWS * self._image_set_pictures(image_sets.named(wildcards["images"]))
+        forwarded = speeds.VIEWS * self._image_set_pictures(image_sets.named(wildcards["images"]))
         shards = self.config["prediction"]["shards"]
         return Work(forwarded=forwarded / shards, written=sum(self.kept_bytes(wildcards).values()))
 

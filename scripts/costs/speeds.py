@@ -7,6 +7,7 @@ UNPUBLISHED_SPEED = 246.0
 # 224 pixels), the 14 trainings take 1,450 of its hours, where the published GPUs took about 16,000.
 TORCH_GPU_IN_GPUS = 11
 CPU_IN_GPUS = 0.1  # what a machine without GPUs is worth: a guess
+VIEWS = 2  # of a picture that is predicted: itself and its mirror
 # A forward pass beside a training step. The published log of M07's predictions has 640 to 910 pictures and mirrors per
 # second, in the middle 775; on the same 8 GPUs M07 trained on 338 pictures per second.
 FORWARD_SPEEDUP = 2.3

@@ -9,6 +9,8 @@ A measure has one name in every table and figure:
 
 A product is right at a level of the category tree if the category predicted has the names of its own down to there.
 The share is a mean over products, where frequent categories count most, or a mean over categories, which count alike.
+
+Passes are what an answer costs.
 """
 
 import functools
@@ -18,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 import cli
+from costs.speeds import VIEWS
 from postprocessing import steps
 
 WITHOUT_MIRROR = "pictures right, without mirror"
@@ -26,6 +29,7 @@ NETWORKS_ALONE = "products right, networks alone"
 LABELLED = "products right, labelled"
 LEVEL_NAMES = {"level1": "level 1", "level2": "level 2", "level3": "level 3", "category": "category"}
 MEANS = {"accuracy": "over products", "macro": "over categories"}
+PASSES_ARE = "Passes: how often a network sees each picture that is predicted; a picture and its mirror are two."
 FEW = 100  # products, of which a share is known to 10 points at best
 NOTHING_COMMON = "no product is in the valid part of every split; raise the config key valid_fraction"
 
@@ -45,6 +49,26 @@ def _read(path: Path) -> dict:
 def measured(evaluations: dict[str, dict]) -> dict[str, dict]:
     """Those with at least one measured product."""
     return {name: evaluation for name, evaluation in evaluations.items() if evaluation["products"]}
+
+
+def passes(name: str, evaluation: dict, configured: dict) -> int:
+    """Forward passes of a picture through the networks that a model, a head or an ensemble asks.
+
+    A network sees the picture and its mirror once, however many members ask it. A head adds no pass to those of its
+    models, and a member that does not count, where weights are learned, is not asked.
+
+    Args:
+        configured: workflow.recipes.configured.
+    """
+    if "learned" in evaluation:
+        learned = evaluation["learned"]
+        pairs = zip(learned["models"], learned["combination"]["weights"], strict=True)
+        members = [member for member, weight in pairs if weight]
+    else:
+        members = configured["ensembles"].get(name, [name])
+    heads = configured["heads"]
+    networks = {model for member in members for model in (heads[member]["models"] if member in heads else [member])}
+    return VIEWS * len(networks)
 
 
 def by_level(evaluation: dict) -> list[dict]:

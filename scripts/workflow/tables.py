@@ -24,6 +24,7 @@ def tables(
     }
     submissions = {"submissions": [each.files["submission"] for each in answers.submissions.values()]}
     last_epochs = {"last_epochs": [epochs[-1].files["metrics"] for epochs in models.epochs.values()]}
+    heads = {"heads": [head.files["metrics"] for head in answers.heads.values()]}
     index = {"index": data.index["train"].files["index"]}
     classes = {"classes": data.classes.files["classes"]}
     both = {name: data.index[name].files["index"] for name in ("train", "test")}
@@ -33,7 +34,7 @@ def tables(
     names = list(evaluated)  # a recipe's digest does not hold the order of keys, and rows follow it
     evaluations_drawn = {"names": names, "evaluations": evaluated}
     recipes_and_sources = {
-        "tabulate_evaluations": (evaluations_drawn, evaluations),
+        "tabulate_evaluations": ({"configured": configured, **evaluations_drawn}, evaluations),
         "summarize_run": (
             {
                 "configured": configured,
@@ -52,7 +53,7 @@ def tables(
                 "models": trained,
                 **evaluations_drawn,
             },
-            last_epochs | evaluations | index | classes,
+            last_epochs | heads | evaluations | index | classes,
         ),
         "draw_learning_curves": ({"models": trained}, last_epochs),
         "draw_evaluations": ({"ensembles": list(config["ensembles"]), **evaluations_drawn}, evaluations),
