@@ -93,8 +93,8 @@ format: $(VENV)  ## put scripts and rules into that style
 	$(ACTIVATE) ruff check --fix .
 	$(ACTIVATE) snakefmt Snakefile rules
 
-plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."; PROFILE=..., GPUS=16
-	@$(ACTIVATE) python scripts/plan_workflow.py $(if $(GPUS),--gpus $(GPUS)) -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIG),--config $(CONFIG))
+plan: $(VENV)  ## the DAG as boxes, with costs, of the demo or of CONFIG="catalog=..."; CONFIGS=mine.yaml, PROFILE=..., GPUS=16
+	@$(ACTIVATE) python scripts/plan_workflow.py $(if $(GPUS),--gpus $(GPUS)) -- $(if $(PROFILE),--profile $(PROFILE)) $(if $(CONFIGS),--configfile $(CONFIGS)) $(if $(CONFIG),--config $(CONFIG))
 
 curves: $(VENV)  ## learning curves of a run that goes on, in a page that reloads itself, of the demo or of RESULTS=...
 	@$(ACTIVATE) python scripts/show_curves.py --models $(RESULTS)/models --page $(RESULTS)/curves.html \

@@ -1,5 +1,6 @@
 """plan_workflow.py shows what Snakemake would run, in boxes with their cost."""
 
+import copy
 import re
 import subprocess
 import sys
@@ -92,6 +93,41 @@ def test_a_transfer_is_an_edge_between_models(config):
     planned = boxes.build(config)
     assert planned["model-M11"].sources == ["dataset-A", "model-M10"]
     assert planned["model-M13"].sources == ["dataset-B", "model-M09"]
+
+
+def test_a_submission_waits_for_averages_and_for_heads_of_products_which_are_not_averaged(config):
+    config["heads"] = {name: {"models": ["M05"], "of": "products", "hidden": 0} for name in ("H1", "H2")}
+    config["ensembles"] = {"heads": {"models": ["H1", "H2"]}, "mixed": {"models": ["H1", "M05"]}}
+    planned = boxes.build(config)
+    assert "ensemble-heads" not in planned  # a box without jobs would be done before anything has run
+    assert planned["submission-heads"].sources == ["prediction-H1", "prediction-H2"]
+    assert planned["submission-heads"].subtitle == "submission of H1, H2"
+    assert planned["ensemble-mixed"].sources == ["prediction-M05"]
+    assert planned["submission-mixed"].sources == ["ensemble-mixed", "prediction-H1"]
+    del config["ensembles"]["mixed"]
+    planned = boxes.build(config)  # no box is of an ensemble
+    assert "heads.csv.gz" in drawing.svg("a plan", planned, dict.fromkeys(planned, hours.Cost()), [], [])
+
+
+def test_all_boxes_are_drawn_above_the_lines_below_them(config):
+    config["heads"] = {"H": {"models": ["M05"], "of": "products", "hidden": 0}}
+    config["ensembles"] |= {f"heads-{number}": {"models": ["H"]} for number in range(4)}
+    planned = boxes.build(config)
+    drawn = drawing.svg("a plan", planned, dict.fromkeys(planned, hours.Cost()), [], ["all done"])
+    lowest = max(int(float(y)) for y in re.findall(r'<rect x="[^"]*" y="([^"]*)"', drawn))
+    assert lowest + drawing.HEIGHT < float(re.search(r'class="foot" x="[^"]*" y="([^"]*)"', drawn)[1])
+
+
+def test_a_student_waits_for_its_teacher(config):
+    config["models"]["S"] = copy.deepcopy(config["models"]["M05"])
+    config["models"]["S"]["phases"][0]["teacher"] = "ensemble-4"
+    planned = boxes.build(config)
+    assert planned["model-S"].sources == ["dataset-A", "ensemble-ensemble-4"]
+    assert planned["model-S"].subtitle == "20 epochs from dpn98, taught by ensemble-4"
+    costs = {key: hours.Cost(1.0 if key.endswith("M13") or key.endswith("S") else 0.0) for key in planned}
+    assert schedule.longest_chain(planned, costs)[1] == 4  # M13 and what it predicts for its student, the same of S
+    drawn = drawing.svg("a plan", planned, costs, [], [])
+    assert drawn.count('class="transfer"') == 3  # M11, M13 and S
 
 
 def test_every_rule_has_a_box_and_an_unknown_one_is_named(config):

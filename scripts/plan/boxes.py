@@ -133,15 +133,24 @@ def build(config: dict) -> dict[str, Box]:
         sources = [f"prediction-{model}" for model in head["models"]]
         subtitle = f"learns from {_names(head['models'])}"
         boxes.append(Box(f"prediction-{name}", PREDICTION, f"{name}, a head of {head['of']}", subtitle, sources))
-    for name, ensemble in config["ensembles"].items():
-        sources = [f"prediction-{model}" for model in ensemble["models"]]
-        boxes.append(Box(f"ensemble-{name}", ENSEMBLE, name, _names(ensemble["models"]), sources))
-    for name in config["ensembles"]:
-        boxes.append(Box(f"submission-{name}", RESULT, f"{name}.csv.gz", "submission", [f"ensemble-{name}"]))
+    of_ensembles = [box for name in config["ensembles"] for box in _ensemble_boxes(config, name)]
+    boxes += sorted(of_ensembles, key=lambda box: box.column)
     boxes += _answer_boxes(config)
     predictions = [f"prediction-{member}" for member in recipes.members(config)]
     boxes.append(Box("evaluation", RESULT, "evaluation, report", "of all models", predictions))
     return {box.key: box for box in boxes}
+
+
+def _ensemble_boxes(config: dict, name: str) -> list[Box]:
+    """An ensemble's averages, where members say what pictures are, and its submission."""
+    members = _names(config["ensembles"][name]["models"])
+    of_pictures, of_products = (
+        [f"prediction-{each}" for each in part] for part in recipes.weighted_members(config, name)
+    )
+    averages = [Box(f"ensemble-{name}", ENSEMBLE, name, members, of_pictures)] if of_pictures else []
+    sources = [*(box.key for box in averages), *of_products]
+    subtitle = "submission" if averages else f"submission of {members}"
+    return [*averages, Box(f"submission-{name}", RESULT, f"{name}.csv.gz", subtitle, sources)]
 
 
 def _answer_boxes(config: dict) -> list[Box]:
@@ -168,7 +177,10 @@ def _model_box(config: dict, name: str) -> Box:
     if source := model["start"].get("model"):
         sources.append(f"model-{source}")
         start = source
-    subtitle = f"{epochs} epoch{'s' * (epochs > 1)} from {start}" if epochs else f"frozen: {start}"
+    teachers = recipes.teachers(config, name)
+    sources += [f"ensemble-{teacher}" for teacher in teachers]
+    taught = f", taught by {', '.join(teachers)}" if teachers else ""
+    subtitle = f"{epochs} epoch{'s' * (epochs > 1)} from {start}{taught}" if epochs else f"frozen: {start}"
     return Box(f"model-{name}", MODEL, f"{name} {model['network']}", subtitle, sources)
 
 

@@ -112,13 +112,14 @@ def svg(
     positions = {}
     for column, members in enumerate(columns):
         # Each submission stands beside its ensemble.
-        count = len(columns[ENSEMBLE] if column == RESULT else members)
+        count = max(len(columns[ENSEMBLE] if column == RESULT else members), 1)
         step = (HEIGHT + GAP_Y) * max(1.0, 0.8 * tallest / count)
         top = HEAD + ((tallest - 1) * (HEIGHT + GAP_Y) - (count - 1) * step) / 2
         for row, box in enumerate(members):
             positions[box.key] = (MARGIN + column * (WIDTH + GAP_X), top + row * step)
     width = 2 * MARGIN + len(columns) * (WIDTH + GAP_X) - GAP_X
-    bottom = HEAD + tallest * (HEIGHT + GAP_Y) + 20
+    lowest = max(y for _, y in positions.values())
+    bottom = max(HEAD + tallest * (HEIGHT + GAP_Y), lowest + HEIGHT + GAP_Y) + 20
     height = bottom + LINE * (len(footer) + len(requests) + 1) + MARGIN
     heads = [
         f'<text class="column" x="{MARGIN + column * (WIDTH + GAP_X)}" y="{HEAD - 16}">{text}</text>'
@@ -165,6 +166,10 @@ def _edge(box: Box, source: Box, positions: dict[str, tuple[float, float]]) -> s
         right = x + WIDTH
         bend = right + ARC * (1 + abs(y - source_y) / (HEIGHT + GAP_Y) / 6)
         curve = f"M{right},{source_y + 14} C{bend},{source_y + 14} {bend},{y - 8} {right + 1},{y - 8}"
+        return f'<path class="transfer" marker-end="url(#head)" d="{curve}"/>'
+    if box.column < source.column:  # a student learns from an ensemble
+        right = x + WIDTH
+        curve = f"M{source_x},{source_y} C{source_x - GAP_X},{source_y} {right + GAP_X},{y} {right + 1},{y}"
         return f'<path class="transfer" marker-end="url(#head)" d="{curve}"/>'
     if box.column == source.column:
         middle = x + WIDTH / 2
