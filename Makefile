@@ -103,7 +103,7 @@ curves: $(VENV)  ## learning curves of a run that goes on, in a page that reload
 compare: $(VENV)  ## what two settings reach and cost, of CONFIGS="a.yaml b.yaml"; PROFILE=..., CONFIG="results=..."
 	@$(ACTIVATE) python scripts/compare_runs.py $(GIVEN)
 
-prune: $(VENV)  ## what no configuration leads to any more, of the demo or of CONFIGS="a.yaml b.yaml"; INTERMEDIATE=1: also splits, records and probabilities that are done with; DELETE=1 deletes it
+prune: $(VENV)  ## what no configuration leads to any more, of the demo or of CONFIGS="a.yaml b.yaml"; INTERMEDIATE=1: also splits, records, features and probabilities that are done with; DELETE=1 deletes it
 	@$(ACTIVATE) python scripts/prune_results.py $(GIVEN) $(if $(filter 1,$(INTERMEDIATE)),--intermediate) $(if $(filter 1,$(DELETE)),--delete)
 
 export: $(VENV)  ## a folder OUTPUT=... that answers batches without training data, of CONFIGS=mine.yaml; PROFILE=..., CONFIG="results=..."

@@ -65,7 +65,7 @@ def catalog_text(name: str, train: pd.Series, test: pd.Series, classes: int) -> 
 def ensemble_text(name: str, evaluation: dict) -> str:
     """What an ensemble reached."""
     return (
-        f"``{name}`` of {evaluation['members']} models is right on **{share_text(evaluation)}** that no member trained"
+        f"``{name}`` of {evaluation['members']} members is right on **{share_text(evaluation)}** that no member trained"
         f" on, after {labels_taken(evaluation)} took the label that they have in the train parts; on"
         f" {share_text(evaluation['steps']['networks'] | {'products': evaluation['products']})} by the networks alone."
     )
