@@ -1,5 +1,6 @@
 """The boxes of a plan and which of Snakemake's jobs belong to which box."""
 
+import itertools
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -133,8 +134,9 @@ def build(config: dict) -> dict[str, Box]:
         sources = [f"prediction-{model}" for model in head["models"]]
         subtitle = f"learns from {_names(head['models'])}"
         boxes.append(Box(f"prediction-{name}", PREDICTION, f"{name}, a head of {head['of']}", subtitle, sources))
-    of_ensembles = [box for name in config["ensembles"] for box in _ensemble_boxes(config, name)]
-    boxes += sorted(of_ensembles, key=lambda box: box.column)
+    # Submissions without averages last, so that the others stand beside their ensembles.
+    of_ensembles = sorted((_ensemble_boxes(config, name) for name in config["ensembles"]), key=len, reverse=True)
+    boxes += sorted(itertools.chain(*of_ensembles), key=lambda box: box.column)
     boxes += _answer_boxes(config)
     predictions = [f"prediction-{member}" for member in recipes.members(config)]
     boxes.append(Box("evaluation", RESULT, "evaluation, report", "of all models", predictions))

@@ -119,7 +119,7 @@ def svg(
             positions[box.key] = (MARGIN + column * (WIDTH + GAP_X), top + row * step)
     width = 2 * MARGIN + len(columns) * (WIDTH + GAP_X) - GAP_X
     lowest = max(y for _, y in positions.values())
-    bottom = max(HEAD + tallest * (HEIGHT + GAP_Y), lowest + HEIGHT + GAP_Y) + 20
+    bottom = max(HEAD + tallest * (HEIGHT + GAP_Y), lowest + HEIGHT) + 20
     height = bottom + LINE * (len(footer) + len(requests) + 1) + MARGIN
     heads = [
         f'<text class="column" x="{MARGIN + column * (WIDTH + GAP_X)}" y="{HEAD - 16}">{text}</text>'
