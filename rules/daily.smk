@@ -67,6 +67,7 @@ rule write_answers:
         calibration=source("calibration"),
         thresholds=source("thresholds"),
         probabilities=source("probabilities"),
+        of_products=source("of_products"),
     output:
         **outputs("write_answers"),
     log:
@@ -76,6 +77,9 @@ rule write_answers:
     params:
         labels=options.labels(config),
         thresholds=option("--thresholds", "thresholds"),
+        answers=lambda wildcards: options.answers(
+            made(), config["answers"]["ensemble"], image_sets.called(wildcards.batch)
+        ),
     priority: BEFORE_TRAINING
     resources:
         runtime=minutes("write_answers"),
@@ -89,7 +93,7 @@ rule write_answers:
         " --index {input.index:q} --rejects {input.rejects:q}"
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
         " {params.labels} --calibration {input.calibration:q} {params.thresholds}"
-        " --probabilities {input.probabilities:q} --parquet {output.parquet:q} --csv {output.csv:q} 2> {log:q}"
+        " {params.answers} --parquet {output.parquet:q} --csv {output.csv:q} 2> {log:q}"
 
 
 rule write_review:

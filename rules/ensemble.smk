@@ -73,7 +73,7 @@ rule write_submission:
         benchmarks("write_submission/{ensemble}-{digest}")
     params:
         labels=options.labels(config),
-        answers=lambda wildcards: options.answers(made(), wildcards.ensemble),
+        answers=lambda wildcards: options.answers(made(), wildcards.ensemble, image_sets.TEST),
         sample=option("--sample-submission", "sample"),
     priority: BEFORE_TRAINING
     resources:

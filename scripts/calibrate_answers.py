@@ -32,7 +32,7 @@ from postprocessing import levels, steps
 from postprocessing.calibration import FEWEST, Calibration, expected_error, fitted_temperature, share_right
 from postprocessing.judging import DECIDED_BY, KNOWN_PICTURE, KNOWN_PRODUCT, NETWORKS, NOTHING, Judged, judge
 from postprocessing.learning import FOLDS, folds_of
-from postprocessing.measured import Member, add_options, parts, read_measured, read_splits
+from postprocessing.measured import add_options, members_of, parts, read_measured, read_splits
 from postprocessing.pictures import Members
 
 MOST = 10_000  # products that a temperature is fitted on; more would not tell more
@@ -63,13 +63,11 @@ class Valid:
                 yield replace(judged, positions=places[judged.positions])
 
 
-def valid_products(
-    index: pd.DataFrame, members: list[Member], classes: pd.DataFrame, args: argparse.Namespace
-) -> Valid:
+def valid_products(index: pd.DataFrame, classes: pd.DataFrame, args: argparse.Namespace) -> Valid:
     processing = steps.PostProcessing(classes, steps.choices(args))
     splits, products = read_splits(args.split, index), index.drop_duplicates("product_id")
     truth = class_ids(products.category_id.to_numpy(), classes.category_id.to_numpy())
-    found = list(parts(index, splits, members, processing, args)) if len(index) else []
+    found = list(parts(index, splits, members_of(args), processing, args)) if len(index) else []
     return Valid(products.product_id.to_numpy(), truth, processing, found, splits.known_to_all)
 
 
@@ -175,9 +173,8 @@ def main() -> None:
     args = parse_args()
     start = time.monotonic()
     classes = read_classes(args.classes)
-    members = [Member(split, [Path(path) for path in paths], of_products=False) for split, *paths in args.member]
     index = read_measured(args)
-    found, products = calibrate(valid_products(index, members, classes, args), classes)
+    found, products = calibrate(valid_products(index, classes, args), classes)
     with cli.written_whole(args.output, args.products) as (output, table):
         output.write_text(cli.as_json(found))
         products.to_parquet(table, compression="zstd", index=False)
@@ -195,7 +192,6 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     add_options(parser)
-    parser.add_argument("--member", nargs="+", action="append", metavar=("SPLIT", "SHARD"), required=True)
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()

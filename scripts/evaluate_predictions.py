@@ -34,7 +34,7 @@ from catalog.classes import class_ids, first_levels, read_classes, written_categ
 from catalog.ids import written
 from postprocessing import levels, steps
 from postprocessing.learned import LEARNED, read_learned
-from postprocessing.measured import Member, Splits, add_options, parts, read_measured, read_splits
+from postprocessing.measured import Member, Splits, add_options, members_of, parts, read_measured, read_splits
 from postprocessing.pictures import Members
 from postprocessing.proportions import wilson_interval
 from postprocessing.scores import is_scored
@@ -198,11 +198,7 @@ def evaluate(
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    members = [
-        Member(name, [Path(path) for path in paths], of_products)
-        for given, of_products in ((args.member, False), (args.product_member, True))
-        for name, *paths in given
-    ]
+    members = members_of(args)
     index = read_measured(args)
     result, products = evaluate(index, members, read_classes(args.classes), args)
     with cli.written_whole(args.output, args.products) as (output, table):
@@ -215,10 +211,6 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     add_options(parser)
-    parser.add_argument("--member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"))
-    parser.add_argument(
-        "--product-member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"), help="a row per product"
-    )
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     parser.add_argument("--products", type=Path, required=True, help="Parquet")
     return parser.parse_args()

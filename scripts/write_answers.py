@@ -33,10 +33,8 @@ from postprocessing import answered, levels, steps
 from postprocessing.acceptance import Judgements, Thresholds
 from postprocessing.calibration import Calibration
 from postprocessing.judging import DECIDED_BY, NOTHING, judge
-from postprocessing.means import Mean
 from postprocessing.pictures import Members
 from postprocessing.products import product_starts
-from postprocessing.shards import Shards
 
 BEST = 5  # categories that are told of each product
 
@@ -175,9 +173,7 @@ def main() -> None:
     classes, ids = asked.classes, asked.ids
     found = json.loads(args.calibration.read_text())
     calibration = Calibration(found["temperature"], found["shares_right"])
-    pictures, shards = asked.pictures(), Shards(args.probabilities, len(asked.images), len(classes))
-    ensemble = Members([(pictures, shards)], Mean("arithmetic", [1.0]))
-    judged = judged_products(asked.processing, asked.index, ensemble, asked.known, calibration)
+    judged = judged_products(asked.processing, asked.index, asked.members, asked.known, calibration)
     rows = of_catalog(judged, ids.index, asked.processing.fallback(asked.known))
     table = answers(rows, ids, picture_counts(asked.index, asked.rejects), classes)
     if args.thresholds:
@@ -193,7 +189,6 @@ def main() -> None:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     answered.add_options(parser)
-    parser.add_argument("--probabilities", type=Path, nargs="+", required=True, help="shards in order")
     parser.add_argument("--calibration", type=Path, required=True)
     parser.add_argument("--thresholds", type=Path, help="without them nothing is accepted or refused")
     parser.add_argument("--parquet", type=Path, required=True)

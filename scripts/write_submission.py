@@ -13,7 +13,6 @@ Example:
 """
 
 import argparse
-import dataclasses
 import time
 from pathlib import Path
 
@@ -25,11 +24,6 @@ from catalog.classes import NO_CLASS, written_categories
 from catalog.ids import from_cell, numbers_of
 from catalog.tables import zipped
 from postprocessing import answered, steps
-from postprocessing.answered import Answered
-from postprocessing.means import Mean, weights_of
-from postprocessing.pictures import ImageSet, Members
-from postprocessing.products import product_starts, rows_of_products
-from postprocessing.shards import Shards
 
 
 def check_sample(sample: Path, products: pd.Series) -> None:
@@ -56,16 +50,6 @@ def check_sample(sample: Path, products: pd.Series) -> None:
             raise cli.UserError(f"{sample}: product {extra.iloc[0]} {words} ({len(extra)} such products)")
 
 
-def members(args: argparse.Namespace, asked: Answered, pictures: ImageSet) -> Members:
-    """What the submission is made of: the mean over members of pictures, and what each member of products says."""
-    index, classes = asked.index, len(asked.classes)
-    sources = [(pictures, Shards(args.probabilities, len(asked.images), classes))] if args.probabilities else []
-    if args.of_products:
-        by_product, products = dataclasses.replace(pictures, rows=rows_of_products(index, index)), product_starts(index)
-        sources += [(by_product, Shards(paths, len(products), classes)) for paths in args.of_products]
-    return Members(sources, Mean(args.mean, weights_of(sources, args.weights)))
-
-
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
@@ -73,16 +57,15 @@ def main() -> None:
     index, known, ids = asked.index, asked.known, asked.ids
     if args.sample_submission:
         check_sample(args.sample_submission, ids)
-    pictures = asked.pictures()
-    ensemble = members(args, asked, pictures)
     labelled, final = steps.scored()[-1], steps.names()[-1]
-    products = asked.processing.categorize(index, ensemble, known, after=[labelled])
+    is_known = asked.pictures.labels[labelled] != NO_CLASS
+    products = asked.processing.categorize(index, asked.members, known, after=[labelled])
     categories = products.set_index("product_id")[final].reindex(ids.index, fill_value=known.most_frequent_category())
     submission = pd.DataFrame({"_id": ids, "category_id": written_categories(categories, asked.classes)})
     with cli.written_whole(args.output) as (output,):
         output.write_bytes(zipped(submission.to_csv(index=False).encode()))
     cli.summary(
-        f"{len(submission)} products: {(pictures.labels[labelled] != NO_CLASS).sum()} of {len(index)} pictures known,"
+        f"{len(submission)} products: {is_known.sum()} of {len(index)} pictures known,"
         f" {(products[final] != products[labelled]).sum()} products changed by what is known of products,"
         f" {len(submission) - len(products)} without pictures, in {time.monotonic() - start:.1f} s"
     )
@@ -92,17 +75,6 @@ def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     answered.add_options(parser)
     parser.add_argument("--sample-submission", type=Path, help="ids to check against")
-    parser.add_argument("--probabilities", type=Path, nargs="+", help="shards in order, a row per listed picture")
-    parser.add_argument(
-        "--of-products",
-        type=Path,
-        nargs="+",
-        action="append",
-        default=[],
-        help="shards in order of a member that has a row per product",
-    )
-    parser.add_argument("--mean", choices=("arithmetic", "geometric"), default="arithmetic", help="over all of these")
-    parser.add_argument("--weights", type=float, nargs="+", help="one for each; equal if absent")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 

@@ -13,9 +13,16 @@ from postprocessing.learning import FOLDS, folds_of
 from test_evaluate_predictions import folder  # noqa: F401
 
 
-def calibrate(folder: Path, monkeypatch, output: Path, splits: str = "AB") -> tuple[dict, pd.DataFrame]:  # noqa: F811
+def calibrate(
+    folder: Path,  # noqa: F811
+    monkeypatch,
+    output: Path,
+    splits: str = "AB",
+    *more: object,
+) -> tuple[dict, pd.DataFrame]:
     words = ["--classes", folder / "classes.csv", "--mean", "arithmetic", "--picture-md5", "unique",
-             "--product-md5", "on", "--output", output, "--products", output.with_suffix(".parquet")]  # fmt: skip
+             "--product-md5", "on", "--output", output, "--products", output.with_suffix(".parquet"),
+             *more]  # fmt: skip
     for split in splits:
         words += ["--split", split, *(folder / f"{split}-{part}.parquet" for part in ("valid", "train", "images"))]
         words += ["--member", split, folder / f"{split}.npy"]
@@ -50,6 +57,18 @@ def test_random_scores_are_made_soft_and_what_is_known_has_the_share_that_is_rig
     for name, share in found["shares_right"].items():
         right = products[products.decided_by == name].category_right
         assert share == pytest.approx((right.sum() + 1) / (len(right) + 2))
+
+
+def test_a_member_of_products_counts_in_the_calibration(folder, tmp_path, monkeypatch):  # noqa: F811
+    products = pd.read_parquet(folder / "A-valid.parquet").drop_duplicates("product_id")
+    categories = pd.read_csv(folder / "classes.csv").category_id
+    right = categories.to_numpy() == products.category_id.to_numpy()[:, None]
+    np.save(tmp_path / "right.npy", right.astype(np.float16))
+    more = ("--product-member", "A", tmp_path / "right.npy", "--weights", 1, 100)
+    found, measured = calibrate(folder, monkeypatch, tmp_path / "c.json", "A", *more)
+    of_networks = measured[measured.decided_by == "networks"]
+    assert of_networks.category_right.all()
+    assert found["temperature"] < 0.1  # it is always right
 
 
 def test_the_products_of_a_fold_have_no_part_in_what_is_said_of_them(folder, tmp_path, monkeypatch):  # noqa: F811

@@ -104,6 +104,10 @@ def test_a_submission_waits_for_averages_and_for_heads_of_products_which_are_not
     assert planned["submission-heads"].subtitle == "submission of H1, H2"
     assert planned["ensemble-mixed"].sources == ["prediction-M05"]
     assert planned["submission-mixed"].sources == ["ensemble-mixed", "prediction-H1"]
+    for ensemble in ("heads", "mixed"):
+        answering = boxes.build(config | {"answers": {"ensemble": ensemble}})
+        sources = planned[f"submission-{ensemble}"].sources
+        assert answering["answers-test"].sources == [*sources, "calibration"]
     assert [key for key in planned if "submission" in key] == ["submission-mixed", "submission-heads"]
     del config["ensembles"]["mixed"]
     planned = boxes.build(config)  # no box is of an ensemble

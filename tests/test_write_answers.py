@@ -39,6 +39,17 @@ def test_each_product_has_the_category_of_the_submission(folder, tmp_path, monke
     assert "accepted" not in answers
 
 
+def test_members_of_products_answer_as_in_the_submission(folder, tmp_path, monkeypatch):  # noqa: F811
+    products = pd.read_parquet(folder / "test.parquet").product_id.nunique()
+    np.save(tmp_path / "0.npy", np.random.default_rng(4).dirichlet(np.full(5, 0.3), products).astype(np.float16))
+    more = ("--of-products", tmp_path / "0.npy", "--weights", 1, 2)
+    alone = answer(folder, monkeypatch, tmp_path / "alone")
+    answers = answer(folder, monkeypatch, tmp_path / "a", *more)
+    submit(folder, monkeypatch, tmp_path / "s.csv.gz", "unique", "on", *more)
+    assert answers.category.tolist() == pd.read_csv(tmp_path / "s.csv.gz").category_id.tolist()
+    assert (answers.category != alone.category).sum() > 10
+
+
 def test_a_row_says_how_sure_it_is_and_what_decided(folder, tmp_path, monkeypatch):  # noqa: F811
     answers = answer(folder, monkeypatch, tmp_path / "a").set_index("product")
     assert set(answers.decided_by) == {"networks", "known picture", "known product", "nothing"}

@@ -146,13 +146,17 @@ def build(config: dict) -> dict[str, Box]:
 def _ensemble_boxes(config: dict, name: str) -> list[Box]:
     """An ensemble's averages, where members say what pictures are, and its submission."""
     members = _names(config["ensembles"][name]["models"])
-    of_pictures, of_products = (
-        [f"prediction-{each}" for each in part] for part in recipes.weighted_members(config, name)
-    )
+    of_pictures = [f"prediction-{member}" for member in recipes.weighted_members(config, name)[0]]
     averages = [Box(f"ensemble-{name}", ENSEMBLE, name, members, of_pictures)] if of_pictures else []
-    sources = [*(box.key for box in averages), *of_products]
     subtitle = "submission" if averages else f"submission of {members}"
-    return [*averages, Box(f"submission-{name}", RESULT, f"{name}.csv.gz", subtitle, sources)]
+    return [*averages, Box(f"submission-{name}", RESULT, f"{name}.csv.gz", subtitle, _said(config, name))]
+
+
+def _said(config: dict, ensemble: str) -> list[str]:
+    """The keys of what an ensemble answers from: the average of members of pictures, and members of products."""
+    of_pictures, of_products = recipes.weighted_members(config, ensemble)
+    averages = [f"ensemble-{ensemble}"] if of_pictures else []
+    return [*averages, *(f"prediction-{member}" for member in of_products)]
 
 
 def _answer_boxes(config: dict) -> list[Box]:
@@ -161,7 +165,7 @@ def _answer_boxes(config: dict) -> list[Box]:
     if ensemble is None:
         return []
     predictions = [f"prediction-{model}" for model in config["ensembles"][ensemble]["models"]]
-    sources = [f"ensemble-{ensemble}", "calibration"]
+    sources = [*_said(config, ensemble), "calibration"]
     answers = [
         Box(f"answers-{images.called}", RESULT, f"answers {images.called}", "for people", sources)
         for images in image_sets.answered(config)

@@ -1,7 +1,7 @@
 """The products that are answered: those of the test catalog or of a batch, with what is known of their pictures."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +12,10 @@ from catalog.index import read_index
 from catalog.known import Known, read_known
 from catalog.rejects import Reject, read_rejects
 from postprocessing import steps
-from postprocessing.pictures import ImageSet
-from postprocessing.products import all_products
+from postprocessing.means import Mean, weights_of
+from postprocessing.pictures import ImageSet, Members
+from postprocessing.products import all_products, product_starts, rows_of_products
+from postprocessing.shards import Shards
 
 COLUMNS = ["product_id", "product_text", "doc_offset", "image", *MD5]  # of the index
 
@@ -30,6 +32,8 @@ class Answered:
         rejects: what the index lacks.
         ids: the products as people have them, by their numbers, in the catalog's order.
         processing: the steps.
+        pictures: how their pictures find what is said of them, and labels.
+        members: what is said of them: the mean over members of pictures, and what each member of products says.
     """
 
     classes: pd.DataFrame
@@ -39,14 +43,8 @@ class Answered:
     rejects: list[Reject]
     ids: pd.Series
     processing: steps.PostProcessing
-
-    def pictures(self) -> ImageSet:
-        """How the pictures find their probabilities and labels.
-
-        Raises:
-            cli.UserError: a picture is neither predicted nor labelled.
-        """
-        return self.processing.image_set(self.index, self.images, self.known)
+    pictures: ImageSet
+    members: Members
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +54,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--known", type=Path, required=True)
     parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument("--probabilities", type=Path, nargs="+", help="shards in order, a row per listed picture")
+    parser.add_argument(
+        "--of-products",
+        type=Path,
+        nargs="+",
+        action="append",
+        default=[],
+        help="shards in order of a member that has a row per product",
+    )
+    parser.add_argument("--mean", choices=("arithmetic", "geometric"), default="arithmetic", help="over all of these")
+    parser.add_argument("--weights", type=float, nargs="+", help="one for each; equal if absent")
     steps.add_options(parser)
 
 
@@ -63,11 +72,17 @@ def read(options: argparse.Namespace) -> Answered:
     """What the options name.
 
     Raises:
-        cli.UserError: a file is missing or damaged.
+        cli.UserError: a file is missing or damaged, or a picture is neither predicted nor labelled.
     """
     classes = read_classes(options.classes)
     index, images = read_index(options.index, COLUMNS), read_index(options.images, MD5)
     known, rejects = read_known([options.known], index), read_rejects(options.rejects)
+    processing = steps.PostProcessing(classes, steps.choices(options))
+    pictures = processing.image_set(index, images, known)
+    sources = [(pictures, Shards(options.probabilities, len(images), len(classes)))] if options.probabilities else []
+    if options.of_products:
+        by_product, products = replace(pictures, rows=rows_of_products(index, index)), product_starts(index)
+        sources += [(by_product, Shards(paths, len(products), len(classes))) for paths in options.of_products]
     return Answered(
         classes,
         index,
@@ -75,5 +90,7 @@ def read(options: argparse.Namespace) -> Answered:
         known,
         rejects,
         all_products(index, rejects),
-        steps.PostProcessing(classes, steps.choices(options)),
+        processing,
+        pictures,
+        Members(sources, Mean(options.mean, weights_of(sources, options.weights))),
     )

@@ -41,7 +41,7 @@ class Calibration:
             classes = judged.classes[rows]
             found[rows, classes] = 0
             sums = found[rows].sum(axis=1, keepdims=True)
-            found[rows] *= (1 - share) / np.where(sums > 0, sums, 1)
+            found[rows] = found[rows] / np.where(sums > 0, sums, 1) * (1 - share)  # sums may be as small as numbers get
             found[rows, classes] = share
         return found
 

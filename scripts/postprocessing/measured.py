@@ -77,8 +77,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--ancestor-split", nargs=2, action="append", default=[], metavar=("NAME", "VALID"), help="of no member"
     )
     parser.add_argument("--classes", type=Path, required=True)
+    parser.add_argument("--member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"))
+    parser.add_argument(
+        "--product-member", nargs="+", action="append", default=[], metavar=("SPLIT", "SHARD"), help="a row per product"
+    )
     add_mean_options(parser)
     steps.add_options(parser)
+
+
+def members_of(options: argparse.Namespace) -> list[Member]:
+    """The members of the ensemble, in the order of its weights."""
+    return [
+        Member(split, [Path(path) for path in paths], of_products)
+        for given, of_products in ((options.member, False), (options.product_member, True))
+        for split, *paths in given
+    ]
 
 
 def read_measured(options: argparse.Namespace) -> pd.DataFrame:

@@ -246,23 +246,33 @@ class Answers:
             for shard in range(self._config["prediction"]["shards"])
         ]
 
-    def _submission(self, ensemble: str) -> Artifact:
-        data, averages, images = self._data, self.averages[TEST, ensemble], self._data.images[TEST]
+    def said(self, images: ImageSet, ensemble: str) -> tuple[dict, dict]:
+        """What an ensemble says of an image set, picture by picture and product by product: for a recipe, and files."""
+        averages = self.averages[images, ensemble]
         _, of_products = recipes.weighted_members(self._config, ensemble)
+        recipe = {"averages": averages[0].digest if averages else None}
+        if of_products:
+            recipe |= {
+                "mean": self._config["ensembles"][ensemble]["mean"],
+                "weights": recipes.weights_of_answers(self._config, ensemble),
+                "members": [self.predictions[images, each][0].digest for each in of_products],
+            }
+        files = {
+            "probabilities": [average.files["probabilities"] for average in averages],
+            "of_products": [path for each in of_products for path in self.probabilities(images, each)],
+        }
+        return recipe, files
+
+    def _submission(self, ensemble: str) -> Artifact:
+        data, images, (said, files) = self._data, self._data.images[TEST], self.said(TEST, ensemble)
         recipe = {
             **self._config["postprocessing"],
             "sample": data.sample_digest,
             "code": sources.fingerprint("write_submission.py"),
             "classes": data.order,
             "images": images.recipe,
-            "averages": averages[0].digest if averages else None,
+            **said,
         }
-        if of_products:
-            recipe |= {
-                "mean": self._config["ensembles"][ensemble]["mean"],
-                "weights": recipes.weights_of_answers(self._config, ensemble),
-                "members": [self.predictions[TEST, each][0].digest for each in of_products],
-            }
         made_from = {
             "index": data.index["test"].files["index"],
             "rejects": data.index["test"].files["rejects"],
@@ -270,8 +280,7 @@ class Answers:
             "known": data.index["train"].files["index"],
             "classes": data.classes.files["classes"],
             "sample": data.sample,
-            "probabilities": [average.files["probabilities"] for average in averages],
-            "of_products": [path for each in of_products for path in self.probabilities(TEST, each)],
+            **files,
         }
         return self._shelf.add("write_submission", recipe, made_from, {"ensemble": ensemble})
 

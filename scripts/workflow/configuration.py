@@ -263,11 +263,6 @@ def check_batches(config: dict) -> None:
     """
     if ensemble := recipes.answering_ensemble(config):
         _check_reference(ensemble, config["ensembles"], "answers.ensemble", "ensembles")
-        if of_products := recipes.weighted_members(config, ensemble)[1]:
-            raise cli.UserError(
-                f"config: answers.ensemble: {next(iter(of_products))} says what products are; batches are answered by"
-                " members that say what pictures are; take a head of pictures in its place"
-            )
     elif config["batches"] or "accept" in config:
         raise cli.UserError(
             "config: answers.ensemble: missing; name the ensemble that answers, one of:"

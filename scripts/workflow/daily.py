@@ -36,7 +36,7 @@ class Daily:
             self.calibration = self._calibrated(answers.evaluations[ensemble])
             self.thresholds = self._chosen() if "accept" in config else None
             for images in image_sets.answered(config):
-                self.answers[images] = self._answered(images, answers.averages[images, ensemble])
+                self.answers[images] = self._answered(images, *answers.said(images, ensemble))
                 if self.thresholds:
                     self.reviews[images] = self._review(images)
 
@@ -58,14 +58,14 @@ class Daily:
         made_from = {"products": self.calibration.files["products"]}
         return self._shelf.add("choose_thresholds", recipe, made_from, {"ensemble": self._ensemble})
 
-    def _answered(self, images: ImageSet, averages: list[Artifact]) -> Artifact:
+    def _answered(self, images: ImageSet, said: dict, files: dict) -> Artifact:
         data, index = self._data, self._data.index[images.name]
         recipe = {
             **self._config["postprocessing"],
             "code": sources.fingerprint("write_answers.py"),
             "classes": data.classes.recipe,
             "images": data.images[images].recipe,
-            "averages": averages[0].digest,
+            **said,
             "calibration": self.calibration.digest,
             "thresholds": self.thresholds and self.thresholds.digest,
         }
@@ -77,7 +77,7 @@ class Daily:
             "classes": data.classes.files["classes"],
             "calibration": self.calibration.files["calibration"],
             "thresholds": self.thresholds.files["thresholds"] if self.thresholds else [],
-            "probabilities": [average.files["probabilities"] for average in averages],
+            **files,
         }
         return self._shelf.add("write_answers", recipe, made_from, {"batch": images.called})
 

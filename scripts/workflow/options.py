@@ -127,13 +127,13 @@ def _mean(made: Artifacts, name: str, weights: list[float]) -> str:
     return shlex.join(words)
 
 
-def answers(made: Artifacts, ensemble: str) -> str:
-    """What a submission is made of: the average over members of pictures, and what each member of products says."""
+def answers(made: Artifacts, ensemble: str, images: image_sets.ImageSet) -> str:
+    """What an ensemble answers by: the average over members of pictures, and what each member of products says."""
     _, of_products = recipes.weighted_members(made.config, ensemble)
-    averages = [shard.files["probabilities"] for shard in made.answers.averages[image_sets.TEST, ensemble]]
+    averages = [shard.files["probabilities"] for shard in made.answers.averages[images, ensemble]]
     words = ["--probabilities", *averages] if averages else []
     for member in of_products:
-        words += ["--of-products", *made.answers.probabilities(image_sets.TEST, member)]
+        words += ["--of-products", *made.answers.probabilities(images, member)]
     if of_products:
         weights = recipes.weights_of_answers(made.config, ensemble)
         words += ["--mean", made.config["ensembles"][ensemble]["mean"], "--weights", *map(str, weights)]

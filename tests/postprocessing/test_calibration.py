@@ -51,6 +51,14 @@ def test_what_is_known_has_the_share_that_was_right_and_the_rest_goes_to_the_oth
     assert not found[3].any()
 
 
+def test_the_rest_goes_to_others_whose_scores_are_as_small_as_numbers_get():
+    scores = np.array([[1e-42, 3e-42, 1]], np.float32)
+    one = np.array([1])
+    judged = Judged(one - 1, scores, one + 1, np.array([DECIDED_BY.index("known picture")], np.int8), one)
+    found = Calibration(1.0, {"known picture": 0.6}).probabilities(judged)
+    np.testing.assert_allclose(found, [[0.1, 0.3, 0.6]], rtol=0.01)
+
+
 @pytest.mark.parametrize("wrong", [0.4, 1.0, 2.5])
 def test_a_temperature_is_found_that_was_put_in(wrong):
     """Labels are drawn from probabilities; scores are these, too sharp or too soft."""

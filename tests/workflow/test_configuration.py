@@ -70,10 +70,6 @@ FROZEN = {"network": "dpn-92", "dataset": "A", "start": {"pretrained": "dpn92-5k
             {"heads": {"H1": {"models": ["M01"]}}, "ensembles": {"e": {"models": ["M01", "H1"], "mean": "learned"}}},
             r"ensembles\.e\.mean: learned weighs members that say what pictures are, and H1",
         ),
-        (
-            {"heads": {"H1": {"models": ["M01"]}}, "ensembles": {"ensemble-2": {"models": ["H1"]}}, **answering({})},
-            r"answers\.ensemble: H1 says what products are",
-        ),
         ({"models": {"F1": FROZEN}, "only": ["F1"]}, "only: all of these models are frozen, and no head"),
     ],
 )  # fmt: skip
