@@ -68,6 +68,7 @@ rule write_answers:
         thresholds=source("thresholds"),
         probabilities=source("probabilities"),
         of_products=source("of_products"),
+        catalog=source("catalog"),
     output:
         **outputs("write_answers"),
     log:
@@ -77,6 +78,7 @@ rule write_answers:
     params:
         labels=options.labels(config),
         thresholds=option("--thresholds", "thresholds"),
+        names=lambda wildcards, input: options.names(config, input.catalog),
         answers=lambda wildcards: options.answers(
             made(), config["answers"]["ensemble"], image_sets.called(wildcards.batch)
         ),
@@ -93,7 +95,7 @@ rule write_answers:
         " --index {input.index:q} --rejects {input.rejects:q}"
         " --images {input.images:q} --known {input.known:q} --classes {input.classes:q}"
         " {params.labels} --calibration {input.calibration:q} {params.thresholds}"
-        " {params.answers} --parquet {output.parquet:q} --csv {output.csv:q} 2> {log:q}"
+        " {params.answers} {params.names} --parquet {output.parquet:q} --csv {output.csv:q} 2> {log:q}"
 
 
 rule write_review:

@@ -1,11 +1,12 @@
 """Write answers for people: a row per product with its category, how sure that is, and what decided.
 
 The steps are those of a submission, so each product has the category that it has there. Probabilities are calibrated.
-With thresholds, a row also says at which level of the category tree the answer is accepted, and what it is there.
+With thresholds, a row also says at which level of the category tree the answer is accepted, and what it is there; with
+a field of names, how people call the product.
 
 In: the index of the products and its rejects, the list of predicted pictures and their probabilities (shards in
-order), the index of the known products, classes.csv, the calibration, the thresholds where there are any. Out: the same
-table as Parquet and as .csv.gz.
+order), the index of the known products, classes.csv, the calibration; the thresholds and the
+products' dumps where there are any. Out: the same table as Parquet and as .csv.gz.
 
 Example:
     python scripts/write_answers.py --index index/test.parquet --rejects index/test.rejects.csv \
@@ -27,6 +28,7 @@ import cli
 from catalog.classes import LEVELS, first_levels, full_names, joined
 from catalog.ids import number_of
 from catalog.known import Known
+from catalog.names import product_names
 from catalog.rejects import WHOLE_PRODUCT, Reject
 from catalog.tables import zipped
 from postprocessing import answered, levels, steps
@@ -37,6 +39,7 @@ from postprocessing.pictures import Members
 from postprocessing.products import product_starts
 
 BEST = 5  # categories that are told of each product
+NAME = "name"  # the column
 
 
 def judged_products(
@@ -178,6 +181,9 @@ def main() -> None:
     table = answers(rows, ids, picture_counts(asked.index, asked.rejects), classes)
     if args.thresholds:
         table = table.join(accepted(rows, json.loads(args.thresholds.read_text()), classes))
+    if args.name_field:
+        names = product_names(args.catalog, args.name_field, asked.index, asked.rejects)
+        table.insert(1, NAME, names.reindex(ids.index, fill_value="").to_numpy())
     with cli.written_whole(args.parquet, args.csv) as (parquet, csv):
         table.to_parquet(parquet, compression="zstd", index=False)
         csv.write_bytes(zipped(table.to_csv(index=False, float_format="%.4f").encode()))
@@ -191,6 +197,8 @@ def parse_args() -> argparse.Namespace:
     answered.add_options(parser)
     parser.add_argument("--calibration", type=Path, required=True)
     parser.add_argument("--thresholds", type=Path, help="without them nothing is accepted or refused")
+    parser.add_argument("--name-field", help="of the products' documents; without it answers have no names")
+    parser.add_argument("--catalog", type=Path, nargs="+", help="the dumps of the products in order, for their names")
     parser.add_argument("--parquet", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
     return parser.parse_args()

@@ -97,6 +97,7 @@ def shown(table: pd.DataFrame, pictures: dict[int, list[str]]) -> Iterator[dict]
         ]
         yield {
             "product": str(row["product"]),
+            "name": row.get("name", ""),
             "top": row["level1"],
             "by": row["decided_by"],
             "probability": round(float(row["probability"]), 4),

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import bson
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,6 +49,29 @@ def test_members_of_products_answer_as_in_the_submission(folder, tmp_path, monke
     submit(folder, monkeypatch, tmp_path / "s.csv.gz", "unique", "on", *more)
     assert answers.category.tolist() == pd.read_csv(tmp_path / "s.csv.gz").category_id.tolist()
     assert (answers.category != alone.category).sum() > 10
+
+
+def test_names_stand_beside_the_ids(folder, tmp_path, monkeypatch):  # noqa: F811
+    index = pd.read_parquet(folder / "test.parquet")
+    offsets, size = [], 0
+    with (tmp_path / "test.bson").open("wb") as file:
+        for number in index.product_id.unique():
+            offsets.append(size)
+            size += file.write(bson.encode({"_id": int(number), "title": f"name of {number}", "imgs": []}))
+    at = dict(zip(index.product_id.unique(), offsets, strict=True))
+    (tmp_path / "folder").mkdir()
+    for path in folder.iterdir():
+        (tmp_path / "folder" / path.name).symlink_to(path)
+    (tmp_path / "folder/test.parquet").unlink()
+    index.assign(doc_offset=index.product_id.map(at)).to_parquet(tmp_path / "folder/test.parquet", index=False)
+    (tmp_path / "folder/rejects.csv").unlink()
+    (tmp_path / "folder/rejects.csv").write_text("offset,product_id,image,reason\n")
+    more = ("--name-field", "title", "--catalog", tmp_path / "test.bson")
+    answers = answer(tmp_path / "folder", monkeypatch, tmp_path / "a", *more)
+    assert list(answers)[:3] == ["product", "name", "category"]
+    assert answers["name"].tolist() == [f"name of {number}" for number in answers["product"]]
+    written = pd.read_csv(tmp_path / "a.csv.gz")
+    assert written["name"].tolist() == answers["name"].tolist()
 
 
 def test_a_row_says_how_sure_it_is_and_what_decided(folder, tmp_path, monkeypatch):  # noqa: F811

@@ -81,6 +81,16 @@ def test_no_name_is_markup(tmp_path):
     assert any(each["top"] == MARKUP for each in shown(page))
 
 
+def test_names_of_products_are_in_the_table_and_on_the_page(tmp_path):
+    answers = answers_of(4)
+    assert {each["name"] for each in shown(review(tmp_path, answers)[1])} == {""}
+    answers.insert(1, "name", [MARKUP, "b", "", "d"])
+    table, page = review(tmp_path, answers)
+    assert dict(zip(table["product"], table["name"], strict=True)) == {1: MARKUP, 2: "b", 3: "", 4: "d"}
+    assert {each["product"]: each["name"] for each in shown(page)} == {"1": MARKUP, "2": "b", "3": "", "4": "d"}
+    assert MARKUP not in page
+
+
 def test_nothing_for_review_is_an_empty_table_and_a_page_that_says_so(tmp_path):
     table, page = review(tmp_path, answers_of(4, accepted={1, 2, 3, 4}))
     assert table.empty

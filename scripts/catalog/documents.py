@@ -207,6 +207,24 @@ def read_field(raw: bytes, name: str) -> Written:
     return _id_of(raw, fields.get(name.encode()), name, None)
 
 
+def read_text(raw: bytes, name: str) -> str:
+    """What a document has in a field, as people read it: a text as it is, with U+FFFD for what is not UTF-8; a whole
+    number, an ObjectId or a UUID as a text; an empty one where it has none of these.
+
+    Raises:
+        NotBsonError: it is no document.
+    """
+    element = _fields(raw, 0, len(raw), {name.encode()}).get(name.encode())
+    if element is None:
+        return ""
+    if element.kind == TEXT:
+        return raw[element.start + LENGTH.size : element.stop - 1].decode(errors="replace")
+    try:
+        return str(_written_id(raw, element))
+    except _NotTakenError:
+        return ""
+
+
 _READ_FIELDS = {b"_id", b"category_id", b"imgs"}
 
 

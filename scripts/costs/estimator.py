@@ -122,7 +122,10 @@ class Estimator:
                 shard = self._probability_bytes(image_sets.named(wildcards["images"])) / shards
                 work = Work(read=len(members) * shard, written=shard)
             case "write_submission" | "write_answers":
-                work = Work(read=self._probability_bytes(image_sets.called(wildcards.get("batch", TEST.called))))
+                images = image_sets.called(wildcards.get("batch", TEST.called))
+                reads_names = rule == "write_answers" and "name_field" in self.config.get("answers", {})
+                of_names = self.size.file(images.name).bytes if reads_names else 0
+                work = Work(read=self._probability_bytes(images) + of_names)
             case "evaluate_predictions" | "learn_weights" | "rank_subsets" | "audit_labels" | "calibrate_answers":
                 images = [image_sets.valid_of(self.config, member) for member in self._looked_at(wildcards)]
                 work = Work(read=sum(map(self._probability_bytes, images)))

@@ -60,6 +60,7 @@ class Daily:
 
     def _answered(self, images: ImageSet, said: dict, files: dict) -> Artifact:
         data, index = self._data, self._data.index[images.name]
+        name_field = self._config["answers"].get("name_field")
         recipe = {
             **self._config["postprocessing"],
             "code": sources.fingerprint("write_answers.py"),
@@ -69,6 +70,8 @@ class Daily:
             "calibration": self.calibration.digest,
             "thresholds": self.thresholds and self.thresholds.digest,
         }
+        if name_field:
+            recipe["name_field"] = name_field
         made_from = {
             "index": index.files["index"],
             "rejects": index.files["rejects"],
@@ -77,6 +80,7 @@ class Daily:
             "classes": data.classes.files["classes"],
             "calibration": self.calibration.files["calibration"],
             "thresholds": self.thresholds.files["thresholds"] if self.thresholds else [],
+            "catalog": data.sources(images).catalog if name_field else [],
             **files,
         }
         return self._shelf.add("write_answers", recipe, made_from, {"batch": images.called})

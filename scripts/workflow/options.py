@@ -140,6 +140,12 @@ def answers(made: Artifacts, ensemble: str, images: image_sets.ImageSet) -> str:
     return shlex.join(words)
 
 
+def names(config: dict, catalog: list[str]) -> str:
+    """The field that names products in answers, and the dumps that it is read from, where it is asked for."""
+    field = config.get("answers", {}).get("name_field")
+    return shlex.join(["--name-field", field, "--catalog", *map(str, catalog)]) if field else ""
+
+
 def precision(config: dict) -> str:
     """The precision that accepted answers keep, where answers are accepted."""
     return f"--precision {config['accept']['precision']}" if "accept" in config else ""
