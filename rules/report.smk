@@ -260,6 +260,8 @@ rule audit_labels:
         classes=source("classes"),
         index=source("index"),
         catalog=source("catalog"),
+        feature_images=source("feature_images"),
+        features=source("features"),
     output:
         labels=outputs("audit_labels")["labels"],
         page=report(
@@ -274,6 +276,7 @@ rule audit_labels:
         benchmarks("audit_labels/{digest}")
     params:
         members=lambda _: options.said_of_valid(made(), recipes.trained(config)),
+        features=lambda _, input: options.features(input.feature_images, input.features),
     resources:
         runtime=minutes("audit_labels"),
         mem_mb=memory("audit_labels"),
@@ -284,7 +287,7 @@ rule audit_labels:
     shell:
         f"python {SCRIPTS}/audit_labels.py"
         " {params.members} --classes {input.classes:q} --index {input.index:q} --catalog {input.catalog:q}"
-        " --output {output.labels:q} --page {output.page:q} 2> {log:q}"
+        " {params.features} --output {output.labels:q} --page {output.page:q} 2> {log:q}"
 
 
 rule rank_subsets:

@@ -1,13 +1,15 @@
 """List the products of the training catalog whose category is most probably wrong: what to mend first.
 
-Two kinds of evidence. `copies`: a picture of the product is, byte for byte, one of products of another category, and as
-many of them or more have that one. `prediction`: models that the product took no part in, nor in their ancestors, are
-as sure of another category as they are, on average, of that category's own products (the off-diagonal of the confident
-joint: Northcutt, Jiang and Chuang, Confident Learning, 2021). The latter looks at products that some model keeps for
-validation; models are tempered (postprocessing/learning.py) and averaged.
+Three kinds of evidence. `copies`: a picture of the product is, byte for byte, one of products of another category, and
+as many of them or more have that one. `prediction`: models that the product took no part in, nor in their ancestors,
+are as sure of another category as they are, on average, of that category's own products (the off-diagonal of the
+confident joint: Northcutt, Jiang and Chuang, Confident Learning, 2021). It looks at products that some model keeps for
+validation; models are tempered (postprocessing/learning.py) and averaged. `features`: to a network, a picture of the
+product looks the same as one of another category (postprocessing/lookalikes.py).
 
-In: as for learn_weights.py, of all models; the index of train.bson and the catalog. Out: a CSV with a row per product
-and kind, those with both first; and a page with pictures of the first ones of each kind.
+In: as for learn_weights.py, of all models; the index of train.bson and the catalog; where there are any, features of
+pictures of train.bson and the lists of these. Out: a CSV with a row per product and kind, those of several kinds first;
+and a page with pictures of the first ones of each kind.
 
 Example:
     python scripts/audit_labels.py --split 1 split/1/valid.parquet images/valid-1.parquet \
@@ -30,11 +32,13 @@ from catalog.index import read_index
 from figures import examples
 from figures.pages import markup_table, page, paragraph
 from postprocessing.learning import TEMPERATURES, best_temperature
+from postprocessing.lookalikes import lookalikes
 from postprocessing.means import tempered
 from postprocessing.products import product_blocks, product_means, product_starts
+from postprocessing.shards import Shards
 from postprocessing.valid import Valid, add_options, read
 
-COPIES, PREDICTION = "copies", "prediction"
+COPIES, PREDICTION, FEATURES = "copies", "prediction", "features"
 LEAST_SURE = 0.5  # probability of another category that contradicts the label at least
 FEW_PRODUCTS = 5  # of a category, whose own threshold would follow from chance
 TEMPERED_BY = 20_000  # products at most
@@ -42,7 +46,8 @@ SHOWN = 30  # products of each kind on the page
 COUNTS = ["products_with_category", "products_with_suggested", "categories_of_picture"]
 PROBABILITIES = ["probability_of_category", "probability_of_suggested", "threshold", "models"]
 OF_COPIES = ["kind", "product_id", "category_id", "suggested_category_id", "image", "picture_md5", *COUNTS]
-COLUMNS = [*OF_COPIES, *PROBABILITIES]
+OF_FEATURES = ["similarity", "like_product_id", "like_image"]
+COLUMNS = [*OF_COPIES, *PROBABILITIES, *OF_FEATURES]
 HEAD = ("product, and its category", "what it may be, and examples of it", "why")
 
 
@@ -117,20 +122,33 @@ def contradicted(said: pd.DataFrame, categories: np.ndarray) -> pd.DataFrame:
     return found.rename(columns=names).assign(**ids, kind=PREDICTION)
 
 
-def audit(index: pd.DataFrame, valid: Valid) -> pd.DataFrame:
-    """COLUMNS, what is most probably wrong first: products with both kinds of evidence, then each kind by strength."""
+def audit(index: pd.DataFrame, valid: Valid, listed: list[Path], features: list[Path]) -> pd.DataFrame:
+    """COLUMNS, what is most probably wrong first: products with more kinds of evidence, then each kind by strength.
+
+    Args:
+        listed: lists of the pictures that have features.
+        features: shards of these, list by list.
+    """
     copies, predictions = conflicting_copies(index), contradicted(honest_predictions(valid), valid.categories)
-    found = pd.concat([copies, predictions]).reindex(columns=COLUMNS)
+    by_features = [alike(index, listed, features)] if features else []
+    found = pd.concat([copies, predictions, *by_features]).reindex(columns=COLUMNS)
     margin = found.probability_of_suggested - found.probability_of_category
     order = pd.DataFrame(
         {
-            "both": found.product_id.isin(copies.product_id) & found.product_id.isin(predictions.product_id),
-            "is_prediction": found.kind == PREDICTION,
-            "strength": margin.fillna(found[COUNTS[1]] - found[COUNTS[0]]),
+            "kinds": found.groupby("product_id").kind.transform("nunique"),
+            "kind": found.kind.map({PREDICTION: 2, COPIES: 1, FEATURES: 0}),
+            "strength": margin.fillna(found[COUNTS[1]] - found[COUNTS[0]]).fillna(found.similarity),
         }
     )
     rows = order.reset_index(drop=True).sort_values(list(order), ascending=False, kind="stable").index
     return found.iloc[rows].reset_index(drop=True)
+
+
+def alike(index: pd.DataFrame, listed: list[Path], features: list[Path]) -> pd.DataFrame:
+    """Products with a picture that looks like one of another category."""
+    pictures = pd.concat([read_index(path, MD5) for path in listed], ignore_index=True)
+    found = lookalikes(index, pictures, Shards(features, len(pictures)))
+    return found.assign(kind=FEATURES, like_product_id=found.like_product_id.astype("Int64"))  # others have none
 
 
 def as_written(found: pd.DataFrame, index: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
@@ -138,9 +156,9 @@ def as_written(found: pd.DataFrame, index: pd.DataFrame, classes: pd.DataFrame) 
     firsts = index.drop_duplicates("product_id")
     ids = pd.Series(written(firsts, "product").to_numpy(), index=firsts.product_id)
     names = full_names(classes)
-    columns = {"product_id": found.product_id.map(ids)}
-    columns |= {name: found[name].astype("Int64") for name in ("image", *COUNTS, "models")}
-    columns |= {name: found[name].round(4) for name in PROBABILITIES[:3]}
+    columns = {name: found[name].map(ids) for name in ("product_id", "like_product_id")}
+    columns |= {name: found[name].astype("Int64") for name in ("image", "like_image", *COUNTS, "models")}
+    columns |= {name: found[name].round(4) for name in (*PROBABILITIES[:3], "similarity")}
     for name in ("category_id", "suggested_category_id"):
         columns |= {name: written_categories(found[name], classes), name.replace("_id", ""): found[name].map(names)}
     return found.assign(**columns)
@@ -153,6 +171,8 @@ def why(row: pd.Series) -> str:
             f"this picture is in {other:.0f} products of that category and {own:.0f} of its own;"
             f" {categories:.0f} categories have it"
         )
+    if row.kind == FEATURES:
+        return f"cosine {row.similarity:.2f} with a picture of that category"
     return (
         f"by {row.models:.0f} of the models: {100 * row.probability_of_suggested:.0f} % that category,"
         f" {100 * row.probability_of_category:.0f} % its own"
@@ -167,25 +187,35 @@ def pictures_of(found: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(is_meant=is_meant).sort_values("is_meant", ascending=False).drop_duplicates("product_id")
 
 
+def examples_beside(chosen: pd.DataFrame, found: pd.DataFrame, index: pd.DataFrame) -> tuple[pd.DataFrame, list[list]]:
+    """Pictures (rows of the index) of what products may be, and for each of these whose it is shown beside.
+
+    That which looks like it, or examples of the category.
+    """
+    if chosen.like_product_id.notna().all():
+        like = chosen.like_product_id.astype(np.int64)
+        return pictures_of(chosen.assign(product_id=like, image=chosen.like_image), index), [[each] for each in like]
+    of_others = index[~index.product_id.isin(found.product_id)]
+    rows = examples.example_rows(of_others, set(chosen.suggested_category_id))
+    of_category = rows.groupby("category_id").product_id.agg(list).to_dict()
+    return rows, [of_category.get(category, []) for category in chosen.suggested_category_id]
+
+
 def shown(found: pd.DataFrame, catalog: list[Path], index: pd.DataFrame, classes: pd.DataFrame) -> list[str]:
     """The parts of the page: a table of the first products of each kind, with pictures."""
     names, parts = full_names(classes), []
-    for kind in (PREDICTION, COPIES):
+    for kind in (PREDICTION, COPIES, FEATURES):
         chosen = found[found.kind == kind][:SHOWN]
-        products = pictures_of(chosen, index)
-        others = index[~index.product_id.isin(found.product_id)]
-        like = examples.example_rows(others, set(chosen.suggested_category_id))
-        pictures = examples.captioned_pictures(catalog, pd.concat([products, like]))
-        of_category = like.groupby("category_id").product_id.agg(list).to_dict()
+        pictures = examples.captioned_pictures(catalog, pictures_of(chosen, index))
+        of_others, beside = examples_beside(chosen, found, index)
+        pictures_beside = examples.captioned_pictures(catalog, of_others)
         rows = [
             (
                 f"{escape(names[row.category_id])}<br>{pictures[row.product_id]}",
-                escape(names[row.suggested_category_id])
-                + "<br>"
-                + "".join(pictures[each] for each in of_category.get(row.suggested_category_id, ())),
+                f"{escape(names[row.suggested_category_id])}<br>{''.join(pictures_beside[each] for each in others)}",
                 escape(why(row)),
             )
-            for _, row in chosen.iterrows()
+            for (_, row), others in zip(chosen.iterrows(), beside, strict=True)
         ]
         count = int((found.kind == kind).sum())
         parts.append(paragraph(f"By {kind}: {count:,} products, the first {len(rows)} of them."))
@@ -199,6 +229,8 @@ def parse_args() -> argparse.Namespace:
     add_options(parser)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, nargs="+", required=True, help="its dumps in order")
+    parser.add_argument("--feature-images", type=Path, nargs="+", default=[], help="lists of pictures with features")
+    parser.add_argument("--features", type=Path, nargs="+", default=[], help="shards in order, list by list")
     parser.add_argument("--output", type=Path, required=True, help="CSV")
     parser.add_argument("--page", type=Path, required=True, help="HTML")
     return parser.parse_args()
@@ -208,7 +240,7 @@ def main() -> None:
     args = parse_args()
     classes = read_classes(args.classes)
     index = read_index(args.index, [*examples.COLUMNS, "image", *MD5])
-    found = audit(index, read(args))
+    found = audit(index, read(args), args.feature_images, args.features)
     table = as_written(found, index, classes)
     html = page("Labels that may be wrong", *shown(found, args.catalog, index, classes))
     with cli.written_whole(args.output, args.page) as (csv, shown_page):
@@ -217,7 +249,7 @@ def main() -> None:
     counts = found.kind.value_counts()
     cli.summary(
         f"{found.product_id.nunique()} products may have a wrong category: {counts.get(PREDICTION, 0)} by prediction,"
-        f" {counts.get(COPIES, 0)} by copies; in {args.output}"
+        f" {counts.get(COPIES, 0)} by copies, {counts.get(FEATURES, 0)} by features; in {args.output}"
     )
 
 

@@ -88,11 +88,11 @@ class Case:
         powers = np.exp(scores)
         np.save(folder / "0000.npy", (powers / powers.sum(axis=1, keepdims=True)).astype(np.float16))
 
-    def audit(self, monkeypatch, valid: str = "train.parquet") -> pd.DataFrame:
+    def audit(self, monkeypatch, *more: object, valid: str = "train.parquet") -> pd.DataFrame:
         words = ["--split", "1", self.folder / valid, self.folder / "images.parquet", "--classes"]
         words += [self.folder / "classes.csv", "--member", "M01", "1", self.folder / "0000.npy", "--index"]
         words += [self.folder / "train.parquet", "--catalog", self.folder / "train.bson"]
-        words += ["--output", self.folder / "labels.csv", "--page", self.folder / "labels.html"]
+        words += ["--output", self.folder / "labels.csv", "--page", self.folder / "labels.html", *more]
         monkeypatch.setattr(sys, "argv", ["audit_labels", *map(str, words)])
         audit_labels.main()
         return pd.read_csv(self.folder / "labels.csv")
@@ -110,6 +110,32 @@ def test_wrong_labels_come_first_and_both_kinds_of_evidence_before_one(tmp_path,
     html = (tmp_path / "labels.html").read_text()
     assert html.count("&lt;b&gt;") >= 6
     assert "<b>" not in html
+
+
+def test_a_picture_that_looks_like_one_of_another_category_is_shown_beside_it(tmp_path, monkeypatch):
+    case = Case(tmp_path)
+    rows = pd.read_parquet(tmp_path / "images.parquet")
+    features = np.random.default_rng(2).normal(0, 1, (len(rows), 64)).astype(np.float16)
+    alike = [int(np.flatnonzero((rows.product_id == product) & (rows.image == 0))[0]) for product in (40, 42)]
+    features[alike[0]] = features[alike[1]]
+    parts = [slice(0, 50), slice(50, None)]
+    for number, part in enumerate(parts):
+        rows[part].to_parquet(tmp_path / f"list-{number}.parquet", index=False)
+        np.save(tmp_path / f"features-{number}.npy", features[part])
+    more = ["--feature-images", *(tmp_path / f"list-{number}.parquet" for number in range(2))]
+    more += ["--features", *(tmp_path / f"features-{number}.npy" for number in range(2))]
+    found = case.audit(monkeypatch, *more)
+    by_features = found[found.kind == "features"]
+    assert dict(zip(by_features.product_id, by_features.like_product_id, strict=True)) == {40: 42, 42: 40}
+    assert by_features.similarity.tolist() == [1.0, 1.0]
+    assert by_features.image.tolist() == by_features.like_image.tolist() == [0, 0]
+    assert set(found.product_id[:4]) == {7, 40}  # two kinds speak against each
+    page = (tmp_path / "labels.html").read_text()
+    assert "By features: 2 products" in page
+    assert "cosine 1.00 with a picture of that category" in page
+    without = case.audit(monkeypatch)
+    assert set(without.kind) == {"prediction", "copies"}
+    assert len(without) == len(found) - 2
 
 
 def test_where_nothing_speaks_against_a_label_the_list_is_empty(tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 
 import cli
-from catalog.documents import read_text
 from catalog.elements import NotBsonError
 from catalog.files import Files
 from catalog.ids import first_written, number_of
@@ -27,12 +26,14 @@ def product_names(catalog: Sequence[Path], field: str, index: pd.DataFrame, reje
     Raises:
         cli.UserError: no document is where the index says.
     """
+    from catalog.documents import read_text  # noqa: PLC0415 - most answers have no names
+
     names = {}
     with Files(catalog) as files:
         for offset, product, *_ in rejects:
             if product is not None:
                 try:
-                    names[number_of(product)] = _read(files, offset, field)
+                    names[number_of(product)] = read_text(_document(files, offset), field)
                 except NotBsonError:
                     names[number_of(product)] = ""
         documents = index.drop_duplicates("product_id")
@@ -41,7 +42,7 @@ def product_names(catalog: Sequence[Path], field: str, index: pd.DataFrame, reje
                 zip(documents.product_id.tolist(), documents.doc_offset.tolist(), strict=True)
             ):
                 try:
-                    names[number] = _read(files, offset, field)
+                    names[number] = read_text(_document(files, offset), field)
                 except NotBsonError:
                     path, place = files.place(offset)
                     product = first_written(documents[row:], "product")
@@ -53,8 +54,8 @@ def product_names(catalog: Sequence[Path], field: str, index: pd.DataFrame, reje
     return pd.Series(names, dtype=object)
 
 
-def _read(files: Files, offset: int, field: str) -> str:
+def _document(files: Files, offset: int) -> bytes:
     start = files.read(offset, LENGTH.size)
     if len(start) < LENGTH.size:
         raise NotBsonError("the file ends before it")
-    return read_text(files.read(offset, LENGTH.unpack(start)[0]), field)
+    return files.read(offset, LENGTH.unpack(start)[0])

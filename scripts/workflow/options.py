@@ -184,6 +184,11 @@ def said_of_valid(made: Artifacts, models: list[str]) -> str:
     return shlex.join(words)
 
 
+def features(images: list[str], shards: list[str]) -> str:
+    """The features that pictures are compared by, and the lists of these, where there are any."""
+    return shlex.join(["--feature-images", *images, "--features", *shards]) if shards else ""
+
+
 def members(made: Artifacts, name: str) -> str:
     """The probabilities that an evaluation is made of, each with the seed of its split."""
     words, (of_pictures, of_products) = [], recipes.weighted_members(made.config, name)

@@ -5,6 +5,7 @@ from workflow.answers import Answers
 from workflow.artifact import Artifact, Shelf
 from workflow.daily import Daily
 from workflow.data import Data
+from workflow.image_sets import ImageSet
 from workflow.models import Models
 
 # Beside the programs.
@@ -80,10 +81,24 @@ def asked_tables(config: dict, data: Data, models: Models, answers: Answers, she
     metrics = {"last_epochs": [epoch.files["metrics"] for epoch in last]}
     trained = {"trained": [epoch.digest for epoch in last]}
     of_train = {"index": data.index["train"].files["index"], "catalog": data.catalog["train"]}
-    audited = said | {"classes": data.classes.recipe, "index": data.index["train"].recipe}
-    return _added(
-        {"rank_subsets": (said | trained, files | metrics), "audit_labels": (audited, files | of_train)}, shelf
-    )
+    alike, of_features = _features_of_train(data, answers)
+    audited = said | {"classes": data.classes.recipe, "index": data.index["train"].recipe} | alike
+    ranked = (said | trained, files | metrics)
+    return _added({"rank_subsets": ranked, "audit_labels": (audited, files | of_train | of_features)}, shelf)
+
+
+def _features_of_train(data: Data, answers: Answers) -> tuple[dict, dict]:
+    """The first model's features of all pictures of a split, where a head asks for them: for a recipe, and files."""
+    for images, model in answers.features:
+        parts = [images, ImageSet(images.seed)]
+        if images.part == "train" and all((part, model) in answers.features for part in parts):
+            shards = [shard for part in parts for shard in answers.features[part, model]]
+            files = {
+                "feature_images": [data.images[part].files["images"] for part in parts],
+                "features": [shard.files["features"] for shard in shards],
+            }
+            return {"features": list(dict.fromkeys(shard.digest for shard in shards))}, files
+    return {}, {"feature_images": [], "features": []}
 
 
 def _added(recipes_and_sources: dict[str, tuple[dict, dict]], shelf: Shelf) -> dict[str, Artifact]:
