@@ -81,15 +81,18 @@ def asked_tables(config: dict, data: Data, models: Models, answers: Answers, she
     metrics = {"last_epochs": [epoch.files["metrics"] for epoch in last]}
     trained = {"trained": [epoch.digest for epoch in last]}
     of_train = {"index": data.index["train"].files["index"], "catalog": data.catalog["train"]}
-    alike, of_features = _features_of_train(data, answers)
+    alike, of_features = _features_of_train(config, data, answers)
     audited = said | {"classes": data.classes.recipe, "index": data.index["train"].recipe} | alike
     ranked = (said | trained, files | metrics)
     return _added({"rank_subsets": ranked, "audit_labels": (audited, files | of_train | of_features)}, shelf)
 
 
-def _features_of_train(data: Data, answers: Answers) -> tuple[dict, dict]:
-    """The first model's features of all pictures of a split, where a head asks for them: for a recipe, and files."""
-    for images, model in answers.features:
+def _features_of_train(config: dict, data: Data, answers: Answers) -> tuple[dict, dict]:
+    """A model's features of all pictures of a split, where a head asks for them: for a recipe, and files.
+
+    A frozen model's where there is one: training tells apart what looks the same.
+    """
+    for images, model in sorted(answers.features, key=lambda each: each[1] in recipes.trained(config)):
         parts = [images, ImageSet(images.seed)]
         if images.part == "train" and all((part, model) in answers.features for part in parts):
             shards = [shard for part in parts for shard in answers.features[part, model]]
