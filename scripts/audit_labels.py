@@ -154,7 +154,7 @@ def alike(index: pd.DataFrame, listed: list[Path], features: list[Path]) -> pd.D
 def as_written(found: pd.DataFrame, index: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     """The rows with ids as people have them, names of categories, and whole numbers as such."""
     firsts = index.drop_duplicates("product_id")
-    ids = pd.Series(written(firsts, "product").to_numpy(), index=firsts.product_id)
+    ids = pd.Series(written(firsts, "product").to_numpy(), index=firsts.product_id, dtype=object)
     names = full_names(classes)
     columns = {name: found[name].map(ids) for name in ("product_id", "like_product_id")}
     columns |= {name: found[name].astype("Int64") for name in ("image", "like_image", *COUNTS, "models")}

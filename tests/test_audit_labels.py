@@ -128,6 +128,8 @@ def test_a_picture_that_looks_like_one_of_another_category_is_shown_beside_it(tm
     by_features = found[found.kind == "features"]
     assert dict(zip(by_features.product_id, by_features.like_product_id, strict=True)) == {40: 42, 42: 40}
     assert by_features.similarity.tolist() == [1.0, 1.0]
+    written = pd.read_csv(tmp_path / "labels.csv", dtype=str)
+    assert set(written.like_product_id.dropna()) == {"40", "42"}
     assert by_features.image.tolist() == by_features.like_image.tolist() == [0, 0]
     assert set(found.product_id[:4]) == {7, 40}  # two kinds speak against each
     page = (tmp_path / "labels.html").read_text()
