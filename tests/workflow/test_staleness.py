@@ -697,9 +697,9 @@ def test_another_ensemble_that_answers_predicts_with_the_members_that_have_not(b
     assert made == predicted | averaged | {"calibrate_answers ensemble-1"} | answered("test", "2026-11-24")
 
 
-def test_names_of_products_write_answers_and_nothing_else(batches):
-    made = batches.jobs({"answers": {"name_field": "title"}})
-    assert made == answered("test", "2026-11-24")
+def test_names_of_products_write_answers_and_reviews_and_nothing_else(tmp_path):
+    accepting = Results(tmp_path, ANSWERS | {"accept": {"precision": 0.98}})
+    assert accepting.jobs({"answers": {"name_field": "title"}}) == reviewed("test")
 
 
 def test_another_precision_chooses_thresholds_and_writes_answers_and_reviews(tmp_path):

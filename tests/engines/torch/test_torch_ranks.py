@@ -14,6 +14,7 @@ import pytest
 import cli
 from plain_recipes import BATCH, entries, recipe
 from programs import error_of
+from teachers import taught
 from test_train_epochs import CLASSES, FINE_TUNING, MOMENTUM, assert_same_files, data, going_on, measured, train, words
 from training import checkpoints
 
@@ -75,12 +76,14 @@ def test_an_epoch_in_two_parts_equals_one_in_one_go_to_the_last_bit(data, traine
     assert measured(trained, 1) == measured(tmp_path, 1)
 
 
-def test_two_ranks_do_what_one_does_but_for_rounding(data, train, tmp_path):
+@pytest.mark.parametrize("learn", ["labels", "a teacher"])
+def test_two_ranks_do_what_one_does_but_for_rounding(data, train, taught, tmp_path, learn):
     """Where batch normalization does not depend on a rank's own share."""
+    more = taught if learn == "a teacher" else []
     settings = SETTINGS | {"train": "classifier", "dropout": 0.0}
     one, two = tmp_path / "one", tmp_path / "two"
-    train(one, settings, 1, 1)
-    work(data, two, settings, 1, 1, "--gpus", 2)
+    train(one, settings, 1, 1, *more)
+    work(data, two, settings, 1, 1, "--gpus", 2, *more)
     learned = [checkpoints.load(folder / "0001.params")[0] for folder in (one, two)]
     for name, array in learned[0].items():
         np.testing.assert_allclose(learned[1][name], array, rtol=1e-4, atol=1e-5, err_msg=name)

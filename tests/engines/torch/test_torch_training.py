@@ -18,6 +18,7 @@ from engines.mxnet import trainer as of_mxnet
 from engines.mxnet.library import mx
 from plain_recipes import BATCH, SIZE, entries, recipe
 from records.files import RecordFile
+from teachers import taught
 from test_train_epochs import (
     CLASSES,
     FINE_TUNING,
@@ -411,20 +412,6 @@ def test_channels_that_mxnet_cannot_concatenate_on_a_cpu_are_trained(train, tmp_
 
 
 # Students
-
-
-@pytest.fixture(scope="module")
-def taught(data, tmp_path_factory):
-    """The options of a teacher that takes every class for the next one, mostly."""
-    folder = tmp_path_factory.mktemp("teacher")
-    file = RecordFile(data / "train.rec")
-    records = [file.read(position) for position in range(len(file))]
-    digests = np.array([struct.unpack(">QQ", hashlib.md5(picture).digest()) for _, picture in records], np.uint64)
-    pd.DataFrame({"md5_hi": digests[:, 0], "md5_lo": digests[:, 1]}).to_parquet(folder / "images.parquet")
-    said = np.full((len(records), CLASSES), 0.05, np.float16)
-    said[np.arange(len(records)), [(int(label) + 1) % CLASSES for label, _ in records]] = 0.85
-    np.save(folder / "0000.npy", said)
-    return ["--teacher", folder / "images.parquet", folder / "0000.npy"]
 
 
 def test_a_student_learns_what_its_teacher_says_and_not_the_labels(train, data, taught, tmp_path):
