@@ -129,9 +129,12 @@ def audit(index: pd.DataFrame, valid: Valid, listed: list[Path], features: list[
         listed: lists of the pictures that have features.
         features: shards of these, list by list.
     """
-    copies, predictions = conflicting_copies(index), contradicted(honest_predictions(valid), valid.categories)
-    by_features = [alike(index, listed, features)] if features else []
-    found = pd.concat([copies, predictions, *by_features]).reindex(columns=COLUMNS)
+    evidence = [conflicting_copies(index)]
+    if valid.members:
+        evidence.append(contradicted(honest_predictions(valid), valid.categories))
+    if features:
+        evidence.append(alike(index, listed, features))
+    found = pd.concat(evidence).reindex(columns=COLUMNS)
     margin = found.probability_of_suggested - found.probability_of_category
     order = pd.DataFrame(
         {

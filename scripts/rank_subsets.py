@@ -124,13 +124,15 @@ def hours_of(metrics: Path) -> float:
 def parse_args() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     add_options(parser)
-    parser.add_argument("--last-epochs", type=Path, nargs="+", required=True, help="in the order of the members")
+    parser.add_argument("--last-epochs", type=Path, nargs="*", default=[], help="in the order of the members")
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    if not args.member:
+        raise cli.UserError("config: models: none is trained, so there are no subsets to compare; give one phases")
     valid = read(args)
     names, costs = [member.name for member in valid.members], [hours_of(path) for path in args.last_epochs]
     scores, truth, folds = product_scores(valid)

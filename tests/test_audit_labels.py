@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import audit_labels
+from programs import run
 from tiny_catalogs import indexed, jpeg, write
 
 CATEGORIES = (10, 20, 30)
@@ -138,6 +139,15 @@ def test_a_picture_that_looks_like_one_of_another_category_is_shown_beside_it(tm
     without = case.audit(monkeypatch)
     assert set(without.kind) == {"prediction", "copies"}
     assert len(without) == len(found) - 2
+
+
+def test_without_a_trained_model_copies_are_listed(tmp_path):
+    case = Case(tmp_path)
+    words = ["--classes", tmp_path / "classes.csv", "--index", tmp_path / "train.parquet"]
+    words += ["--catalog", tmp_path / "train.bson", "--output", tmp_path / "labels.csv", "--page", tmp_path / "p.html"]
+    done = run("audit_labels", *words)
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_csv(case.folder / "labels.csv").kind) == {"copies"}
 
 
 def test_where_nothing_speaks_against_a_label_the_list_is_empty(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rank_subsets
+from programs import error_of, run
 from test_learn_weights import PRODUCTS, Case
 
 COSTS = [1.0, 2.0, 4.0]
@@ -81,3 +82,8 @@ def test_a_page_is_written_where_splits_share_products_and_where_not(tmp_path, m
     html = (tmp_path / "subsets.html").read_text()
     assert ("on 50 products" in html) == bool(shared)
     assert ("raise the config key valid_fraction" in html) != bool(shared)
+
+
+def test_without_a_trained_model_there_is_nothing_to_compare(tmp_path):
+    done = run("rank_subsets", "--classes", tmp_path / "classes.csv", "--last-epochs", "--output", tmp_path / "o.html")
+    assert error_of(done).startswith("error: config: models: none is trained")

@@ -97,9 +97,9 @@ class Valid:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a program the options that `read` takes."""
     parser.add_argument(
-        "--split", nargs="+", action="append", metavar=("NAME", "VALID [IMAGES]"), required=True, help="with its index"
+        "--split", nargs="+", action="append", default=[], metavar=("NAME", "VALID [IMAGES]"), help="with its index"
     )
-    parser.add_argument("--member", nargs="+", action="append", metavar=("MODEL", "SPLIT[,SPLIT] SHARD"), required=True)
+    parser.add_argument("--member", nargs="+", action="append", default=[], metavar=("MODEL", "SPLIT[,SPLIT] SHARD"))
     parser.add_argument("--classes", type=Path, required=True)
 
 
