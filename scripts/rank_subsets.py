@@ -5,7 +5,7 @@ a product's pictures. Up to SEARCHED subsets of a size are all looked at, which 
 best subset of one model less gets another one. Which subset is best is found by the same products; so the table has,
 besides, what subsets are right on that were found without a fold of the products, measured on that fold.
 
-A network's cost are the device hours of its passes of a million pictures, mirrors included. They follow from the speed
+A network's cost is the device hours of its passes of a million pictures, mirrors included. They follow from the speed
 that the model's last epoch was trained at, as estimates of prediction do.
 
 In: as for learn_weights.py, of all models, and the metrics of their last epochs. Out: an HTML page.

@@ -53,7 +53,7 @@ def model_rows(
     last_epochs: pd.DataFrame,
     evaluations: dict[str, dict],
     common: dict[str, pd.DataFrame],
-    costs: dict[str, int],
+    passes_by_name: dict[str, int],
     published: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     """One row per configured model, cells by head; with published columns where published models are given.
@@ -61,7 +61,7 @@ def model_rows(
     Args:
         last_epochs: figures.epochs.COLUMNS by model.
         common: by name, whether each product that all have in common is right.
-        costs: by name, the passes of a picture.
+        passes_by_name: of a picture.
     """
     rows = []
     for name, model in models.items():
@@ -73,7 +73,7 @@ def model_rows(
                 **theirs["epochs"],
                 f"{WITHOUT_MIRROR}, %": percent(last.valid_top1),
                 **theirs["accuracy"],
-                **product_cells(evaluations[name], common[name], costs[name]),
+                **product_cells(evaluations[name], common[name], passes_by_name[name]),
                 "training, pictures/s": f"{last.train_images_per_second:,.0f}",
                 **theirs["speed"],
             }
@@ -82,7 +82,10 @@ def model_rows(
 
 
 def head_rows(
-    heads: dict[str, dict], evaluations: dict[str, dict], common: dict[str, pd.DataFrame], costs: dict[str, int]
+    heads: dict[str, dict],
+    evaluations: dict[str, dict],
+    common: dict[str, pd.DataFrame],
+    passes_by_name: dict[str, int],
 ) -> list[dict[str, object]]:
     """One row per head, cells by column title."""
     return [
@@ -93,7 +96,7 @@ def head_rows(
                 "of": head["of"],
                 "hidden units": head["hidden"],
             },
-            **product_cells(evaluations[name], common[name], costs[name]),
+            **product_cells(evaluations[name], common[name], passes_by_name[name]),
         }
         for name, head in heads.items()
     ]
@@ -121,14 +124,14 @@ def ensemble_rows(
     ensembles: dict[str, list[str]],
     evaluations: dict[str, dict],
     common: dict[str, pd.DataFrame],
-    costs: dict[str, int],
+    passes_by_name: dict[str, int],
     published: pd.DataFrame | None,
 ) -> list[dict[str, object]]:
     """One row per ensemble, cells by head; with the score of the same members where published ones are given."""
     rows = []
     for name, members in ensembles.items():
         row = {"ensemble": name, "members": ", ".join(members)}
-        row |= product_cells(evaluations[name], common[name], costs[name])
+        row |= product_cells(evaluations[name], common[name], passes_by_name[name])
         if published is not None:
             score = published_score(members, evaluations[name]["product_md5"], published)
             row["private score, published, %"] = percent(score)
@@ -251,20 +254,20 @@ def main() -> None:
     last_epochs = read_epochs(args.last_epochs).groupby("model").tail(1).set_index("model")
     evaluations = read_evaluations(args.evaluations)
     common = on_common_products(read_right(args.products))
-    costs = {name: passes(name, each, args.configured) for name, each in evaluations.items()}
+    passes_by_name = {name: passes(name, each, args.configured) for name, each in evaluations.items()}
     title, published_models, published_ensembles = "Models and ensembles", None, None
     if is_published(pq.read_metadata(args.index).num_rows, len(read_classes(args.classes))):
         title += " beside the published ones"
         published_models, published_ensembles = map(pd.read_csv, (args.published_models, args.published_ensembles))
     labelled = labels_taken(next(iter(evaluations.values())))
-    of_models = model_rows(models, last_epochs, evaluations, common, costs, published_models)
-    of_heads = head_rows(heads, evaluations, common, costs)
+    of_models = model_rows(models, last_epochs, evaluations, common, passes_by_name, published_models)
+    of_heads = head_rows(heads, evaluations, common, passes_by_name)
     html = page(
         title,
         explanation(labelled),
         *(table(rows, text_columns=3) for rows in (of_models, of_heads) if rows),
         *head_notes(heads, args.heads),
-        table(ensemble_rows(ensembles, evaluations, common, costs, published_ensembles), text_columns=2),
+        table(ensemble_rows(ensembles, evaluations, common, passes_by_name, published_ensembles), text_columns=2),
         *learned_table(learned_rows(evaluations)),
         *level_table(level_rows(evaluations), labelled),
     )
