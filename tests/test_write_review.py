@@ -174,6 +174,14 @@ def test_names_stand_there_as_text(opened):
 
 
 @pytest.mark.browser
+def test_products_are_found_by_their_names(opened):
+    browser = opened(answers_of(9).assign(name=[f"Lamp {MARKUP} {number}" for number in range(1, 10)]))
+    choose(browser, "text", f"{MARKUP} 7")
+    assert browser.evaluate(ROWS) == 1
+    assert browser.evaluate("document.querySelector('.product').innerText").startswith(f"7\nLamp {MARKUP} 7\n")
+
+
+@pytest.mark.browser
 def test_ten_thousand_products_stay_usable(opened):
     """A screen of them is drawn at a time; a filter over all takes less than a second."""
     browser = opened(answers_of(write_review.MOST))
